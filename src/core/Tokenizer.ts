@@ -1,0 +1,83 @@
+/**
+ * The tokenizer kind: text to token ids and back.
+ *
+ * Laws (src/testing/tokenizer.ts checks them by these numbers):
+ *  1. `decode(encode(text))` is `text.toWellFormed()` for a byte-level tokenizer (`byteLevel: true`);
+ *  2. every id of `encode` is a whole number in [0, vocabularySize);
+ *  3. `encode` never fails and never yields a special token, whatever the text says;
+ *  4. decoding a stream of ids in any chunks gives the text that decoding them at once gives, and no chunk ends inside a
+ *     character;
+ *  5. `encodeBatch(texts)` equals mapping `encode`.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+
+/** An id outside the vocabulary was decoded. */
+export class UnknownToken extends Schema.TaggedError<UnknownToken>()("UnknownToken", {
+  id: Schema.Number,
+  vocabularySize: Schema.Number
+}) {
+  override get message() {
+    return `Token id ${this.id} is not in the vocabulary, whose ids are 0 to ${this.vocabularySize - 1}.`
+  }
+}
+
+export class Tokenizer extends Context.Tag("codex/Tokenizer")<Tokenizer, Tokenizer.Service>() {
+  /** The whole service from the primitives; a primitive object may also override what is derived, under the same laws. */
+  static make(primitives: Tokenizer.Primitives & Partial<Tokenizer.Derived>): Tokenizer.Service {
+    const derived: Tokenizer.Derived = {
+      encodeBatch: (texts) => texts.map((text) => primitives.encode(text)),
+      decodeStream: (ids) => decodeStream(primitives, ids)
+    }
+    return { ...derived, ...primitives }
+  }
+}
+
+export declare namespace Tokenizer {
+  interface Primitives {
+    /** Number of ids, special tokens included. */
+    readonly vocabularySize: number
+    /** True when every text survives encoding and decoding unchanged. */
+    readonly byteLevel: boolean
+    /** Special tokens by their written form. They are never produced by `encode`. */
+    readonly specialTokens: { readonly [token: string]: number }
+    /** The special token that separates documents, when there is one. */
+    readonly endOfText: number | undefined
+    /** Token ids of a text. Total: lone surrogates become U+FFFD first. */
+    readonly encode: (text: string) => Int32Array
+    /** The text of ids. Special tokens give nothing; bytes that are no UTF-8 give U+FFFD. */
+    readonly decode: (ids: Iterable<number>) => Effect.Effect<string, UnknownToken>
+    /** The written form of one token, for people: byte-level tokens as in `tokenizer.json`. */
+    readonly token: (id: number) => string | undefined
+    /** The files that save this tokenizer, by file name: `tokenizer.json` in Hugging Face's format. */
+    readonly files: { readonly [fileName: string]: string }
+  }
+  interface Derived {
+    readonly encodeBatch: (texts: ReadonlyArray<string>) => ReadonlyArray<Int32Array>
+    /** Text as ids arrive; a character whose bytes are split over tokens is held back until it is whole. */
+    readonly decodeStream: <E, R>(ids: Stream.Stream<number, E, R>) => Stream.Stream<string, E | UnknownToken, R>
+  }
+  interface Service extends Primitives, Derived {}
+}
+
+/**
+ * Decodes the ids since the last whole character again with each new id, and lets text out once it does not end in
+ * U+FFFD (which may be a character whose last bytes have not arrived). At most four ids are ever held back.
+ */
+const decodeStream = <E, R>(
+  tokenizer: Tokenizer.Primitives,
+  ids: Stream.Stream<number, E, R>
+): Stream.Stream<string, E | UnknownToken, R> =>
+  ids.pipe(
+    Stream.map((id): number | undefined => id),
+    Stream.concat(Stream.succeed(undefined)),
+    Stream.mapAccumEffect([] as ReadonlyArray<number>, (pending, id) => {
+      const held = id === undefined ? pending : [...pending, id]
+      return Effect.map(tokenizer.decode(held), (text): readonly [ReadonlyArray<number>, string] =>
+        id !== undefined && text.endsWith("\uFFFD") && held.length < 4 ? [held, ""] : [[], text]
+      )
+    }),
+    Stream.filter((text) => text !== "")
+  )

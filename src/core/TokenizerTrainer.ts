@@ -1,0 +1,35 @@
+/**
+ * The tokenizer trainer kind: documents become the files of a tokenizer that the tokenizer plugin of the same name loads.
+ *
+ * Laws: 1. the same documents and config give the same bytes, whatever the order of the documents; 2. the result has the
+ * vocabulary size asked for, or the trainer fails with the largest possible size.
+ */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type * as Stream from "effect/Stream"
+
+export class TokenizerTrainError extends Schema.TaggedError<TokenizerTrainError>()("TokenizerTrainError", {
+  details: Schema.String,
+  remedy: Schema.String
+}) {
+  override get message() {
+    return `${this.details} ${this.remedy}`
+  }
+}
+
+export class TokenizerTrainer extends Context.Tag("codex/TokenizerTrainer")<
+  TokenizerTrainer,
+  TokenizerTrainer.Service
+>() {}
+
+export declare namespace TokenizerTrainer {
+  interface Trained {
+    /** By file name; `tokenizer.json` for every Hugging Face style tokenizer. */
+    readonly files: { readonly [fileName: string]: string }
+    readonly vocabularySize: number
+  }
+  interface Service {
+    readonly train: <E, R>(documents: Stream.Stream<string, E, R>) => Effect.Effect<Trained, TokenizerTrainError | E, R>
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * Lowers a Program to an ONNX graph in a dialect.
+ *
+ * Equal sub-expressions become one node: gradient rules are free to write `tanh(x)` again without paying for it.
+ * Names are `<operator>_<n>` in topological order, so the same Program always gives the same graph.
+ */
+import type { Dialect, OnnxDType, OnnxEmitter, OnnxGraph, OnnxInitializer, OnnxNode, OnnxValue } from "./OnnxGraph.ts"
+import { type Program, roots } from "./Program.ts"
+import { type Node, sizeOf, type Tensor, type TensorData, topologicalOrder } from "./Tensor.ts"
+
+/** State the graph writes is named `next/<name>`, outputs `output/<name>`; inputs keep `state/<name>`, `input/<name>`. */
+export const lower = (program: Program, dialect: Dialect): OnnxGraph => {
+  const nodes: Array<OnnxNode> = []
+  const initializers: Array<OnnxInitializer> = []
+  const interned = new Map<string, string>()
+  let counter = 0
+  const fresh = (hint: string) => `${hint}_${counter++}`
+
+  const initializer = (dtype: OnnxDType, shape: ReadonlyArray<number>, data: OnnxInitializer["data"]): string => {
+    const add = () => {
+      const name = fresh("constant")
+      initializers.push({ name, dtype, shape, data })
+      return name
+    }
+    // Large constants (weights of a decoding graph) are told apart by identity already; hashing them would cost memory.
+    if (data.length > 64) return add()
+    const key = `${dtype}[${shape.join()}]${data.join()}`
+    const known = interned.get(key)
+    if (known !== undefined) return known
+    const name = add()
+    interned.set(key, name)
+    return name
+  }
+
+  const emitNodes: OnnxEmitter["nodes"] = (count, opType, inputs, attributes = {}, options = {}) => {
+    const domain = options.domain ?? ""
+    const key = `${domain}:${opType}(${inputs.join()})${JSON.stringify(attributes)}#${count}`
+    const known = interned.get(key)
+    if (known !== undefined) return known.split(",")
+    const outputs = Array.from({ length: count }, () => fresh(opType))
+    nodes.push({ opType, domain, inputs, outputs, attributes })
+    interned.set(key, outputs.join())
+    return outputs
+  }
+  const emit: OnnxEmitter = {
+    node: (opType, inputs, attributes, options) => emitNodes(1, opType, inputs, attributes, options)[0]!,
+    nodes: emitNodes,
+    int64: (values, shape = [values.length]) => initializer("int64", shape, BigInt64Array.from(values, BigInt)),
+    constant: (value: TensorData) => initializer(value.dtype, value.shape, narrow(value)),
+    float: (value) => initializer("float32", [], Float32Array.of(value))
+  }
+
+  const names = new Map<Node, ReadonlyArray<string>>()
+  const nameOf = (tensor: Tensor): string => names.get(tensor.node)![tensor.output]!
+  const used = topologicalOrder(roots(program))
+  for (const node of used) {
+    if (node._tag === "Input") names.set(node, [node.name])
+    else if (node._tag === "Constant") names.set(node, [emit.constant(node.value)])
+    else {
+      const form = node.operator.onnx[dialect === "webgpu" ? "webgpu" : "default"] ?? node.operator.onnx.default
+      const types = { inputs: node.inputs, outputs: node.types }
+      names.set(node, form(emit, node.inputs.map(nameOf), node.attributes, types))
+    }
+  }
+
+  const isUsed = new Set(used.flatMap((node) => (node._tag === "Input" ? [node.name] : [])))
+  const inputs: Array<OnnxValue> = [
+    ...Object.entries(program.state).map(([name, type]) => ({ name: `state/${name}`, type })),
+    ...Object.entries(program.inputs).map(([name, type]) => ({ name: `input/${name}`, type }))
+  ].filter((value) => isUsed.has(value.name))
+  // ONNX wants distinct names for graph outputs, also where an output is an input or is asked for twice.
+  const outputs = [
+    ...Object.entries(program.nextState).map(([name, tensor]) => ({ name: `next/${name}`, tensor })),
+    ...Object.entries(program.outputs).map(([name, tensor]) => ({ name: `output/${name}`, tensor }))
+  ].map(({ name, tensor }): OnnxValue => {
+    nodes.push({ opType: "Identity", domain: "", inputs: [nameOf(tensor)], outputs: [name], attributes: {} })
+    return { name, type: { dtype: tensor.dtype, shape: tensor.shape } }
+  })
+  return { name: program.name, inputs, outputs, initializers, nodes }
+}
+
+const narrow = (value: TensorData): TensorData["data"] => {
+  if (value.data.length !== sizeOf(value.shape)) {
+    throw new RangeError(`a constant of shape [${value.shape.join(", ")}] has ${value.data.length} numbers`)
+  }
+  return value.data instanceof Float64Array ? Float32Array.from(value.data) : value.data
+}

@@ -1,0 +1,68 @@
+/**
+ * An ONNX graph as plain data, and the emitter that operators append to.
+ *
+ * Data only: turning a graph into protobuf bytes is the job of `services/onnx/OnnxModel.ts`, so core needs no codec.
+ * Names and meanings are those of the ONNX IR (https://github.com/onnx/onnx/blob/main/docs/IR.md).
+ */
+import type { TensorData, TensorType } from "./Tensor.ts"
+
+/** Providers whose operators differ enough to need other nodes. */
+export type Dialect = "cpu" | "webgpu"
+
+/** Integers are written as whole numbers, floats as `{ float }`: ONNX tells the two apart, JavaScript does not. */
+export type OnnxAttribute = number | string | ReadonlyArray<number> | { readonly float: number }
+
+export interface OnnxNode {
+  readonly opType: string
+  /** "" is the standard's own set, "com.microsoft" ONNX Runtime's contributed operators. */
+  readonly domain: string
+  readonly inputs: ReadonlyArray<string>
+  readonly outputs: ReadonlyArray<string>
+  readonly attributes: { readonly [name: string]: OnnxAttribute }
+}
+
+/** int64 exists for ONNX's own shape and axis operands only; tensors of codex are float32, int32 or bool. */
+export type OnnxDType = TensorType["dtype"] | "int64"
+
+export interface OnnxInitializer {
+  readonly name: string
+  readonly dtype: OnnxDType
+  readonly shape: ReadonlyArray<number>
+  readonly data: TensorData["data"] | BigInt64Array
+}
+
+export interface OnnxValue {
+  readonly name: string
+  readonly type: TensorType
+}
+
+export interface OnnxGraph {
+  readonly name: string
+  readonly inputs: ReadonlyArray<OnnxValue>
+  readonly outputs: ReadonlyArray<OnnxValue>
+  readonly initializers: ReadonlyArray<OnnxInitializer>
+  readonly nodes: ReadonlyArray<OnnxNode>
+}
+
+export interface OnnxEmitter {
+  /** Appends a node with one output and returns its name. "" stands for an omitted optional input. */
+  readonly node: (
+    opType: string,
+    inputs: ReadonlyArray<string>,
+    attributes?: OnnxNode["attributes"],
+    options?: { readonly domain?: string }
+  ) => string
+  /** The same for a node with several outputs. */
+  readonly nodes: (
+    count: number,
+    opType: string,
+    inputs: ReadonlyArray<string>,
+    attributes?: OnnxNode["attributes"],
+    options?: { readonly domain?: string }
+  ) => ReadonlyArray<string>
+  /** An int64 operand: axes, shapes, starts. Equal operands are stored once. */
+  readonly int64: (values: ReadonlyArray<number>, shape?: ReadonlyArray<number>) => string
+  /** A constant of codex's own types. Equal scalars are stored once. */
+  readonly constant: (value: TensorData) => string
+  readonly float: (value: number) => string
+}
