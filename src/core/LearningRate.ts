@@ -1,0 +1,79 @@
+/**
+ * Learning-rate schedules: pure functions of the step, composed by ordinary function composition.
+ *
+ * `step` counts from 0 (the first update uses `schedule(0)`). Rates are absolute. A schedule asked past its end keeps its
+ * last value.
+ */
+import * as Schema from "effect/Schema"
+
+export type LearningRate = (step: number) => number
+
+/** `rate` at every step. */
+export const constant =
+  (rate: number): LearningRate =>
+  () =>
+    rate
+
+/** From `from` at step 0 in a straight line to `to` at step `steps`. */
+export const linear =
+  (from: number, to: number, steps: number): LearningRate =>
+  (step) =>
+    from + (to - from) * fraction(step, steps)
+
+/** Half a cosine wave from `from` down to `to`. Source: Loshchilov & Hutter 2017, https://arxiv.org/abs/1608.03983. */
+export const cosine =
+  (from: number, to: number, steps: number): LearningRate =>
+  (step) =>
+    to + (from - to) * 0.5 * (1 + Math.cos(Math.PI * fraction(step, steps)))
+
+/** `schedules[i]` until `boundaries[i]`; each counts its own steps from 0. One boundary fewer than schedules. */
+export const join =
+  (
+    schedules: readonly [LearningRate, ...ReadonlyArray<LearningRate>],
+    boundaries: ReadonlyArray<number>
+  ): LearningRate =>
+  (step) => {
+    const past = boundaries.filter((boundary) => step >= boundary).length
+    const index = Math.min(past, schedules.length - 1)
+    return (schedules[index] ?? schedules[0])(step - (index === 0 ? 0 : (boundaries[index - 1] ?? 0)))
+  }
+
+/**
+ * A straight line up to `rate` over `steps` steps, then `after`. The first step already has rate/steps: a rate of 0 would
+ * waste it.
+ */
+export const warmup = (rate: number, steps: number, after: LearningRate): LearningRate =>
+  steps === 0 ? after : join([linear(rate / steps, rate + rate / steps, steps), after], [steps])
+
+/**
+ * Warm-up, stable, decay: constant until the last `decaySteps`, then a straight line to `to`.
+ * Source: Hu et al. 2024 (MiniCPM), https://arxiv.org/abs/2404.06395.
+ */
+export const stableThenDecay = (rate: number, to: number, steps: number, decaySteps: number): LearningRate =>
+  join([constant(rate), linear(rate, to, decaySteps)], [Math.max(0, steps - decaySteps)])
+
+const fraction = (step: number, steps: number): number => (steps <= 0 ? 1 : Math.min(1, Math.max(0, step / steps)))
+
+/** The schedules that a config can name. */
+export const Name = Schema.Literal("constant", "linear", "cosine", "wsd")
+
+/** The schedule of a training run: warm-up, then the named shape over the steps that remain, down to `lr · minRatio`. */
+export const fromConfig = (config: {
+  readonly schedule: typeof Name.Type
+  readonly lr: number
+  readonly warmupSteps: number
+  readonly maxSteps: number
+  readonly minRatio: number
+  /** For `wsd`: the share of all steps that the decay takes. */
+  readonly decayFraction: number
+}): LearningRate => {
+  const { lr, maxSteps, warmupSteps } = config
+  const rest = Math.max(1, maxSteps - warmupSteps)
+  const shape = {
+    constant: () => constant(lr),
+    linear: () => linear(lr, lr * config.minRatio, rest),
+    cosine: () => cosine(lr, lr * config.minRatio, rest),
+    wsd: () => stableThenDecay(lr, lr * config.minRatio, rest, Math.round(maxSteps * config.decayFraction))
+  }[config.schedule]()
+  return warmup(lr, warmupSteps, shape)
+}

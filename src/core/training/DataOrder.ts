@@ -1,0 +1,61 @@
+/**
+ * The order in which a run sees its text: a function of (seed, epoch, index), so a loader's state is two numbers.
+ *
+ * A text of n tokens is cut into windows of T+1 tokens (T inputs, each with its next token as target) that overlap by one.
+ * Every epoch shifts the cuts by its own offset in [0, T) and visits the windows in its own order. The order is a keyed
+ * permutation of {0 … N−1} computed per index (a four-round Feistel network, walking out of values ≥ N), so it costs no
+ * memory however large the text is. Source: Black & Rogaway 2002, "Ciphers with arbitrary finite domains".
+ */
+
+/** 32 well mixed bits of two 32-bit numbers. The finaliser is MurmurHash3's (Appleby, public domain). */
+export const mix = (a: number, b: number): number => {
+  let h = Math.imul(a ^ 0x9e3779b9, 0x85ebca6b) ^ Math.imul(b + 0x7f4a7c15, 0xc2b2ae35)
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b)
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35)
+  return (h ^ (h >>> 16)) >>> 0
+}
+
+/** The image of `index` under the permutation of {0 … size−1} that `key` names. */
+export const permute = (index: number, size: number, key: number): number => {
+  if (size <= 1) return 0
+  const half = Math.max(1, Math.ceil(Math.log2(size) / 2))
+  const radix = 2 ** half
+  let value = index
+  do {
+    let left = Math.floor(value / radix)
+    let right = value % radix
+    for (let round = 0; round < 4; round++) {
+      ;[left, right] = [right, (left ^ mix(key + round, right)) & (radix - 1)]
+    }
+    value = left * radix + right
+  } while (value >= size)
+  return value
+}
+
+export interface DataOrder {
+  /** Windows per epoch. The same for every epoch: what an offset cuts off at the end is left out. */
+  readonly windows: number
+  /** Position of the first token of window `index` (from 0) of epoch `epoch`. */
+  readonly start: (epoch: number, index: number) => number
+}
+
+/** `undefined` when the text has not even one window of `contextLength + 1` tokens. */
+export const make = (options: {
+  readonly tokens: number
+  readonly contextLength: number
+  readonly seed: number
+}): DataOrder | undefined => {
+  const { contextLength, seed, tokens } = options
+  const most = Math.floor((tokens - 1) / contextLength)
+  if (most < 1) return undefined
+  // A shift needs spare tokens: a text of a single window is always cut at its start.
+  const windows = Math.max(1, Math.floor((tokens - contextLength) / contextLength))
+  const spare = Math.min(contextLength, tokens - windows * contextLength)
+  return {
+    windows,
+    start: (epoch, index) => {
+      const key = mix(seed, epoch)
+      return (mix(key, 0x5bd1e995) % spare) + permute(index, windows, key) * contextLength
+    }
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * The Programs of a language model in training: `train` (one optimizer step) and `evaluate` (scores without learning).
+ *
+ * Both share the state `parameter/<name>`; `train` also keeps `optimizer/<name>`. Gradient accumulation is unrolled: the
+ * batch is cut into micro-batches whose gradients are added up inside one graph, so only one micro-batch's activations
+ * are alive at a time and the result is that of the whole batch.
+ */
+import type * as Effect from "effect/Effect"
+import type { Architecture } from "../Model.ts"
+import { grad } from "../tensor/Gradient.ts"
+import type { GradientTransformation } from "../tensor/Optimizer.ts"
+import { cast, lessOrEqual } from "../tensor/ops/compare.ts"
+import { add, maximum, mul } from "../tensor/ops/elementwise.ts"
+import { takeLast } from "../tensor/ops/gather.ts"
+import { crossEntropy } from "../tensor/ops/loss.ts"
+import { max, sum } from "../tensor/ops/reduce.ts"
+import { reshape, slice } from "../tensor/ops/shape.ts"
+import * as Program from "../tensor/Program.ts"
+import { integers, type ShapeError, scalar, type Tensor, type TensorType } from "../tensor/Tensor.ts"
+
+/** A target that is not scored. The number is PyTorch's. */
+export const ignoreIndex = -100
+
+const prefixed = <A>(prefix: string, record: { readonly [name: string]: A }) =>
+  Object.fromEntries(Object.entries(record).map(([name, value]) => [`${prefix}/${name}`, value]))
+
+const under = <A>(prefix: string, record: { readonly [name: string]: A }) =>
+  Object.fromEntries(
+    Object.entries(record).flatMap(([name, value]) =>
+      name.startsWith(`${prefix}/`) ? [[name.slice(prefix.length + 1), value] as const] : []
+    )
+  )
+
+export const parameterTypes = (architecture: Architecture): Program.TensorTypes =>
+  Object.fromEntries(
+    Object.entries(architecture.parameters).map(([name, { shape }]) => [name, { dtype: "float32" as const, shape }])
+  )
+
+/** Names of state tensors: `parameter/…` and `optimizer/…`, and back. */
+export const stateNames = {
+  parameters: <A>(record: { readonly [name: string]: A }) => prefixed("parameter", record),
+  optimizer: <A>(record: { readonly [name: string]: A }) => prefixed("optimizer", record),
+  ofParameters: <A>(record: { readonly [name: string]: A }) => under("parameter", record),
+  ofOptimizer: <A>(record: { readonly [name: string]: A }) => under("optimizer", record)
+}
+
+export interface Sizes {
+  /** Sequences of one optimizer step. */
+  readonly batchSize: number
+  readonly contextLength: number
+  /** Parts into which the batch is cut; must divide it. */
+  readonly accumulation: number
+}
+
+/**
+ * One optimizer step. Inputs: `tokens` and `targets` [B, T] int32, `learning_rate` and `step` float32 scalars (the first
+ * step is 1), `seed` an int32 scalar for dropout. Outputs: `loss`, the mean −ln p of the targets in nats, and the
+ * optimizer's reports (`gradient_norm`).
+ */
+export const trainProgram = (
+  architecture: Architecture,
+  optimizer: GradientTransformation,
+  sizes: Sizes
+): Effect.Effect<Program.Program, ShapeError | Program.ProgramError> => {
+  const types = parameterTypes(architecture)
+  const batch: TensorType = { dtype: "int32", shape: [sizes.batchSize, sizes.contextLength] }
+  const float: TensorType = { dtype: "float32", shape: [] }
+  return Program.make({
+    name: "train",
+    state: { ...prefixed("parameter", types), ...prefixed("optimizer", optimizer.state(types)) },
+    inputs: { tokens: batch, targets: batch, learning_rate: float, step: float, seed: { dtype: "int32", shape: [] } },
+    build: (state, inputs) => {
+      const parameters = under("parameter", state)
+      const names = Object.keys(parameters)
+      const micro = sizes.batchSize / sizes.accumulation
+      const rows = (tensor: Tensor, i: number) =>
+        sizes.accumulation === 1 ? tensor : slice(tensor, 0, i * micro, (i + 1) * micro)
+      let loss: Tensor | undefined
+      let gradients: ReadonlyArray<Tensor> | undefined
+      for (let i = 0; i < sizes.accumulation; i++) {
+        const logits = architecture.forward(parameters, rows(inputs.tokens!, i), { dropoutSeed: inputs.seed! })
+        const nats = crossEntropy(logits, flat(rows(inputs.targets!, i)), { ignoreIndex })
+        const part = mul(sum(nats), scalar(1 / (sizes.batchSize * sizes.contextLength)))
+        const own = grad(
+          part,
+          names.map((name) => parameters[name]!)
+        )
+        loss = loss === undefined ? part : add(loss, part)
+        gradients = gradients === undefined ? own : gradients.map((gradient, k) => add(gradient, own[k]!))
+      }
+      const updated = optimizer.update(Object.fromEntries(names.map((name, k) => [name, gradients![k]!])), {
+        state: under("optimizer", state),
+        parameters,
+        step: inputs.step!,
+        learningRate: inputs.learning_rate!
+      })
+      return {
+        state: { ...prefixed("parameter", updated.updates), ...prefixed("optimizer", updated.state) },
+        outputs: { loss: loss!, ...updated.reports }
+      }
+    }
+  })
+}
+
+/**
+ * Scores of every position. Inputs: `tokens` and `targets` [B, T] int32. Outputs, each [B·T] float32: `nats`, −ln p of the
+ * target (0 where the target is `ignoreIndex`), and `correct`, 1 where no token is more probable than the target.
+ */
+export const evaluateProgram = (
+  architecture: Architecture,
+  sizes: { readonly batchSize: number; readonly contextLength: number }
+): Effect.Effect<Program.Program, ShapeError | Program.ProgramError> => {
+  const batch: TensorType = { dtype: "int32", shape: [sizes.batchSize, sizes.contextLength] }
+  return Program.make({
+    name: "evaluate",
+    state: prefixed("parameter", parameterTypes(architecture)),
+    inputs: { tokens: batch, targets: batch },
+    build: (state, inputs) => {
+      const logits = architecture.forward(under("parameter", state), inputs.tokens!)
+      const targets = flat(inputs.targets!)
+      // An ignored target looks up token 0; the caller leaves those positions out.
+      const nats = crossEntropy(logits, targets, { ignoreIndex })
+      const likely = takeLast(logits, maximum(targets, integers([0], [])))
+      const best = max(logits, { axes: [1] })
+      return { outputs: { nats, correct: cast(lessOrEqual(best, likely), "float32") } }
+    }
+  })
+}
+
+const flat = (tensor: Tensor): Tensor => reshape(tensor, [(tensor.shape[0] ?? 0) * (tensor.shape[1] ?? 0)])

@@ -1,0 +1,85 @@
+/**
+ * Causal self-attention of one block: projections around `causalAttention`.
+ *
+ * GPT-2 keeps query, key and value in one matrix (`c_attn`), Llama in three; the graph between them is the same. Keys are
+ * rotated before they are cached, so decoding never touches them again.
+ */
+import { conv1d, declare, linear, type ParameterSpecs } from "../../../core/tensor/Module.ts"
+import { causalAttention } from "../../../core/tensor/ops/attention.ts"
+import { writeRows } from "../../../core/tensor/ops/gather.ts"
+import { rotary } from "../../../core/tensor/ops/rotary.ts"
+import { reshape, split, transpose } from "../../../core/tensor/ops/shape.ts"
+import type { Tensors } from "../../../core/tensor/Program.ts"
+import type { Tensor } from "../../../core/tensor/Tensor.ts"
+import type { Resolved } from "./Config.ts"
+
+export interface AttentionBlock {
+  readonly parameters: ParameterSpecs
+  /** [B·T, C] → [B·T, C], plus the residual when one is given. */
+  readonly forward: (
+    parameters: Tensors,
+    x: Tensor,
+    layout: { readonly batch: number; readonly length: number; readonly position: Tensor },
+    residual?: Tensor
+  ) => Tensor
+  /** n new tokens [n, C] against a cache [1, K, S, D], and the cache with their rows written. */
+  readonly decode: (
+    parameters: Tensors,
+    x: Tensor,
+    position: Tensor,
+    past: { readonly key: Tensor; readonly value: Tensor },
+    residual: Tensor
+  ) => { readonly output: Tensor; readonly key: Tensor; readonly value: Tensor }
+}
+
+export const attentionBlock = (name: string, c: Resolved): AttentionBlock => {
+  const keyValueWidth = c.keyValueHeads * c.headWidth
+  const sizes = [c.width, keyValueWidth, keyValueWidth]
+  const make = c.family === "gpt2" ? conv1d : linear
+  const project = (part: string, outputs: number) =>
+    make(`${name}.${part}`, { inputs: c.width, outputs, bias: c.bias, std: c.std })
+  const inputs =
+    c.family === "gpt2"
+      ? [project("c_attn", c.width + 2 * keyValueWidth)]
+      : [project("q_proj", c.width), project("k_proj", keyValueWidth), project("v_proj", keyValueWidth)]
+  const output = make(`${name}.${c.family === "gpt2" ? "c_proj" : "o_proj"}`, {
+    inputs: c.width,
+    outputs: c.width,
+    bias: c.bias,
+    std: c.std / Math.sqrt(2 * c.layers)
+  })
+
+  /** [B·T, heads·D] → [B, heads, T, D] */
+  const toHeads = (x: Tensor, heads: number, batch: number, length: number) =>
+    transpose(reshape(x, [batch, length, heads, c.headWidth]), [0, 2, 1, 3])
+  const fromHeads = (x: Tensor, rows: number) => reshape(transpose(x, [0, 2, 1, 3]), [rows, c.width])
+
+  const queryKeyValue = (parameters: Tensors, x: Tensor, batch: number, length: number, position: Tensor) => {
+    const projected = inputs.map((module) => module.apply(parameters, x))
+    const [first, ...others] = projected
+    const parts = others.length === 0 && first !== undefined ? split(first, sizes, 1) : projected
+    const [query, key, value] = parts.map((part, i) =>
+      toHeads(part, i === 0 ? c.heads : c.keyValueHeads, batch, length)
+    )
+    if (query === undefined || key === undefined || value === undefined) throw new RangeError("three projections")
+    if (c.positions === "learned") return { query, key, value }
+    const rotate = (tensor: Tensor) => rotary(tensor, position, { theta: c.theta })
+    return { query: rotate(query), key: rotate(key), value }
+  }
+
+  return {
+    parameters: declare(...inputs, output),
+    forward: (parameters, x, { batch, length, position }, residual) => {
+      const { key, query, value } = queryKeyValue(parameters, x, batch, length, position)
+      return output.apply(parameters, fromHeads(causalAttention(query, key, value, {}), batch * length), residual)
+    },
+    decode: (parameters, x, position, past, residual) => {
+      const length = x.shape[0] ?? 0
+      const own = queryKeyValue(parameters, x, 1, length, position)
+      const key = writeRows(past.key, own.key, position)
+      const value = writeRows(past.value, own.value, position)
+      const attended = causalAttention(own.query, key, value, { position })
+      return { output: output.apply(parameters, fromHeads(attended, length), residual), key, value }
+    }
+  }
+}
