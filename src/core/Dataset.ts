@@ -8,6 +8,7 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
+import * as Plugin from "./Plugin.ts"
 
 export type Split = "train" | "validation"
 
@@ -40,3 +41,5 @@ export declare namespace Dataset {
     readonly fingerprint: Effect.Effect<string, DatasetError>
   }
 }
+
+export const DatasetKind = Plugin.kind("dataset", { api: 1, tag: Dataset })

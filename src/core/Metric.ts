@@ -6,6 +6,7 @@
  * associative; any split of the samples gives the same result). Averages are never averaged.
  */
 import * as Context from "effect/Context"
+import * as Plugin from "./Plugin.ts"
 
 /** What one window of held-out text contributes: sums over its scored tokens. */
 export interface Sample {
@@ -51,3 +52,5 @@ export declare namespace Metric {
     readonly combine: (a: Totals, b: Totals) => Totals
   }
 }
+
+export const MetricKind = Plugin.kind("metric", { api: 1, tag: Metric })

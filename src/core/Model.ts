@@ -8,6 +8,7 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as Plugin from "./Plugin.ts"
 import type { ParameterSpecs } from "./tensor/Module.ts"
 import type { Tensors, TensorTypes } from "./tensor/Program.ts"
 import type { Tensor } from "./tensor/Tensor.ts"
@@ -58,3 +59,5 @@ export declare namespace Model {
     readonly architecture: (options: { readonly vocabularySize: number }) => Effect.Effect<Architecture, ModelError>
   }
 }
+
+export const ModelKind = Plugin.kind("model", { api: 1, tag: Model })

@@ -13,6 +13,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as Plugin from "./Plugin.ts"
 
 /** An id outside the vocabulary was decoded. */
 export class UnknownToken extends Schema.TaggedError<UnknownToken>()("UnknownToken", {
@@ -81,3 +82,5 @@ const decodeStream = <E, R>(
     }),
     Stream.filter((text) => text !== "")
   )
+
+export const TokenizerKind = Plugin.kind("tokenizer", { api: 1, tag: Tokenizer })

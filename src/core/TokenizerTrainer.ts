@@ -8,6 +8,7 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
+import * as Plugin from "./Plugin.ts"
 
 export class TokenizerTrainError extends Schema.TaggedError<TokenizerTrainError>()("TokenizerTrainError", {
   details: Schema.String,
@@ -33,3 +34,5 @@ export declare namespace TokenizerTrainer {
     readonly train: <E, R>(documents: Stream.Stream<string, E, R>) => Effect.Effect<Trained, TokenizerTrainError | E, R>
   }
 }
+
+export const TokenizerTrainerKind = Plugin.kind("tokenizer-trainer", { api: 1, tag: TokenizerTrainer })

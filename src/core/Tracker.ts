@@ -9,6 +9,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import * as Plugin from "./Plugin.ts"
 
 export class TrackerError extends Schema.TaggedError<TrackerError>()("TrackerError", {
   tracker: Schema.String,
@@ -63,3 +64,5 @@ export declare namespace Tracker {
     readonly open: (run: TrackedRun) => Effect.Effect<Session, TrackerError, Scope.Scope>
   }
 }
+
+export const TrackerKind = Plugin.kind("tracker", { api: 1, tag: Tracker })
