@@ -58,7 +58,7 @@ export const attentionBlock = (name: string, c: Resolved): AttentionBlock => {
     const projected = inputs.map((module) => module.apply(parameters, x))
     const [first, ...others] = projected
     const parts = others.length === 0 && first !== undefined ? split(first, sizes, 1) : projected
-    const [query, key, value] = parts.map((part, i) =>
+    const [query, key, value] = parts.map((part: Tensor, i) =>
       toHeads(part, i === 0 ? c.heads : c.keyValueHeads, batch, length)
     )
     if (query === undefined || key === undefined || value === undefined) throw new RangeError("three projections")

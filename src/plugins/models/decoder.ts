@@ -1,0 +1,27 @@
+/**
+ * Model plugin `decoder`: causal language models of the GPT-2 and Llama families.
+ *
+ * The config is decoder/Config.ts, the graph decoder/Architecture.ts. Presets are configs under configs/model/.
+ */
+import * as Effect from "effect/Effect"
+import { ModelError, ModelKind } from "../../core/Model.ts"
+import * as Plugin from "../../core/Plugin.ts"
+import { architectureOf } from "./decoder/Architecture.ts"
+import { DecoderConfig, faultOf, resolve } from "./decoder/Config.ts"
+
+export const Decoder = Plugin.make(ModelKind, "decoder", {
+  description: "causal transformer of the GPT-2 and Llama families",
+  config: DecoderConfig,
+  make: (config) => {
+    const resolved = resolve(config)
+    const fault = faultOf(resolved)
+    if (fault !== undefined) return Effect.fail(new ModelError({ model: "decoder", ...fault }))
+    return Effect.succeed({
+      contextLength: resolved.contextLength,
+      architecture: ({ vocabularySize }: { readonly vocabularySize: number }) =>
+        vocabularySize < 1
+          ? Effect.fail(new ModelError({ model: "decoder", key: "vocabulary", details: "it is empty." }))
+          : Effect.succeed(architectureOf(resolved, vocabularySize))
+    })
+  }
+})
