@@ -31,6 +31,8 @@ export interface Checkpoint {
   readonly parameters: TensorDatas
   readonly optimizer: TensorDatas
   readonly files: TextFiles
+  /** For the manifest: device, versions, git commit. */
+  readonly provenance: { readonly [name: string]: string }
 }
 
 /** A checkpoint that cannot be used, or written. `path` is its directory or the file at fault. */
@@ -64,12 +66,16 @@ export declare namespace CheckpointStore {
     readonly save: (directory: string, checkpoint: Checkpoint) => Effect.Effect<string, CheckpointError>
     /** Reads one checkpoint directory, checking every file against the manifest. */
     readonly load: (path: string) => Effect.Effect<Checkpoint, CheckpointError>
+    /** The same without the optimizer's state, which only training needs. */
+    readonly loadModel: (path: string) => Effect.Effect<Omit<Checkpoint, "optimizer">, CheckpointError>
     /** Steps of the checkpoints in a directory, oldest first; none when there is no such directory. */
     readonly list: (
       directory: string
     ) => Effect.Effect<ReadonlyArray<{ readonly step: number; readonly path: string }>, CheckpointError>
-    /** The newest whole checkpoint, or `undefined`; torn ones are reported as warnings and passed over. */
-    readonly newest: (directory: string) => Effect.Effect<Checkpoint | undefined, CheckpointError>
+    /** The newest whole checkpoint and its path, or `undefined`; torn ones are reported as warnings and passed over. */
+    readonly newest: (
+      directory: string
+    ) => Effect.Effect<{ readonly path: string; readonly checkpoint: Checkpoint } | undefined, CheckpointError>
     readonly remove: (path: string) => Effect.Effect<void, CheckpointError>
   }
 }

@@ -70,6 +70,8 @@ export interface SessionOptions {
   readonly evaluationWindows: number | undefined
   /** Kept with every checkpoint. */
   readonly files: TextFiles
+  /** For the checkpoints' manifest, besides the device. */
+  readonly provenance: { readonly [name: string]: string }
   /** Where to go on, from a checkpoint. */
   readonly resume: Checkpoint | undefined
 }
@@ -178,6 +180,7 @@ export const make = (
       state,
       lastCheckpoint,
 
+      // Uninterruptible as a whole: the backend's state and ours move together or not at all.
       step: Effect.gen(function* () {
         const before = yield* Ref.get(state)
         const { inputs, targets } = yield* batchOf(before.step)
@@ -246,7 +249,8 @@ export const make = (
           state: yield* Ref.get(state),
           parameters: stateNames.ofParameters(values),
           optimizer: stateNames.ofOptimizer(values),
-          files: options.files
+          files: options.files,
+          provenance: { device: backend.info.description, ...options.provenance }
         }
       })
     }
