@@ -70,6 +70,17 @@ export const show = (value: unknown): string => {
 export const fromParseError = (error: ParseResult.ParseError): ReadonlyArray<ConfigIssue> =>
   flatten(error.issue, [], [])
 
+/** The keys given to a struct without keys: the one struct that Schema lets anything through, as the type `{}` does. */
+export const excessOfEmpty = (ast: AST.AST, input: unknown): ReadonlyArray<ConfigIssue> =>
+  AST.isTypeLiteral(ast) &&
+  ast.propertySignatures.length + ast.indexSignatures.length === 0 &&
+  typeof input === "object" &&
+  input !== null
+    ? Object.entries(input).map(
+        ([key, value]) => new ConfigIssue({ problem: "unknown", path: [key], expected: "", got: show(value) })
+      )
+    : []
+
 const flatten = (
   issue: ParseResult.ParseIssue,
   path: ReadonlyArray<string>,

@@ -123,12 +123,21 @@ export const make = <KindName extends string, const Name extends string, Id, Ser
   const decodeUnknown = Schema.decodeUnknown(config, { errors: "all", onExcessProperty: "error" })
   const isConfig = Schema.is(config)
   const equivalence = Schema.equivalence(config)
+  // A section without keys is null in YAML; it means a plugin that is content with its defaults.
   const decode = (input: unknown): Effect.Effect<A, PluginConfigError> =>
-    Effect.mapError(
-      decodeUnknown(input),
-      (error) => new PluginConfigError({ kind: kind.name, name, issues: ConfigIssue.fromParseError(error) })
+    decodeUnknown(input ?? {}).pipe(
+      Effect.mapError(ConfigIssue.fromParseError),
+      Effect.filterOrFail(
+        () => ConfigIssue.excessOfEmpty(config.ast, input).length === 0,
+        () => ConfigIssue.excessOfEmpty(config.ast, input)
+      ),
+      Effect.mapError((issues) => new PluginConfigError({ kind: kind.name, name, issues }))
     )
-  const serve = (value: A): Layer.Layer<Id, E, Exclude<R, Scope.Scope>> => Layer.scoped(kind.tag, options.make(value))
+  const serve = (value: A): Layer.Layer<Id, E, Exclude<R, Scope.Scope>> =>
+    Layer.scoped(
+      kind.tag,
+      Effect.suspend(() => options.make(value))
+    )
   return {
     ...options,
     [TypeId]: 1,
