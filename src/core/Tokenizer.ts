@@ -25,6 +25,18 @@ export class UnknownToken extends Schema.TaggedError<UnknownToken>()("UnknownTok
   }
 }
 
+/** A saved tokenizer that cannot be read. `key` is the place inside the file, or "" for the file as a whole. */
+export class TokenizerFileError extends Schema.TaggedError<TokenizerFileError>()("TokenizerFileError", {
+  path: Schema.String,
+  key: Schema.String,
+  details: Schema.String,
+  remedy: Schema.String
+}) {
+  override get message() {
+    return `${this.path}: ${this.key === "" ? "" : `${this.key} `}${this.details} ${this.remedy}`
+  }
+}
+
 export class Tokenizer extends Context.Tag("codex/Tokenizer")<Tokenizer, Tokenizer.Service>() {
   /** The whole service from the primitives; a primitive object may also override what is derived, under the same laws. */
   static make(primitives: Tokenizer.Primitives & Partial<Tokenizer.Derived>): Tokenizer.Service {
@@ -64,8 +76,9 @@ export declare namespace Tokenizer {
 }
 
 /**
- * Decodes the ids since the last whole character again with each new id, and lets text out once it does not end in
- * U+FFFD (which may be a character whose last bytes have not arrived). At most four ids are ever held back.
+ * Decodes the ids since the last whole character again with each new id, and lets out all but a final U+FFFD, which may be
+ * a character whose last bytes have not arrived. Earlier ones cannot change any more: once the final one moves on, the
+ * unfinished character lies inside the newest id, and the ids before it are dropped.
  */
 const decodeStream = <E, R>(
   tokenizer: Tokenizer.Primitives,
@@ -74,13 +87,26 @@ const decodeStream = <E, R>(
   ids.pipe(
     Stream.map((id): number | undefined => id),
     Stream.concat(Stream.succeed(undefined)),
-    Stream.mapAccumEffect([] as ReadonlyArray<number>, (pending, id) => {
-      const held = id === undefined ? pending : [...pending, id]
-      return Effect.map(tokenizer.decode(held), (text): readonly [ReadonlyArray<number>, string] =>
-        id !== undefined && text.endsWith("\uFFFD") && held.length < 4 ? [held, ""] : [[], text]
-      )
-    }),
+    Stream.mapAccumEffect(nothingHeld, (held, id) =>
+      Effect.gen(function* () {
+        if (id === undefined) return [nothingHeld, held.ids.length === 0 ? "" : "\uFFFD"] as const
+        const text = yield* tokenizer.decode([...held.ids, id])
+        if (!text.endsWith("\uFFFD")) return [nothingHeld, text.slice(held.shown)] as const
+        const shown = text.length - 1
+        if (shown === held.shown) return [{ ids: [...held.ids, id], shown }, ""] as const
+        const alone = yield* tokenizer.decode([id])
+        return [{ ids: [id], shown: alone.length - 1 }, text.slice(held.shown, shown)] as const
+      })
+    ),
     Stream.filter((text) => text !== "")
   )
+
+interface Held {
+  readonly ids: ReadonlyArray<number>
+  /** UTF-16 units of their text that were let out. */
+  readonly shown: number
+}
+
+const nothingHeld: Held = { ids: [], shown: 0 }
 
 export const TokenizerKind = Plugin.kind("tokenizer", { api: 1, tag: Tokenizer })

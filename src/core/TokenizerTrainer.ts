@@ -30,8 +30,15 @@ export declare namespace TokenizerTrainer {
     readonly files: { readonly [fileName: string]: string }
     readonly vocabularySize: number
   }
+  /** What training has done so far. */
+  type Progress =
+    | { readonly phase: "counting"; readonly documents: number; readonly bytes: number }
+    | { readonly phase: "merging"; readonly merges: number; readonly wanted: number }
   interface Service {
-    readonly train: <E, R>(documents: Stream.Stream<string, E, R>) => Effect.Effect<Trained, TokenizerTrainError | E, R>
+    readonly train: <E, R>(
+      documents: Stream.Stream<string, E, R>,
+      options?: { readonly onProgress?: (progress: Progress) => Effect.Effect<void> }
+    ) => Effect.Effect<Trained, TokenizerTrainError | E, R>
   }
 }
 

@@ -1,0 +1,61 @@
+/**
+ * A binary heap of numbers under an order of the caller's: `pop` gives an item that no other item precedes.
+ */
+export interface Heap {
+  readonly size: () => number
+  readonly push: (item: number) => void
+  /** The first item, which stays; undefined when the heap is empty. */
+  readonly peek: () => number | undefined
+  readonly pop: () => number | undefined
+  /** Puts the first item back in its place after the caller changed what the order says about it. */
+  readonly sinkFirst: () => void
+}
+
+/** A heap of some items, built in linear time. */
+export const make = (precedes: (a: number, b: number) => boolean, initial: ReadonlyArray<number> = []): Heap => {
+  const items = [...initial]
+
+  const sink = (from: number) => {
+    const item = items[from]!
+    let at = from
+    for (;;) {
+      let child = 2 * at + 1
+      if (child >= items.length) break
+      if (child + 1 < items.length && precedes(items[child + 1]!, items[child]!)) child++
+      if (!precedes(items[child]!, item)) break
+      items[at] = items[child]!
+      at = child
+    }
+    items[at] = item
+  }
+
+  for (let at = (items.length >> 1) - 1; at >= 0; at--) sink(at)
+
+  return {
+    size: () => items.length,
+    peek: () => items[0],
+    push: (item) => {
+      let at = items.length
+      items.push(item)
+      while (at > 0) {
+        const parent = (at - 1) >> 1
+        if (!precedes(item, items[parent]!)) break
+        items[at] = items[parent]!
+        at = parent
+      }
+      items[at] = item
+    },
+    pop: () => {
+      const first = items[0]
+      const last = items.pop()
+      if (items.length > 0 && last !== undefined) {
+        items[0] = last
+        sink(0)
+      }
+      return first
+    },
+    sinkFirst: () => {
+      if (items.length > 0) sink(0)
+    }
+  }
+}
