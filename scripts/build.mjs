@@ -1,0 +1,57 @@
+/**
+ * Builds dist/: the library with tsc (one module a file, declarations, source maps), the command with esbuild.
+ *
+ * The command is bundled because its start-up is mostly the loading of some three hundred small modules of Effect. What a
+ * command needs only when it runs is behind `import()`, so it becomes a chunk of its own and costs `codex --help` nothing.
+ * Native code stays outside; the worker that runs ONNX Runtime is its own entry, since a Worker needs a file.
+ *
+ *     npm run generate && node scripts/build.mjs
+ */
+import { spawnSync } from "node:child_process"
+import { existsSync, rmSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { build } from "esbuild"
+
+export const root = dirname(dirname(fileURLToPath(import.meta.url)))
+
+const worker = "src/services/onnx/OnnxWorker.ts"
+
+/** The command and the worker, into dist/bin.js, dist/OnnxWorker.js and dist/chunks/. */
+export const bundle = async () => {
+  rmSync(join(root, "dist/chunks"), { recursive: true, force: true })
+  await build({
+    absWorkingDir: root,
+    entryPoints: { bin: "src/bin.ts", ...(existsSync(join(root, worker)) ? { OnnxWorker: worker } : {}) },
+    outdir: "dist",
+    chunkNames: "chunks/[name]-[hash]",
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    target: "node20",
+    minifySyntax: true,
+    minifyWhitespace: true,
+    sourcemap: "linked",
+    sourcesContent: false,
+    external: ["onnxruntime-node"],
+    // Packages in CommonJS that are bundled call `require` for Node's own modules.
+    banner: {
+      js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);'
+    },
+    logLevel: "silent"
+  })
+}
+
+/** The library: every file of src but the command's. */
+const compile = () => {
+  const tsc = join(root, "node_modules/typescript-native/bin/tsc")
+  const { status } = spawnSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], { cwd: root, stdio: "inherit" })
+  return status === 0
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  rmSync(join(root, "dist"), { recursive: true, force: true })
+  if (!compile()) process.exit(1)
+  await bundle()
+}

@@ -1,0 +1,97 @@
+/**
+ * A command line that @effect/cli refused, said as a person needs it: what is wrong, the nearest right word, the usage.
+ *
+ * The parser's own faults name no alternative below the first level and take the text of the wrong command's list, so the
+ * words are looked up again in the tree of command descriptors. Nothing here knows a command by name.
+ */
+import { stripVTControlCharacters } from "node:util"
+import * as Descriptor from "@effect/cli/CommandDescriptor"
+import * as HelpDoc from "@effect/cli/HelpDoc"
+import * as Usage from "@effect/cli/Usage"
+import type * as ValidationError from "@effect/cli/ValidationError"
+import * as HashMap from "effect/HashMap"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { nearest } from "../core/ConfigIssue.ts"
+
+export class UsageError extends Schema.TaggedError<UsageError>()("UsageError", {
+  problem: Schema.String,
+  /** The command with its options on one line, starting with the program's name. */
+  usage: Schema.String,
+  /** The command whose `--help` says more. */
+  command: Schema.String
+}) {
+  override get message() {
+    return `${this.problem}\n\nUsage: ${this.usage}\nMore: ${this.command} --help`
+  }
+}
+
+/** The root and its commands: a descriptor forgets the groups below its own children, so the first level is given whole. */
+export interface Tree {
+  readonly root: Descriptor.Command<unknown>
+  readonly commands: ReadonlyArray<Descriptor.Command<unknown>>
+}
+
+const childrenOf = ({ root, commands }: Tree, command: Descriptor.Command<unknown>) =>
+  command === root
+    ? HashMap.fromIterable(commands.flatMap((child) => [...Descriptor.getNames(child)].map((name) => [name, child])))
+    : HashMap.filter(Descriptor.getSubcommands(command), (child) => child !== command)
+
+/** Names of the commands that the words lead to, from the root; the last one's descriptor and what it could be followed by. */
+export const locate = (tree: Tree, words: ReadonlyArray<string>) => {
+  const path = [...Descriptor.getNames(tree.root)]
+  let command = tree.root
+  for (const word of words) {
+    const next = HashMap.get(childrenOf(tree, command), word)
+    if (Option.isNone(next)) break
+    command = next.value
+    path.push(word)
+  }
+  return { path, command, children: [...HashMap.keys(childrenOf(tree, command))].sort() }
+}
+
+/** Explains a fault of the parser on `words`, the arguments after the program's name. */
+export const fromValidationError = (
+  tree: Tree,
+  words: ReadonlyArray<string>,
+  error: ValidationError.ValidationError
+): UsageError => {
+  const { path, command, children } = locate(tree, words)
+  const usage = plain(Usage.getHelp(Descriptor.getUsage(command)))
+  const name = path.join(" ")
+  return new UsageError({
+    problem: explain(error, words[path.length - 1], children, usage),
+    usage: children.length > 0 ? `${name} <${children.join(" | ")}>` : `${name}${usage.replace(/^\S+/, "")}`,
+    command: name
+  })
+}
+
+const unknownArgument = /^Received unknown argument: '(.*)'$/s
+
+const explain = (
+  error: ValidationError.ValidationError,
+  word: string | undefined,
+  children: ReadonlyArray<string>,
+  usage: string
+): string => {
+  if (children.length > 0 && word !== undefined)
+    return word.startsWith("-")
+      ? `Unknown option "${word}".`
+      : `Unknown command "${word}".${suggestion(word, children)} Commands: ${children.join(", ")}.`
+  const problem = plain(error.error)
+  const [, argument] = unknownArgument.exec(problem) ?? []
+  if (argument === undefined) return problem
+  if (!argument.startsWith("-")) return `Unexpected argument "${argument}".`
+  const [option = argument] = argument.split("=")
+  const known = usage.match(/--?[a-z][\w-]*/g) ?? []
+  return known.includes(option)
+    ? `Option "${option}" has no value, or is given twice.`
+    : `Unknown option "${option}".${suggestion(option, known)}`
+}
+
+const suggestion = (word: string | undefined, known: ReadonlyArray<string>): string => {
+  const near = word === undefined ? undefined : nearest(word, known)
+  return near === undefined ? "" : ` Did you mean ${near}?`
+}
+
+const plain = (doc: HelpDoc.HelpDoc): string => stripVTControlCharacters(HelpDoc.toAnsiText(doc)).trim()

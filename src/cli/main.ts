@@ -1,0 +1,41 @@
+/**
+ * The command `codex` as an Effect of its arguments: the tree of commands, and what surrounds whichever of them runs.
+ *
+ * A new command is a file beside this one and an entry in the two lists below. Files of commands hold options and texts only;
+ * their handlers load when they run (Lazy.ts), because every start of the command loads everything that is imported here.
+ */
+import * as CliConfig from "@effect/cli/CliConfig"
+import * as Command from "@effect/cli/Command"
+import * as HelpDoc from "@effect/cli/HelpDoc"
+import * as ValidationError from "@effect/cli/ValidationError"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import { version } from "../core/Version.ts"
+import * as ParserConsole from "./ParserConsole.ts"
+import { plugins } from "./plugins.ts"
+import { fromValidationError, locate, type Tree } from "./UsageError.ts"
+
+const codex = Command.make("codex").pipe(
+  Command.withDescription("Train, evaluate and run small language models, on this machine."),
+  Command.withSubcommands([plugins])
+)
+
+const tree: Tree = { root: codex.descriptor, commands: [plugins.descriptor] }
+
+const run = Command.run(codex, {
+  name: "codex",
+  version,
+  footer: HelpDoc.p(
+    "Everywhere: --help, --version, --debug (traces of errors), --log-level <level>, --completions <shell>, --wizard."
+  )
+})
+
+/** Runs the command that `words`, the arguments after the program's name, ask for. Fails with UsageError for a wrong line. */
+export const main = (words: ReadonlyArray<string>, options: { readonly colour: boolean }) =>
+  Console.consoleWith((console) =>
+    run(["node", "codex", ...words]).pipe(
+      Effect.catchIf(ValidationError.isValidationError, (error) => fromValidationError(tree, words, error)),
+      Effect.withConsole(ParserConsole.make(console, { path: locate(tree, words).path, colour: options.colour })),
+      Effect.provide(CliConfig.layer({ showBuiltIns: false }))
+    )
+  )

@@ -1,0 +1,31 @@
+/**
+ * How the tests run: real sessions, files and child processes, in two forked processes, because that is what two cores bear.
+ *
+ * Coverage counts src without generated code and without the files that only ever run inside a child process or a worker,
+ * where the coverage of this process cannot see them; the tests that start those processes check them.
+ */
+import { defineConfig } from "vitest/config"
+
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    globalSetup: ["test/globalSetup.ts"],
+    pool: "forks",
+    poolOptions: { forks: { minForks: 1, maxForks: 2 } },
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    coverage: {
+      provider: "v8",
+      include: ["src/**/*.ts"],
+      exclude: [
+        "src/**/gen/**",
+        "src/**/*.d.ts",
+        "src/bin.ts",
+        "src/cli/handlers/**",
+        "src/services/onnx/OnnxWorker.ts"
+      ],
+      reporter: ["text-summary", "json-summary"],
+      thresholds: { lines: 90 }
+    }
+  }
+})
