@@ -1,0 +1,21 @@
+/** Metric plugin `loss`: the mean −ln p per token, in nats: what training minimises. */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { Metric, MetricKind } from "../../core/Metric.ts"
+import * as Plugin from "../../core/Plugin.ts"
+
+export const Loss = Plugin.make(MetricKind, "loss", {
+  description: "mean negative log-likelihood per token",
+  config: Schema.Struct({}),
+  make: () =>
+    Effect.succeed(
+      Metric.make({
+        name: "loss",
+        unit: "nats/token",
+        direction: "lower",
+        size: 2,
+        totals: ({ nats, tokens }) => [nats, tokens],
+        result: ([nats = 0, tokens = 0]) => nats / tokens
+      })
+    )
+})

@@ -1,0 +1,200 @@
+/**
+ * Runs on disk: where each run's files lie, which run is which, and who is writing to it.
+ *
+ *     runs/<id>/            id = <UTC time>-<name>-<4 hex digits>
+ *       config.yaml         what ran, composed
+ *       tokenizer/          the tokenizer's files
+ *       checkpoints/        see CheckpointStore.ts
+ *       metrics.ndjson      and other trackers' files
+ *       .lock               the process that writes, while it does
+ *
+ * A lock left by a process that is gone is taken over. The config that ran last is also kept in `.codex/hydra_last/`.
+ */
+import * as Command from "@effect/platform/Command"
+import type * as CommandExecutor from "@effect/platform/CommandExecutor"
+import type { PlatformError } from "@effect/platform/Error"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Path from "@effect/platform/Path"
+import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Random from "effect/Random"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+
+/** A run that is not there, is in use, or cannot be written. */
+export class RunError extends Schema.TaggedError<RunError>()("RunError", {
+  reason: Schema.Literal("NotFound", "Locked", "Unwritable"),
+  path: Schema.String,
+  details: Schema.String,
+  remedy: Schema.String
+}) {
+  override get message() {
+    return `${this.path}: ${this.details} ${this.remedy}`
+  }
+}
+
+export interface Run {
+  readonly id: string
+  readonly directory: string
+  readonly checkpoints: string
+  readonly tokenizer: string
+  readonly configFile: string
+}
+
+export class RunStore extends Context.Tag("codex/RunStore")<RunStore, RunStore.Service>() {}
+
+export declare namespace RunStore {
+  interface Service {
+    /** The directory that holds all runs. */
+    readonly root: string
+    /** A new run with its config saved, locked for this process until the scope closes. */
+    readonly create: (options: {
+      readonly name: string
+      readonly config: string
+    }) => Effect.Effect<Run, RunError, Scope.Scope>
+    /** An existing run, by its directory or id. */
+    readonly open: (pathOrId: string) => Effect.Effect<Run, RunError>
+    /** Locks a run for this process until the scope closes. */
+    readonly lock: (run: Run) => Effect.Effect<void, RunError, Scope.Scope>
+    /** All runs, newest first. */
+    readonly list: Effect.Effect<ReadonlyArray<Run>, RunError>
+    /** The config that a run was made with. */
+    readonly config: (run: Run) => Effect.Effect<string, RunError>
+    /** Commit of the working directory's git repository, when it is in one. */
+    readonly gitCommit: Effect.Effect<string | undefined>
+  }
+}
+
+const make = (root: string) =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const paths = yield* Path.Path
+    const executor = yield* Effect.context<CommandExecutor.CommandExecutor>()
+
+    const unwritable = (path: string) =>
+      Effect.mapError((cause: PlatformError) => {
+        const details = `The run cannot be written: ${cause.message}.`
+        const remedy = "Check space and permissions; earlier runs are untouched."
+        return new RunError({ reason: "Unwritable", path, details, remedy })
+      })
+
+    const at = (directory: string): Run => ({
+      id: paths.basename(directory),
+      directory,
+      checkpoints: paths.join(directory, "checkpoints"),
+      tokenizer: paths.join(directory, "tokenizer"),
+      configFile: paths.join(directory, "config.yaml")
+    })
+
+    /** Written beside and renamed, so that nobody reads half a file. */
+    const writeAtomically = (path: string, content: string) =>
+      Effect.zipRight(fs.writeFileString(`${path}.tmp`, content), fs.rename(`${path}.tmp`, path))
+
+    const lock: RunStore.Service["lock"] = (run) => {
+      const path = paths.join(run.directory, ".lock")
+      const own = `${process.pid}`
+      const acquire: Effect.Effect<void, RunError | PlatformError> = fs.writeFileString(path, own, { flag: "wx" }).pipe(
+        Effect.catchIf(
+          (error) => error._tag === "SystemError" && error.reason === "AlreadyExists",
+          () =>
+            Effect.gen(function* () {
+              const pid = Number(yield* fs.readFileString(path))
+              if (isAlive(pid)) {
+                return yield* new RunError({
+                  reason: "Locked",
+                  path: run.directory,
+                  details: `Process ${pid} is writing to this run.`,
+                  remedy: "Wait for it, or stop it."
+                })
+              }
+              yield* fs.remove(path, { force: true })
+              return yield* Effect.suspend(() => acquire)
+            })
+        )
+      )
+      return Effect.acquireRelease(
+        acquire.pipe(
+          Effect.catchTags({
+            SystemError: (e) => unwritable(path)(Effect.fail(e)),
+            BadArgument: (e) => unwritable(path)(Effect.fail(e))
+          })
+        ),
+        () => Effect.ignore(fs.remove(path, { force: true }))
+      )
+    }
+
+    const list = fs.readDirectory(root).pipe(
+      Effect.orElseSucceed(() => []),
+      Effect.flatMap((names) =>
+        Effect.filter(
+          [...names]
+            .sort()
+            .reverse()
+            .map((name) => at(paths.join(root, name))),
+          (run) => fs.exists(run.configFile).pipe(unwritable(run.directory))
+        )
+      )
+    )
+
+    return RunStore.of({
+      root,
+      list,
+      lock,
+      create: ({ config, name }) =>
+        Effect.gen(function* () {
+          const now = yield* DateTime.now
+          const time = DateTime.formatIso(now).replace(/[-:]/g, "").replace("T", "-").slice(0, 15)
+          const tail = (yield* Random.nextIntBetween(0, 0x10000)).toString(16).padStart(4, "0")
+          const run = at(paths.join(root, `${time}-${name}-${tail}`))
+          yield* fs.makeDirectory(run.directory, { recursive: true }).pipe(unwritable(run.directory))
+          yield* lock(run)
+          yield* writeAtomically(run.configFile, config).pipe(unwritable(run.configFile))
+          const last = paths.join(".codex", "hydra_last")
+          yield* fs
+            .makeDirectory(last, { recursive: true })
+            .pipe(Effect.zipRight(writeAtomically(paths.join(last, "config.yaml"), config)), unwritable(last))
+          return run
+        }),
+      open: (pathOrId) =>
+        Effect.gen(function* () {
+          for (const directory of [pathOrId, paths.join(root, pathOrId)]) {
+            const run = at(paths.resolve(directory))
+            if (yield* fs.exists(run.configFile).pipe(unwritable(directory))) return { ...at(directory), id: run.id }
+          }
+          const known = (yield* list).slice(0, 3).map((run) => run.directory)
+          return yield* new RunError({
+            reason: "NotFound",
+            path: pathOrId,
+            details: "There is no run here (no config.yaml).",
+            remedy: known.length === 0 ? "Train one with `codex train`." : `The newest runs are ${known.join(", ")}.`
+          })
+        }),
+      config: (run) => fs.readFileString(run.configFile).pipe(unwritable(run.configFile)),
+      gitCommit: Command.make("git", "rev-parse", "HEAD").pipe(
+        Command.stderr("pipe"),
+        Command.string,
+        Effect.map((output) => /^[0-9a-f]{40}/.exec(output)?.[0]),
+        Effect.orElseSucceed(() => undefined),
+        Effect.provide(executor)
+      )
+    })
+  })
+
+/** Signal 0 asks whether a process exists; "not permitted" means that it does. */
+const isAlive = (pid: number): boolean => {
+  if (!Number.isInteger(pid) || pid <= 0) return false
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "EPERM"
+  }
+}
+
+/** Runs under `root`, by default `runs` in the working directory. */
+export const layer = (
+  root = "runs"
+): Layer.Layer<RunStore, never, FileSystem.FileSystem | Path.Path | CommandExecutor.CommandExecutor> =>
+  Layer.effect(RunStore, make(root))
