@@ -30,12 +30,13 @@ export class ConfigIssue extends Schema.Class<ConfigIssue>("ConfigIssue")({
     return formatPath(this.path)
   }
   get line() {
-    const key = this.key === "" ? "the config" : this.key
-    return `${this.origin === undefined ? "" : `${this.origin}: `}${key}${this.fault}`
+    const where = this.origin === undefined ? "" : `${this.origin}: `
+    if (this.key === "" && this.details !== undefined) return where + this.details
+    return `${where}${this.key === "" ? "the config" : this.key}${this.fault}`
   }
   private get fault(): string {
     if (this.problem === "missing") return ` is missing; expected ${this.expected}`
-    if (this.problem === "unknown")
+    if (this.problem === "unknown" && this.details === undefined)
       return ` is unknown; ${
         this.nearest === undefined ? `known: ${this.expected || "none"}` : `did you mean ${this.nearest}?`
       }`
