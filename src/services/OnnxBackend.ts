@@ -11,7 +11,7 @@
 import { existsSync } from "node:fs"
 import { createRequire } from "node:module"
 import { availableParallelism } from "node:os"
-import { fileURLToPath, pathToFileURL } from "node:url"
+import { fileURLToPath } from "node:url"
 import { Worker } from "node:worker_threads"
 import * as Config from "effect/Config"
 import type { ConfigError } from "effect/ConfigError"

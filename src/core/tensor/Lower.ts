@@ -68,15 +68,34 @@ export const lower = (program: Program, dialect: Dialect): OnnxGraph => {
     ...Object.entries(program.state).map(([name, type]) => ({ name: `state/${name}`, type })),
     ...Object.entries(program.inputs).map(([name, type]) => ({ name: `input/${name}`, type }))
   ].filter((value) => isUsed.has(value.name))
-  // ONNX wants distinct names for graph outputs, also where an output is an input or is asked for twice.
   const outputs = [
     ...Object.entries(program.nextState).map(([name, tensor]) => ({ name: `next/${name}`, tensor })),
     ...Object.entries(program.outputs).map(([name, tensor]) => ({ name: `output/${name}`, tensor }))
-  ].map(({ name, tensor }): OnnxValue => {
-    nodes.push({ opType: "Identity", domain: "", inputs: [nameOf(tensor)], outputs: [name], attributes: {} })
-    return { name, type: { dtype: tensor.dtype, shape: tensor.shape } }
-  })
-  return { name: program.name, inputs, outputs, initializers, nodes }
+  ]
+  // ONNX wants a name of its own for each graph output. The node that makes the tensor takes the first such name; only
+  // what is asked for again, an input or a constant is copied.
+  const made = new Set(nodes.flatMap((node) => node.outputs))
+  const renamed = new Map<string, string>()
+  const copies: Array<OnnxNode> = []
+  for (const { name, tensor } of outputs) {
+    const source = nameOf(tensor)
+    if (made.has(source) && !renamed.has(source)) renamed.set(source, name)
+    else copies.push({ opType: "Identity", domain: "", inputs: [source], outputs: [name], attributes: {} })
+  }
+  const finalName = (name: string) => renamed.get(name) ?? name
+  return {
+    name: program.name,
+    inputs,
+    outputs: outputs.map(
+      ({ name, tensor }): OnnxValue => ({ name, type: { dtype: tensor.dtype, shape: tensor.shape } })
+    ),
+    initializers,
+    nodes: [...nodes, ...copies].map((node) => ({
+      ...node,
+      inputs: node.inputs.map(finalName),
+      outputs: node.outputs.map(finalName)
+    }))
+  }
 }
 
 const narrow = (value: TensorData): TensorData["data"] => {
