@@ -92,7 +92,12 @@ export declare namespace TrainingSession {
 }
 
 /** How many updates a run of these options has, and how many make an epoch. */
-export const plan = (options: SessionOptions) =>
+export const plan = (
+  options: Pick<
+    SessionOptions,
+    "accumulation" | "architecture" | "batchSize" | "contextLength" | "length" | "seed" | "tokens"
+  >
+) =>
   Effect.gen(function* () {
     const { accumulation, batchSize, contextLength, tokens } = options
     if (batchSize % accumulation !== 0) {
