@@ -100,11 +100,11 @@ export const plugin = (
     const given = name === undefined && isRecord(own) ? own.name : name
     if (typeof given !== "string") {
       const names = registry.list(kind.name).map((info) => info.name)
-      const available = `the name of a ${kind.name} plugin: ${names.join(", ")}`
-      const issue = { problem: given === undefined ? "missing" : "invalid", expected: available } as const
-      const path = isRecord(own) || own === undefined ? [...section, "name"] : section
-      const got = ConfigIssue.show(given ?? own)
-      return yield* located(composed, [], [new ConfigIssue.ConfigIssue({ ...issue, path, got })])
+      return yield* located(
+        composed,
+        [],
+        [nameless(section, own, `the name of a ${kind.name} plugin (${names.join(", ")})`)]
+      )
     }
     const config = name === undefined && isRecord(own) ? omit(own, "name") : (own ?? {})
     const decoded = yield* registry.decode(kind, given, config).pipe(
@@ -118,6 +118,16 @@ export const plugin = (
     )
     return { name: given, config, decoded }
   })
+
+const nameless = (section: Node.Path, own: unknown, expected: string) => {
+  if (own !== undefined && own !== null && !isRecord(own)) {
+    const map = `a map with the key name, ${expected}`
+    return new ConfigIssue.ConfigIssue({ problem: "invalid", path: section, expected: map, got: ConfigIssue.show(own) })
+  }
+  const given = own?.name
+  const problem = given === undefined ? "missing" : "invalid"
+  return new ConfigIssue.ConfigIssue({ problem, path: [...section, "name"], expected, got: ConfigIssue.show(given) })
+}
 
 const isRecord = (value: unknown): value is { readonly [key: string]: unknown } =>
   typeof value === "object" && value !== null && !Array.isArray(value)
@@ -221,9 +231,12 @@ const choose = (override: Override.Override, root: Node.MapNode, primary: Docume
     const found = yield* Effect.forEach(names, (name) => source.find(override.key, name, primary))
     if (found.length === 0) return undefined
     if (found.includes(undefined)) {
-      // A name in the place of a section can only have been meant as a choice.
+      // A name in the place of a section, or of a group that has files, can only have been meant as a choice.
+      const group = present === undefined ? yield* source.names(override.key, primary) : []
       const wrong = names[found.indexOf(undefined)] ?? ""
-      return present?._tag === "Map" ? yield* notFound(override.key, wrong, primary, Override.commandLine) : undefined
+      return present?._tag === "Map" || group.length > 0
+        ? yield* notFound(override.key, wrong, primary, Override.commandLine)
+        : undefined
     }
     const place = { choices: new Map(), group: override.key, open: [primary.path] }
     let result = override.action === "set" ? Node.remove(root, override.path) : root

@@ -95,10 +95,14 @@ const flatten = (
       const keys = knownKeys(issue.ast)
       return many(issue.issues).flatMap((child) => flatten(child, path, keys))
     }
-    case "Refinement":
-      return issue.kind === "From"
-        ? flatten(issue.issue, path, known)
-        : [invalid(path, issue.ast, issue.actual, issue.issue)]
+    case "Refinement": {
+      if (issue.kind === "Predicate") return [invalid(path, issue.ast, issue.actual, issue.issue)]
+      const issues = flatten(issue.issue, path, known)
+      // A value of another type is told what the filter asks for as well: `an integer ≥ 1` rather than `a number`.
+      return AST.isTypeLiteral(issue.ast.from) || issues.some((found) => found.path.length > path.length)
+        ? issues
+        : [invalid(path, issue.ast, issue.actual)]
+    }
     case "Transformation":
       return issue.kind === "Transformation"
         ? [invalid(path, issue.ast, issue.actual, issue.issue)]

@@ -3,6 +3,7 @@
  * the working directory (or up to one called `configs`, for a file outside of it), in the working directory's `configs/`,
  * and last among the configs that the package ships. Nothing is kept open or cached.
  */
+import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
@@ -34,7 +35,7 @@ const make = ({ workingDirectory, packagedConfigs }: Options) =>
       Effect.gen(function* () {
         const name = display(file)
         const text = yield* Effect.mapError(fs.readFileString(file), (error) =>
-          problem(name, `cannot be read: ${error.message}`)
+          problem(name, isMissing(error) ? "there is no such file" : `cannot be read: ${error.message}`)
         )
         const root = yield* ConfigYaml.parse(text.replace(/^\uFEFF/, ""), name, true)
         const header = /^(?:\s*(?:#.*)?\n)*?#\s*@package\s+(\S+)/.exec(text)
@@ -86,6 +87,8 @@ const make = ({ workingDirectory, packagedConfigs }: Options) =>
       parse: (text) => ConfigYaml.parse(text, "command line", false)
     })
   })
+
+const isMissing = (error: PlatformError) => error._tag === "SystemError" && error.reason === "NotFound"
 
 const problem = (origin: string, details: string) =>
   new ConfigError({

@@ -57,11 +57,12 @@ const toNode = (document: Document, node: unknown, originOf: (node: YamlNode) =>
       if (!isPair(pair)) continue
       const at = isNode(pair.key) ? originOf(pair.key) : origin
       const value = toNode(document, pair.value, originOf, at)
-      const key = isScalar(pair.key) ? String(pair.key.value) : String(pair.key)
+      // The parser's `merge` option makes the key `<<` a symbol, and leaves a quoted one a string.
+      const key = isScalar(pair.key) ? pair.key.value : String(pair.key)
       result =
-        key === "<<" && isMergeKey(pair.key)
+        typeof key === "symbol"
           ? mergeUnder(value, result)
-          : Node.map(new Map(result.entries).set(key, value), origin)
+          : Node.map(new Map(result.entries).set(String(key), value), origin)
     }
     return result
   }
@@ -69,9 +70,6 @@ const toNode = (document: Document, node: unknown, originOf: (node: YamlNode) =>
 }
 
 const isNode = (value: unknown): value is YamlNode => isScalar(value) || isMap(value) || isSeq(value) || isAlias(value)
-const isMergeKey = (key: unknown): boolean =>
-  isScalar(key) && key.type !== "QUOTE_DOUBLE" && key.type !== "QUOTE_SINGLE"
-
 /** `<<`: the keys of another map, or of several of which the first wins, for those that the map lacks. */
 const mergeUnder = (merged: Node.Node, map: Node.MapNode): Node.MapNode => {
   const maps = merged._tag === "List" ? merged.items : [merged]

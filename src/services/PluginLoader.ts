@@ -23,18 +23,16 @@ export class PluginManifestError extends Schema.TaggedError<PluginManifestError>
   file: Schema.optional(Schema.String),
   details: Schema.optional(Schema.String)
 }) {
-  override get message() {
-    const where = this.file ?? this.package
-    switch (this.reason) {
-      case "NotInstalled":
-        return `plugins: the package ${this.package} is not installed. Install it (npm install ${this.package}), or take it off the list.`
-      case "NoManifest":
-        return `plugins: ${this.package} brings no plugins (${where} has no "codex" section). Take it off the list.`
-      case "Invalid":
-        return `${where}: its "codex" section is wrong:\n${this.details}\nUpdate ${this.package}, or tell its author.`
-      case "Unreadable":
-        return `${where} cannot be read: ${this.details}`
+  override get message(): string {
+    const name = this.package
+    const where = this.file ?? name
+    const texts = {
+      NotInstalled: `plugins: the package ${name} is not installed. Install it (npm install ${name}), or take it off the list.`,
+      NoManifest: `plugins: ${name} brings no plugins (${where} has no "codex" section). Take it off the list.`,
+      Invalid: `${where}: its "codex" section is wrong:\n${this.details}\nUpdate ${name}, or tell its author.`,
+      Unreadable: `${where} cannot be read: ${this.details}`
     }
+    return texts[this.reason]
   }
 }
 
