@@ -1,0 +1,80 @@
+/**
+ * Random numbers from a counter: number i of stream s under seed k depends on (k, s, i) and on nothing else.
+ *
+ * A composition of int32 additions, wrapping multiplications and divisions, because these exist on every provider (there
+ * are neither shifts nor exclusive ors on WebGPU), so all of them give the same bits. With ⌊·⌉ for division that cuts
+ * towards zero and m(x) = x + ⌊x / 2¹⁶⌉, which mixes high bits into low ones as multiplying mixes low bits into high ones:
+ *
+ *   mix(x)  = m(m(m(x) · A) · B)                    on scalars: seed and stream
+ *   key     = mix(mix(k + G) + s · G)
+ *   bits(i) = m(m(i · G + key) · A + key') · B      with key' = mix(key + G)
+ *
+ * G, A and B are the odd constants of splitmix32 and murmur3's finalizer, whose shape this is; the second key keeps two
+ * streams from being the same sequence at different offsets. Not for cryptography.
+ * Source: Appleby, https://github.com/aappleby/smhasher (fmix32); Steele, Lea & Flood 2014 (SplitMix).
+ */
+import { apply, nonDifferentiable, type Operator } from "../Operator.ts"
+import { integers, type Shape, ShapeError, scalar, show, sizeOf, type Tensor } from "../Tensor.ts"
+import { cast } from "./compare.ts"
+import { add, div, mul } from "./elementwise.ts"
+import { reshape } from "./shape.ts"
+
+const iotaOperator: Operator<{ readonly size: number }> = {
+  name: "iota",
+  shape: (_, { size }) => [{ dtype: "int32", shape: [size] }],
+  reference: (_, { size }) => [{ dtype: "int32", shape: [size], data: Int32Array.from({ length: size }, (_, i) => i) }],
+  gradient: nonDifferentiable("it has no inputs"),
+  onnx: {
+    // Folded into a constant when the session is made, so the model file stays small.
+    default: (emit, _, { size }) => {
+      const int = (value: number) => emit.constant({ dtype: "int32", shape: [], data: Int32Array.of(value) })
+      return [emit.node("Range", [int(0), int(size), int(1)])]
+    }
+  },
+  sample: (pick) => ({ inputs: [], attributes: { size: pick.int(1, 9) } }),
+  points: [{ inputs: [], attributes: { size: 3 }, outputs: [[0, 1, 2]] }]
+}
+
+/** int32 0, 1, … size − 1. */
+export const iota = (size: number): Tensor => apply(iotaOperator, [], { size })
+
+const int = (value: number): Tensor => integers([value | 0], [])
+
+const weyl = int(0x9e3779b9)
+const first = int(0x85ebca6b)
+const second = int(0xc2b2ae35)
+
+const fold = (x: Tensor): Tensor => add(x, div(x, int(65_536)))
+const mix = (x: Tensor): Tensor => fold(mul(fold(mul(fold(x), first)), second))
+
+/** What tells one sequence from another. */
+export interface RandomOptions {
+  /** A whole number; each use of randomness in a graph takes its own. */
+  readonly stream: number
+}
+
+/**
+ * int32 numbers, uniform over all of int32, the higher bits the better. `seed` is an int32 scalar tensor.
+ * Comparing them with a whole threshold is exact on every device, and saves two passes over `uniform`.
+ * Raises `ShapeError` when the seed is no int32 scalar.
+ */
+export const randomBits = (seed: Tensor, shape: Shape, { stream }: RandomOptions): Tensor => {
+  if (seed.dtype !== "int32" || seed.shape.length !== 0) {
+    throw new ShapeError({ operator: "randomBits", inputs: [show(seed)], rule: "the seed must be an int32 scalar" })
+  }
+  const key = mix(add(mix(add(seed, weyl)), mul(int(stream), weyl)))
+  const other = mix(add(key, weyl))
+  const counter = mul(iota(sizeOf(shape)), weyl)
+  const bits = mul(fold(add(mul(fold(add(counter, key)), first), other)), second)
+  return reshape(bits, shape)
+}
+
+/**
+ * float32 numbers in (0, 1), symmetric around ½. Raises `ShapeError` when the seed is no int32 scalar.
+ *
+ * bits · (1 − 2⁻²³) · 2⁻³² + ½: a little less than 2⁻³², because the largest bits would round up to 1 in float32.
+ */
+export const uniform = (seed: Tensor, shape: Shape, options: RandomOptions): Tensor =>
+  add(mul(cast(randomBits(seed, shape, options), "float32"), scalar((1 - 2 ** -23) * 2 ** -32)), scalar(0.5))
+
+export const randomOperators: ReadonlyArray<Operator> = [iotaOperator]

@@ -1,0 +1,140 @@
+/**
+ * Reductions over axes: sum, mean, max, sum of squares.
+ *
+ * Operators keep reduced axes with size 1, so that results and gradients broadcast back without further ado; dropping
+ * them afterwards is a reshape and costs nothing. `sum` itself stands in `broadcast.ts`, beside its gradient.
+ */
+import { offsets, reducedStrides } from "../Layout.ts"
+import { apply, type Operator } from "../Operator.ts"
+import { empty } from "../Reference.ts"
+import { scalar, sizeOf, type Tensor } from "../Tensor.ts"
+import {
+  broadcastTo,
+  type ReduceAttributes,
+  type ReduceOptions,
+  reducedShape,
+  reduceWith,
+  sampleReduction,
+  sum
+} from "./broadcast.ts"
+import { cast, equal } from "./compare.ts"
+import { div, mul } from "./elementwise.ts"
+
+export { type ReduceOptions, sum, sumTo } from "./broadcast.ts"
+
+const countOf = (x: { readonly shape: ReadonlyArray<number> }, axes: ReadonlyArray<number>) =>
+  sizeOf(axes.map((axis) => x.shape[axis]!))
+
+const meanOperator: Operator<ReduceAttributes> = {
+  name: "mean",
+  shape: ([x], { axes }, broken) => {
+    if (x!.dtype !== "float32") broken("takes float32: cast it first")
+    if (countOf(x!, axes) === 0) broken("there is no mean of nothing")
+    return [{ dtype: "float32", shape: reducedShape(x!.shape, axes) }]
+  },
+  reference: ([x], { axes }, [type]) => {
+    const y = empty("float32", type!.shape)
+    const to = offsets(x!.shape, reducedStrides(x!.shape, axes))
+    for (let i = 0; i < x!.data.length; i++) y.data[to[i]!] = y.data[to[i]!]! + x!.data[i]! / countOf(x!, axes)
+    return [y]
+  },
+  // Scaled before it is repeated: the smaller tensor.
+  gradient: ({ attributes: { axes }, gradients: [dy], inputs: [x] }) => [
+    dy === undefined ? undefined : broadcastTo(mul(dy, scalar(1 / countOf(x!, axes))), x!.shape)
+  ],
+  onnx: {
+    default: (emit, [x], { axes }, { inputs }) => [
+      inputs[0]!.shape.length === 0 ? x! : emit.node("ReduceMean", [x!, emit.int64(axes)], { keepdims: 1 })
+    ]
+  },
+  sample: sampleReduction,
+  points: [
+    {
+      inputs: [{ dtype: "float32", shape: [2, 2], data: Float32Array.of(1, 2, 3, 6) }],
+      attributes: { axes: [0] },
+      outputs: [[2, 4]]
+    }
+  ]
+}
+
+const maxOperator: Operator<ReduceAttributes> = {
+  name: "max",
+  shape: ([x], { axes }, broken) => {
+    if (x!.dtype === "bool") broken("truth values have no largest: cast them first")
+    if (countOf(x!, axes) === 0) broken("there is no largest of nothing")
+    return [{ dtype: x!.dtype, shape: reducedShape(x!.shape, axes) }]
+  },
+  reference: ([x], { axes }, [type]) => {
+    const y = empty(type!.dtype, type!.shape)
+    y.data.fill(type!.dtype === "int32" ? -2_147_483_648 : Number.NEGATIVE_INFINITY)
+    const to = offsets(x!.shape, reducedStrides(x!.shape, axes))
+    for (let i = 0; i < x!.data.length; i++) y.data[to[i]!] = Math.max(y.data[to[i]!]!, x!.data[i]!)
+    return [y]
+  },
+  gradient: ({ attributes: { axes }, gradients: [dy], inputs: [x], outputs: [y] }) => {
+    if (dy === undefined || x!.dtype !== "float32") return []
+    const largest = cast(equal(x!, y!), "float32")
+    return [mul(largest, div(dy, sum(largest, { axes, keepDims: true })))]
+  },
+  onnx: {
+    default: (emit, [x], { axes }, { inputs }) => [
+      inputs[0]!.shape.length === 0 ? x! : emit.node("ReduceMax", [x!, emit.int64(axes)], { keepdims: 1 })
+    ]
+  },
+  sample: sampleReduction,
+  points: [
+    {
+      inputs: [{ dtype: "float32", shape: [2, 2], data: Float32Array.of(-1, -2, 3, 6) }],
+      attributes: { axes: [1] },
+      outputs: [[-1, 6]]
+    },
+    {
+      inputs: [{ dtype: "int32", shape: [2, 2], data: Int32Array.of(-1, -2, 3, 6) }],
+      attributes: { axes: [0] },
+      outputs: [[3, 6]]
+    }
+  ]
+}
+
+const sumSquaresOperator: Operator = {
+  name: "sumSquares",
+  shape: ([x], _, broken) => {
+    if (x!.dtype !== "float32") broken("takes float32: cast it first")
+    return [{ dtype: "float32", shape: [] }]
+  },
+  reference: ([x]) => {
+    let total = 0
+    for (const value of x!.data) total += value * value
+    return [{ dtype: "float32", shape: [], data: Float64Array.of(total) }]
+  },
+  gradient: ({ gradients: [dy], inputs: [x] }) => [dy === undefined ? undefined : mul(x!, mul(dy, scalar(2)))],
+  onnx: {
+    default: (emit, [x], _, { inputs }) => [
+      inputs[0]!.shape.length === 0 ? emit.node("Mul", [x!, x!]) : emit.node("ReduceSumSquare", [x!], { keepdims: 0 })
+    ]
+  },
+  sample: (pick) => ({
+    inputs: [{ dtype: "float32", shape: pick.of([[], [pick.int(1, 9)], [pick.int(1, 4), pick.int(1, 4)]]) }],
+    attributes: {}
+  }),
+  points: [
+    {
+      inputs: [{ dtype: "float32", shape: [2], data: Float32Array.of(3, -4) }],
+      attributes: {},
+      outputs: [[25]]
+    }
+  ]
+}
+
+/** Mean of x over `axes` (all by default). float32. Raises `ShapeError`. */
+export const mean = (x: Tensor, options?: ReduceOptions): Tensor =>
+  options?.axes?.length === 0 ? x : reduceWith(meanOperator, x, options)
+
+/** Largest of x over `axes` (all by default). float32 or int32. Equal largest share the gradient. Raises `ShapeError`. */
+export const max = (x: Tensor, options?: ReduceOptions): Tensor =>
+  options?.axes?.length === 0 ? x : reduceWith(maxOperator, x, options)
+
+/** Σ x² over everything, in one pass; a scalar. float32. */
+export const sumSquares = (x: Tensor): Tensor => apply(sumSquaresOperator, [x], {})
+
+export const reduceOperators: ReadonlyArray<Operator> = [meanOperator, maxOperator, sumSquaresOperator]
