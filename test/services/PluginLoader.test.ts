@@ -2,14 +2,26 @@
  * Discovery and loading of real packages (test/fixtures/plugins) in the node_modules of a temporary project. They import
  * their own copy of codex, bundled from src/core, as packages in one tree may. Oracle: the rules of the loader's header.
  */
-import { cpSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { build } from "esbuild"
+import { Metric, MetricKind } from "../../src/core/Metric.ts"
 import * as Plugin from "../../src/core/Plugin.ts"
 import { Registry } from "../../src/core/Registry.ts"
 import { Tokenizer, TokenizerKind } from "../../src/core/Tokenizer.ts"
@@ -31,7 +43,8 @@ beforeAll(async () => {
   writeFileSync(join(modules, "codex-ml/package.json"), '{"name":"codex-ml","type":"module","main":"./index.js"}')
   await build({
     stdin: {
-      contents: 'export * as Plugin from "./Plugin.ts"\nexport { Tokenizer, TokenizerKind } from "./Tokenizer.ts"',
+      contents:
+        'export * as Plugin from "./Plugin.ts"\nexport { Tokenizer, TokenizerKind } from "./Tokenizer.ts"\nexport { Metric, MetricKind } from "./Metric.ts"',
       resolveDir: join(root, "src/core")
     },
     bundle: true,
@@ -141,6 +154,23 @@ describe("PluginLoader", () => {
       expect(error.message).toContain(
         "written for version 0 of the tokenizer interface; this program speaks version 1. Update codex-old@0.1.0"
       )
+    })
+  )
+
+  it.effect("runs the package of docs/write-a-plugin.md as it is printed there", () =>
+    Effect.gen(function* () {
+      const page = readFileSync(join(root, "docs/write-a-plugin.md"), "utf8")
+      const block = (language: string) => new RegExp(`\`\`\`${language}\\n([^]*?)\`\`\``).exec(page)?.[1] ?? ""
+      mkdirSync(join(modules, "codex-whole-words"), { recursive: true })
+      writeFileSync(join(modules, "codex-whole-words/package.json"), block("json"))
+      writeFileSync(join(modules, "codex-whole-words/plugin.js"), block("js"))
+      declare(["codex-whole-words"])
+      const layer = Plugin.group(Own).layerWith(yield* discover())
+      const metric = yield* Metric.pipe(
+        Effect.provide(Layer.provide(Registry.layerOf(MetricKind, "nats_per_word", { bytes_per_word: 4 }), layer))
+      )
+      const totals = metric.update(metric.empty, { nats: 30, tokens: 10, bytes: 40, correct: 0 })
+      expect(metric.result(totals)).toBe(3)
     })
   )
 
