@@ -85,6 +85,11 @@ type Held<P extends Any, Taken extends string> = P["key"] extends Taken
   ? unknown
   : { readonly "the group has no plugin of this name; use add": P["key"] }
 
+/** The keys of a list of plugins, but for the one at `I`. */
+type OtherKeys<Ps extends ReadonlyArray<Any>, I> = {
+  readonly [J in keyof Ps]: J extends I ? never : Ps[J]["key"]
+}[number]
+
 /** A collection of plugins. Every method returns a new group. */
 export interface Group<P extends Any> {
   readonly members: ReadonlyArray<Registry.Member<Any>>
@@ -158,9 +163,10 @@ export const make = <KindName extends string, const Name extends string, Id, Ser
   }
 }
 
-/** A group of plugins; two of one name are refused by the compiler when added one by one, and by the layer always. */
-export const group = <const Ps extends ReadonlyArray<Any>>(...plugins: Ps): Group<Ps[number]> =>
-  fromMembers(plugins.map((plugin) => ({ plugin, origin: "this program" })))
+/** A group of plugins. The compiler refuses two of one name; the layer does, where their names are not known to it. */
+export const group = <const Ps extends ReadonlyArray<Any>>(
+  ...plugins: { readonly [I in keyof Ps]: Ps[I] & Free<Ps[I], OtherKeys<Ps, I>> }
+): Group<Ps[number]> => fromMembers(plugins.map((plugin) => ({ plugin, origin: "this program" })))
 
 /** `P` only labels the group: it is the union of the types of the members, which a list of them cannot keep. */
 function fromMembers<P extends Any>(members: ReadonlyArray<Registry.Member<Any>>): Group<P>

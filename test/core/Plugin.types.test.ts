@@ -84,6 +84,8 @@ describe("Plugin types", () => {
     group.add(timed)
     // @ts-expect-error: the group has a plugin of this name; use override to replace it
     Plugin.group(nothing).merge(Plugin.group(nothing))
+    // @ts-expect-error: the group has a plugin of this name; use override to replace it
+    Plugin.group(nothing, Toy, timed)
     // @ts-expect-error: the group has no plugin of this name; use add
     Plugin.group(nothing).override(Toy)
     Plugin.group(nothing).merge(Plugin.group(Toy))
@@ -94,6 +96,7 @@ describe("Plugin types", () => {
     expectTypeOf(group.layer).toEqualTypeOf<
       Layer.Layer<Registry, Plugin.DuplicatePlugin | Plugin.ApiMismatch, FileSystem.FileSystem>
     >()
+    expectTypeOf(Plugin.group(nothing, Toy).layer).toEqualTypeOf<typeof group.layer>()
     expectTypeOf(group.override(timed).layer).toEqualTypeOf<
       Layer.Layer<Registry, Plugin.DuplicatePlugin | Plugin.ApiMismatch, Clock>
     >()
