@@ -10,35 +10,15 @@
  *
  * Results go to stdout, everything else to stderr. `--debug` anywhere on the line shows causes and stacks.
  */
-import * as NodeContext from "@effect/platform-node/NodeContext"
-import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as ErrorText from "./cli/ErrorText.ts"
 import { main } from "./cli/main.ts"
-import * as Signals from "./cli/Signals.ts"
-import * as StderrLogger from "./cli/StderrLogger.ts"
+import * as Process from "./cli/Process.ts"
 
 const words = process.argv.slice(2)
-const debug = words.includes("--debug")
-const colour = process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== "dumb"
-const signalled = Signals.listen(process)
 
-main(
-  words.filter((word) => word !== "--debug"),
-  { colour }
-).pipe(
-  Effect.raceFirst(Signals.outputClosed(process)),
-  Effect.tapErrorCause((cause) =>
-    Effect.sync(() => {
-      const text = ErrorText.render(cause, { debug })
-      if (text !== "") process.stderr.write(`${text}\n`)
-    })
+Process.run(
+  main(
+    words.filter((word) => word !== "--debug"),
+    { colour: Process.colour(process) }
   ),
-  Effect.provide([NodeContext.layer, StderrLogger.layer(process.stderr)]),
-  NodeRuntime.runMain({
-    disableErrorReporting: true,
-    disablePrettyLogger: true,
-    teardown: (exit, onExit) => onExit(signalled() ?? (Exit.isFailure(exit) ? ErrorText.exitCode(exit.cause) : 0))
-  })
+  { debug: words.includes("--debug") }
 )

@@ -14,10 +14,11 @@ export const curve = (
   const finite = values.filter(Number.isFinite)
   if (finite.length === 0) return ""
   const labels = 9
-  return asciichart.plot(resample(finite, Math.max(2, width - labels)), {
+  const chart = asciichart.plot(resample(finite, Math.max(2, width - labels)), {
     height: Math.max(1, height - 1),
     format: (value) => number(value).padStart(labels - 2)
   })
+  return chart.replace(/ +$/gm, "")
 }
 
 /** Means of `count` equal stretches; the values themselves where there are no more than that. */

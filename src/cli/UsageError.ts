@@ -83,7 +83,7 @@ const explain = (
   if (argument === undefined) return problem
   if (!argument.startsWith("-")) return `Unexpected argument "${argument}".`
   const [option = argument] = argument.split("=")
-  const known = usage.match(/--?[a-z][\w-]*/g) ?? []
+  const known: ReadonlyArray<string> = usage.match(/--?[a-z][\w-]*/g) ?? []
   return known.includes(option)
     ? `Option "${option}" has no value, or is given twice.`
     : `Unknown option "${option}".${suggestion(option, known)}`

@@ -1,0 +1,30 @@
+# codex in a container: built in one stage, run in another by a user who is not root.
+#
+#   docker build -t codex .
+#   docker run --rm -v "$PWD:/data" codex train --config configs/training/base.yaml
+#
+# /data is the working directory: runs, caches and session logs are written there. It runs on the CPU.
+FROM node:20-bookworm-slim AS build
+WORKDIR /app
+ENV ONNXRUNTIME_NODE_INSTALL=skip
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --ignore-scripts
+COPY tsconfig.json tsconfig.build.json buf.yaml buf.gen.yaml ./
+COPY scripts ./scripts
+COPY src ./src
+RUN npm run build && npm prune --omit=dev --ignore-scripts
+
+FROM node:20-bookworm-slim
+ENV NODE_ENV=production
+WORKDIR /app
+COPY --from=build /app/node_modules ./node_modules
+COPY --from=build /app/dist ./dist
+COPY package.json README.md LICENSE ./
+COPY configs ./configs
+RUN ln -s /app/dist/bin.js /usr/local/bin/codex \
+ && install -d -o node -g node /data
+USER node
+WORKDIR /data
+VOLUME /data
+ENTRYPOINT ["codex"]
+CMD ["--help"]

@@ -1,0 +1,56 @@
+/**
+ * `npm run notebooks`: executes every notebook of examples/notebooks/ without a browser, with tslab's TypeScript kernel.
+ *
+ * It proves that the built package can be imported from a notebook: a cell that throws ends it with 1. The executed copies go to
+ * artifacts/notebooks/. It needs dist/ (`npm run build`) and Debian's jupyter-nbconvert, whose absence ends it with 3.
+ */
+import { spawnSync } from "node:child_process"
+import { existsSync, readdirSync } from "node:fs"
+import { delimiter, join } from "node:path"
+import { root } from "./build.mjs"
+
+const folder = join(root, "examples/notebooks")
+// Debian's own first: another Python earlier on the PATH has no kernel client.
+const nbconvert = ["/usr/bin/jupyter-nbconvert", "jupyter-nbconvert"].find(
+  (command) => spawnSync(command, ["--version"], { stdio: "ignore" }).status === 0
+)
+
+if (nbconvert === undefined) {
+  console.error(
+    "jupyter-nbconvert is not installed. On Debian:\n" +
+      "  apt-get install -y --no-install-recommends jupyter-nbconvert jupyter-client python3-ipykernel"
+  )
+  process.exit(3)
+}
+if (!existsSync(join(root, "dist/index.js"))) {
+  console.error("dist/ is missing, which the notebooks import. Run: npm run build")
+  process.exit(1)
+}
+
+const notebooks = readdirSync(folder).filter((file) => file.endsWith(".ipynb"))
+for (const notebook of notebooks) {
+  const { status } = spawnSync(
+    nbconvert,
+    [
+      "--to=notebook",
+      "--execute",
+      "--ExecutePreprocessor.timeout=300",
+      `--output-dir=${join(root, "artifacts/notebooks")}`,
+      join(folder, notebook)
+    ],
+    {
+      cwd: root,
+      stdio: "inherit",
+      env: {
+        ...process.env,
+        JUPYTER_PATH: join(root, ".jupyter"),
+        PATH: [join(root, "node_modules/.bin"), process.env.PATH].join(delimiter)
+      }
+    }
+  )
+  if (status !== 0) {
+    console.error(`${notebook} failed.`)
+    process.exit(1)
+  }
+  console.log(`${notebook} ran.`)
+}

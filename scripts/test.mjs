@@ -1,0 +1,67 @@
+/**
+ * `npm test`: every gate in turn, then the verdict as the last line, `N passed, N failed[, N skipped]`.
+ *
+ * A gate that fails does not hide the ones after it. The counts are those of the tests; a gate other than the tests counts as one
+ * more failure, and so does a coverage below the threshold. The directions of imports are tests (test/architecture.test.ts).
+ */
+import { spawnSync } from "node:child_process"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { root } from "./build.mjs"
+
+const bin = (name) => join(root, "node_modules/.bin", name)
+const report = mkdtempSync(join(tmpdir(), "codex-test-"))
+const results = join(report, "results.json")
+
+/** Tests run after the build, because those of the command start it. */
+const gates = [
+  ["generated code", bin("buf"), "generate"],
+  ["format and lint", bin("biome"), "ci", "--error-on-warnings", "."],
+  ["types", process.execPath, "node_modules/typescript-native/bin/tsc", "--noEmit", "-p", "."],
+  [
+    "Effect diagnostics",
+    bin("effect-language-service"),
+    "diagnostics",
+    "--project",
+    "tsconfig.effect.json",
+    "--strict"
+  ],
+  ["build", process.execPath, "scripts/build.mjs"],
+  ["package", bin("publint"), "--strict"],
+  ["tests", bin("vitest"), "run", "--coverage", "--reporter=default", "--reporter=json", `--outputFile=${results}`]
+]
+
+const failed = []
+for (const [name, command, ...args] of gates) {
+  console.log(`\n== ${name}`)
+  const start = performance.now()
+  const { status } = spawnSync(command, args, { cwd: root, stdio: "inherit" })
+  console.log(
+    `== ${name}: ${status === 0 ? "passed" : "FAILED"} in ${((performance.now() - start) / 1000).toFixed(1)} s`
+  )
+  if (status !== 0) failed.push(name)
+}
+
+const counts = readCounts()
+rmSync(report, { recursive: true, force: true })
+
+const failures = counts.failed + failed.filter((name) => name !== "tests" || counts.failed === 0).length
+if (failed.length > 0) console.log(`\nFailed: ${failed.join(", ")}`)
+console.log(`\n${counts.passed} passed, ${failures} failed${counts.skipped > 0 ? `, ${counts.skipped} skipped` : ""}`)
+process.exitCode = failures > 0 ? 1 : 0
+
+/** What vitest wrote, or nothing where it could not start. A file that does not load counts as a failed test. */
+function readCounts() {
+  try {
+    const json = JSON.parse(readFileSync(results, "utf8"))
+    const broken = json.testResults.filter((file) => file.status === "failed" && file.assertionResults.length === 0)
+    return {
+      passed: json.numPassedTests,
+      failed: json.numFailedTests + broken.length,
+      skipped: json.numPendingTests + json.numTodoTests
+    }
+  } catch {
+    return { passed: 0, failed: 0, skipped: 0 }
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * Texts and exit codes of failed commands. Oracle: the table of src/bin.ts, and messages written by hand.
+ */
+import * as Terminal from "@effect/platform/Terminal"
+import * as Cause from "effect/Cause"
+import * as Config from "effect/Config"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Effect from "effect/Effect"
+import * as FiberId from "effect/FiberId"
+import { describe, expect, it } from "vitest"
+import * as ErrorText from "../../src/cli/ErrorText.ts"
+import { BackendError } from "../../src/core/Backend.ts"
+import { UnknownPlugin } from "../../src/core/PluginError.ts"
+
+const unknown = new UnknownPlugin({ kind: "tokenizer", name: "bpee", available: ["bpe", "byte"], nearest: "bpe" })
+const backend = new BackendError({ reason: "Run", subject: "train", details: "out of memory." })
+const quiet = { debug: false }
+
+describe("ErrorText", () => {
+  it.each([
+    ["a wrong name", Cause.fail(unknown), 2],
+    ["a failure", Cause.fail(backend), 1],
+    ["a wrong name and a failure", Cause.parallel(Cause.fail(unknown), Cause.fail(backend)), 1],
+    ["a defect", Cause.die(new Error("bug")), 1],
+    ["an interruption", Cause.interrupt(FiberId.none), 130],
+    ["a prompt that was quit", Cause.fail(new Terminal.QuitException()), 130],
+    [
+      "a failure whose finalizer was interrupted",
+      Cause.sequential(Cause.fail(backend), Cause.interrupt(FiberId.none)),
+      1
+    ]
+  ])("gives %s the exit code of the table", (_, cause, code) => expect(ErrorText.exitCode(cause)).toBe(code))
+
+  it("prints the message of an error and nothing else", () => {
+    expect(ErrorText.render(Cause.fail(unknown), quiet)).toBe(
+      'Unknown tokenizer "bpee". Did you mean bpe? Available: bpe, byte.'
+    )
+  })
+
+  it("prints each of several failures once", () => {
+    const cause = Cause.parallel(Cause.parallel(Cause.fail(backend), Cause.fail(unknown)), Cause.fail(backend))
+    expect(ErrorText.render(cause, quiet).split("\n")).toEqual([backend.message, unknown.message])
+  })
+
+  it("treats a wrong environment variable as config", async () => {
+    const exit = await Effect.runPromiseExit(
+      Effect.withConfigProvider(
+        Config.integer("CODEX_THREADS"),
+        ConfigProvider.fromMap(new Map([["CODEX_THREADS", "x"]]))
+      )
+    )
+    if (exit._tag === "Success") throw new Error("x is no integer")
+    expect(ErrorText.exitCode(exit.cause)).toBe(2)
+    expect(ErrorText.render(exit.cause, quiet)).toContain("CODEX_THREADS")
+  })
+
+  it("has nothing to say of an interruption", () => {
+    expect(ErrorText.render(Cause.interrupt(FiberId.none), quiet)).toBe("")
+  })
+
+  it("names the tag of an error without a message, and prints a failure that is no error", () => {
+    expect(ErrorText.render(Cause.fail({ _tag: "Odd" }), quiet)).toBe("Odd")
+    expect(ErrorText.render(Cause.fail("plain"), quiet)).toBe("plain")
+  })
+})
