@@ -84,7 +84,7 @@ const make = ({ workingDirectory, packagedConfigs }: Options) =>
           (files) =>
             [...new Set(files.flat().flatMap((file) => (file.endsWith(".yaml") ? [file.slice(0, -5)] : [])))].sort()
         ),
-      parse: (text) => ConfigYaml.parse(text, "command line", false)
+      parse: (text) => ConfigYaml.parseValue(text, "command line")
     })
   })
 

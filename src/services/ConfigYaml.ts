@@ -40,6 +40,20 @@ export const parse = (text: string, name: string, lines: boolean): Effect.Effect
       : Effect.succeed(toNode(document, document.contents, (node) => originAt(node.range?.[0]), originAt(0)))
   })
 
+/**
+ * A value of the command line. What starts as a flow collection or a quoted string is YAML; anything else is one scalar to its
+ * end, so that `prompt=Call me: now` is no map and `tag=#1` no comment.
+ */
+export const parseValue = (text: string, name: string): Effect.Effect<Node.Node, ConfigError> => {
+  const whole = Effect.succeed(Node.scalar(text, name))
+  if (/^\s*[[{"']/.test(text)) return parse(text, name, false)
+  if (/[#:&*!|>%@`]/.test(text)) return whole
+  return parse(text, name, false).pipe(
+    Effect.flatMap((node) => (node._tag === "Scalar" && typeof node.value !== "string" ? Effect.succeed(node) : whole)),
+    Effect.orElse(() => whole)
+  )
+}
+
 /** A plain value as YAML, for saving what ran. Reading it back gives the value. */
 export const toYaml = (value: unknown): string => stringify(value, { lineWidth: 0, aliasDuplicateObjects: false })
 

@@ -11,11 +11,13 @@
 import { existsSync } from "node:fs"
 import { createRequire } from "node:module"
 import { availableParallelism } from "node:os"
+import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Worker } from "node:worker_threads"
 import * as Config from "effect/Config"
 import type { ConfigError } from "effect/ConfigError"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
@@ -75,19 +77,40 @@ export const make = (options: Options = {}): Effect.Effect<Backend.Service, Back
     const device = options.device ?? "auto"
     if (device !== "auto") return yield* start(device)
     const reasons: Array<string> = []
-    for (const candidate of accelerators()) {
-      const started = yield* Effect.either(start(candidate))
-      if (started._tag === "Right") return started.right
-      reasons.push(started.left.message)
+    for (const candidate of accelerators(process.platform)) {
+      const absent = absence(candidate)
+      if (absent === undefined) {
+        const started = yield* Effect.either(start(candidate))
+        if (Either.isRight(started)) return started.right
+        reasons.push(started.left.message)
+      } else reasons.push(absent)
     }
     const backend = yield* start("cpu")
-    yield* Effect.logWarning(`Running on the CPU. ${reasons.join(" ")}`)
+    yield* Effect.logWarning(`Running on the CPU, because no accelerator started. ${reasons.join(" ")}`)
     return backend
   })
 
 /** Devices that `auto` tries, best first. WebGPU keeps state on the card; the others carry it across at every run. */
-const accelerators = (platform: NodeJS.Platform = process.platform): ReadonlyArray<Device> =>
+const accelerators = (platform: NodeJS.Platform): ReadonlyArray<Device> =>
   platform === "darwin" ? ["webgpu"] : platform === "win32" ? ["webgpu", "dml"] : ["cuda", "webgpu"]
+
+/**
+ * Why `auto` need not try a device: providers write to the console when they miss a library, and most machines do.
+ * A device that was named is always tried.
+ */
+const absence = (device: Device): string | undefined => {
+  if (process.platform !== "linux") return undefined
+  if (device === "cuda") {
+    const library = `bin/napi-v6/linux/${process.arch}/libonnxruntime_providers_cuda.so`
+    const installed = existsSync(join(dirname(runtimePackage()), library))
+    return installed ? undefined : "cuda: its libraries are not installed (`npm run gpu:install`)."
+  }
+  if (device === "webgpu") {
+    const cards = ["/dev/dri", "/dev/nvidiactl", "/dev/dxg"]
+    return cards.some((path) => existsSync(path)) ? undefined : "webgpu: this machine shows no graphics card."
+  }
+  return undefined
+}
 
 const remedies: { readonly [D in Device]: string } = {
   cpu: "Reinstall onnxruntime-node for this platform.",
@@ -266,7 +289,9 @@ const spawnWorker = (): Worker => {
   return new Worker(entry, { name: "codex-onnx", eval: true, execArgv: [] })
 }
 
+const runtimePackage = (): string => createRequire(import.meta.url).resolve("onnxruntime-node/package.json")
+
 const runtimeVersion = (): string => {
-  const { version }: { readonly version: string } = createRequire(import.meta.url)("onnxruntime-node/package.json")
+  const { version }: { readonly version: string } = createRequire(import.meta.url)(runtimePackage())
   return version
 }

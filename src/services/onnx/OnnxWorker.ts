@@ -9,7 +9,7 @@
  * go in the order tensors, sessions, thread (any other order aborts too). Imports no Effect: a thread starts in 50 ms.
  */
 import { parentPort } from "node:worker_threads"
-import { env, InferenceSession, Tensor } from "onnxruntime-node"
+import { env, InferenceSession, listSupportedBackends, Tensor } from "onnxruntime-node"
 import {
   buffersOf,
   type Compile,
@@ -89,6 +89,11 @@ const makeEngine = ({ device, threads }: Start) => {
     })
 
   const probe = async (model: Uint8Array): Promise<Reply> => {
+    // A provider that this build does not have is dropped with a line on the console, and the CPU would answer.
+    const built = listSupportedBackends().map(({ name }) => name)
+    if (!built.includes(device)) {
+      return failed(device, `onnxruntime-node has ${built.join(", ")} on ${process.platform}-${process.arch}.`)
+    }
     const session = await createSession(model)
     try {
       await session.run({ x: new Tensor("float32", Float32Array.of(1), [1]) })
