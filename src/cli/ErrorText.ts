@@ -15,7 +15,8 @@ const usageTags: ReadonlySet<string> = new Set([
   "PluginConfigError",
   "UnknownPlugin",
   "DuplicatePlugin",
-  "ApiMismatch"
+  "ApiMismatch",
+  "PluginManifestError"
 ])
 
 /** 1 failure, 2 usage and config, 130 interruption. */

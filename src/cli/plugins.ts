@@ -1,8 +1,9 @@
 /**
  * codex plugins list [--kind tokenizer] [--json]
  *
- *     $ codex plugins list --kind tokenizer
- *     tokenizer  bpe   …
+ *     $ codex plugins list --kind model
+ *     kind   name     from   description
+ *     model  decoder  codex  transformer decoder: GPT-2 and Llama families by config
  */
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
@@ -20,7 +21,8 @@ const list = Command.make(
   lazy(() => import("./handlers/plugins.ts"))
 ).pipe(
   Command.withDescription(
-    "List the plugins that configs can name, built in and from packages of this project. Example: codex plugins list --kind tokenizer"
+    "List the plugins that configs can name, built in and from packages of this project. " +
+      "Example: codex plugins list --kind tokenizer"
   )
 )
 
