@@ -39,7 +39,7 @@ const source = (files: Files): Config.ConfigSource.Service => {
           return pathOf(group, name) === path ? [name] : []
         })
       ),
-    parse: (text) => ConfigYaml.parse(text, "command line", false)
+    parse: (text) => ConfigYaml.parseValue(text, "command line")
   }
 }
 
@@ -124,7 +124,11 @@ describe("Config.compose", () => {
         "model.layers=[3]",
         "model.layers[0]=4",
         '+a.b={x: "1", y: null, z: 1e-3}',
-        "+empty="
+        "+empty=",
+        "+text=Call me: now",
+        "+tag=#1",
+        "+none=~",
+        "+off=false"
       ]
       expect(yield* value(files, overrides)).toEqual({
         training: { seed: 1, epochs: 2, dry_run: true },
@@ -132,7 +136,11 @@ describe("Config.compose", () => {
         tracking: { ndjson: {} },
         model: { ...minilm, layers: [4] },
         a: { b: { x: "1", y: null, z: 0.001 } },
-        empty: ""
+        empty: "",
+        text: "Call me: now",
+        tag: "#1",
+        none: null,
+        off: false
       })
     })
   )
