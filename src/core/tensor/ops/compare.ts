@@ -171,7 +171,8 @@ const castOperator: Operator<{ readonly to: DType }> = {
     return [y]
   },
   // Between number types the result is piecewise constant or the input is whole: nothing flows.
-  gradient: () => [undefined],
+  gradient: ({ attributes: { to }, gradients, inputs: [x] }) =>
+    x!.dtype === "float32" && to === "float32" ? gradients : [],
   onnx: { default: (emit, inputs, { to }) => [emit.node("Cast", inputs, { to: onnxTypes[to] })] },
   sample: (pick) => {
     const dtype = pick.of<DType>(["float32", "int32", "bool"])

@@ -27,6 +27,7 @@ export const operators: ReadonlyArray<Operator> = [
   ...reduceOperators,
   ...reshapeOperators,
   ...shapeOperators,
+  ...randomOperators,
   ...matmulOperators,
   ...gatherOperators,
   ...normOperators,

@@ -74,12 +74,12 @@ const transposeOperator: Operator<{ readonly permutation: ReadonlyArray<number> 
   sample: (pick) => ({
     inputs: [{ dtype: pick.of<DType>(["float32", "int32"]), shape: sampleShape(pick) }],
     attributes: {
-      permutation: pick.of([
+      permutation: pick.of<ReadonlyArray<number>>([
         [0, 2, 1],
         [2, 0, 1],
         [1, 2, 0],
         [2, 1, 0]
-      ] as const)
+      ])
     }
   }),
   points: [
