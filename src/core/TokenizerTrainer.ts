@@ -10,7 +10,10 @@ import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
 import * as Plugin from "./Plugin.ts"
 
+/** Text and config that give no tokenizer: a vocabulary that is too small or larger than the text allows. */
 export class TokenizerTrainError extends Schema.TaggedError<TokenizerTrainError>()("TokenizerTrainError", {
+  /** The largest vocabulary that the text allows, when the one asked for is larger. */
+  largest: Schema.optional(Schema.Number),
   details: Schema.String,
   remedy: Schema.String
 }) {

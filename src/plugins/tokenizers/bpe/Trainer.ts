@@ -113,6 +113,7 @@ const tooLarge = (options: Options, merges: number, words: number): Effect.Effec
   const largest = 256 + options.specialTokens.length + merges
   return Effect.fail(
     new TokenizerTrainError({
+      largest,
       details:
         `A vocabulary of ${options.vocabularySize} is larger than the text allows: ${words} distinct words give at most ` +
         `${largest} tokens with min_frequency ${options.minFrequency}.`,
