@@ -1,0 +1,66 @@
+/**
+ * The public names of codex-ml.
+ *
+ * A kind is a tag with its services' helpers (`Tokenizer`, `TokenizerKind`); a module of functions is a namespace
+ * (`Plugin.make`, `Training.steps`, `OnnxBackend.layer`); a job is what the command of its name does (`train`, `evaluate`, …).
+ * Importing it starts nothing. Test suites for plugins are in `codex-ml/testing`.
+ */
+
+// Tensors, Programs and the backends that run them.
+export { Backend, BackendError, type DeviceInfo, type Executable, type TensorDatas } from "./core/Backend.ts"
+// Training, evaluation and generation as Effects and Streams.
+export { CheckpointError, CheckpointStore, TrainState } from "./core/Checkpoint.ts"
+// Configs, and the jobs of the command.
+export * as Config from "./core/Config.ts"
+// Kinds, plugins and the registry.
+export { Dataset, DatasetError, DatasetKind } from "./core/Dataset.ts"
+export * as Evaluation from "./core/Evaluation.ts"
+export * as Generation from "./core/Generation.ts"
+export * as LearningRate from "./core/LearningRate.ts"
+export { Metric, MetricKind } from "./core/Metric.ts"
+export { type Architecture, Model, ModelError, ModelKind } from "./core/Model.ts"
+export * as Plugin from "./core/Plugin.ts"
+export { ApiMismatch, DuplicatePlugin, PluginConfigError, PluginInitError, UnknownPlugin } from "./core/PluginError.ts"
+export { type PluginInfo, Registry } from "./core/Registry.ts"
+export { RunConfig } from "./core/RunConfig.ts"
+export * as Safetensors from "./core/Safetensors.ts"
+export { TokenCache, TokenFileError } from "./core/TokenFile.ts"
+export { Tokenizer, TokenizerFileError, TokenizerKind, UnknownToken } from "./core/Tokenizer.ts"
+export { TokenizerTrainError, TokenizerTrainer, TokenizerTrainerKind } from "./core/TokenizerTrainer.ts"
+export { Tracker, TrackerError, TrackerKind } from "./core/Tracker.ts"
+export * as Training from "./core/Training.ts"
+export { grad } from "./core/tensor/Gradient.ts"
+export * as Module from "./core/tensor/Module.ts"
+export * as Operator from "./core/tensor/Operator.ts"
+export * as Optimizer from "./core/tensor/Optimizer.ts"
+export * as Program from "./core/tensor/Program.ts"
+export * as Tensor from "./core/tensor/Tensor.ts"
+export * as DataOrder from "./core/training/DataOrder.ts"
+export * as Programs from "./core/training/Programs.ts"
+export * as TrainingSession from "./core/training/Session.ts"
+export * as TrainEvent from "./core/training/TrainEvent.ts"
+export { version } from "./core/Version.ts"
+export { evaluate } from "./jobs/evaluate.ts"
+export { exportOnnx } from "./jobs/exportOnnx.ts"
+export { generate } from "./jobs/generate.ts"
+export { JobEvent } from "./jobs/JobEvent.ts"
+export * as Layers from "./jobs/Layers.ts"
+export * as LoadConfig from "./jobs/LoadConfig.ts"
+export * as TrainedRun from "./jobs/TrainedRun.ts"
+export { train } from "./jobs/train.ts"
+export * as ops from "./ops.ts"
+// The built-in plugins, alone and together.
+export { builtins } from "./plugins/builtins.ts"
+export { TextDataset } from "./plugins/datasets/text.ts"
+export { Accuracy } from "./plugins/metrics/accuracy.ts"
+export { BitsPerByte } from "./plugins/metrics/bits_per_byte.ts"
+export { Loss } from "./plugins/metrics/loss.ts"
+export { Perplexity } from "./plugins/metrics/perplexity.ts"
+export { Decoder } from "./plugins/models/decoder.ts"
+export { BpeTokenizer, BpeTrainer } from "./plugins/tokenizers/bpe.ts"
+export { ByteTokenizer } from "./plugins/tokenizers/byte.ts"
+export { Ndjson } from "./plugins/trackers/ndjson.ts"
+export * as OnnxBackend from "./services/OnnxBackend.ts"
+export * as PluginLoader from "./services/PluginLoader.ts"
+export * as ReferenceBackend from "./services/ReferenceBackend.ts"
+export { type Run, RunError, RunStore } from "./services/RunStore.ts"

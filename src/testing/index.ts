@@ -1,0 +1,10 @@
+/**
+ * `codex-ml/testing`: the laws of each kind as test suites, functions of a layer. They run under vitest with @effect/vitest.
+ *
+ *     tokenizerContract("emoji", Emoji.layer({}), ["some", "texts"])
+ */
+export { backendContract } from "./backend.ts"
+export { datasetContract } from "./dataset.ts"
+export { operatorContract, operatorGradients } from "./operators.ts"
+export { hardTexts, tokenizerContract } from "./tokenizer.ts"
+export { tokenizerTrainerContract } from "./tokenizerTrainer.ts"
