@@ -1,6 +1,7 @@
 /**
- * Configs that compose, as in Hydra: a primary file names choices from groups in its `defaults:` list, the command line
- * changes choices and values, schemas decode the result. Every value remembers the file and line where it was written.
+ * Configs that compose, as in Hydra: a primary file names choices from groups in its `defaults:` list, the command
+ * line changes choices and values, schemas decode the result. Every value remembers the file and line where it was
+ * written.
  *
  *     defaults:
  *       - model: minilm                 # model/minilm.yaml, under the key `model`
@@ -9,8 +10,9 @@
  *       - base                          # base.yaml beside this file, under the same key
  *       - _self_                        # this file's own content; last when it is not listed
  *
- * What comes later wins, maps merge, lists are replaced. A file that starts with `# @package _global_` goes to the top
- * level. Not supported (and refused by name): `override group: name` and `group@package: name` in a defaults list.
+ * What comes later wins, maps merge, lists are replaced. A file that starts with `# @package _global_` goes to the
+ * top level. Not supported (and refused by name): `override group: name` and `group@package: name` in a defaults
+ * list.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -84,8 +86,9 @@ export interface PluginSection {
 }
 
 /**
- * Decodes the section `{ name: "decoder", …config }` with the schema of the plugin that it names. Faults have the whole key
- * (`model.hidden_size`) and where it was written. With `name` the section holds the config only: `tracking.ndjson: {…}`.
+ * Decodes the section `{ name: "decoder", …config }` with the schema of the plugin that it names. Faults have the
+ * whole key (`model.hidden_size`) and where it was written. With `name` the section holds the config only:
+ * `tracking.ndjson: {…}`.
  */
 export const plugin = (
   composed: Composed,
@@ -219,8 +222,8 @@ const notFound = (group: string, name: string, from: Document, origin: string) =
   })
 
 /**
- * A choice from a group that no defaults list names: `+model=x` merges it in, `model=x` puts it in the place of what was
- * there. Undefined when the override is one of a value.
+ * A choice from a group that no defaults list names: `+model=x` merges it in, `model=x` puts it in the place of
+ * what was there. Undefined when the override is one of a value.
  */
 const choose = (override: Override.Override, root: Node.MapNode, primary: Document) =>
   Effect.gen(function* () {

@@ -1,10 +1,11 @@
 /**
- * Interpolation as in OmegaConf: `${training.seed}` is the value at that key, `${oc.env:NAME}` and `${oc.env:NAME,default}`
- * a variable of the environment (always a string), `${oc.decode:text}` the text read as YAML, `\${` the characters `${`.
+ * Interpolation as in OmegaConf: `${training.seed}` is the value at that key, `${oc.env:NAME}` and
+ * `${oc.env:NAME,default}` a variable of the environment (always a string), `${oc.decode:text}` the text read as
+ * YAML, `\${` the characters `${`.
  *
- * A string that is one interpolation takes the value with its type, maps and lists included; within other text it takes
- * its written form. Interpolations nest. Keys are absolute; relative ones (`${.seed}`) and OmegaConf's other resolvers are
- * refused by name.
+ * A string that is one interpolation takes the value with its type, maps and lists included; within other text it
+ * takes its written form. Interpolations nest. Keys are absolute; relative ones (`${.seed}`) and OmegaConf's other
+ * resolvers are refused by name.
  */
 import * as EffectConfig from "effect/Config"
 import * as Effect from "effect/Effect"

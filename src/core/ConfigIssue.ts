@@ -1,10 +1,11 @@
 /**
- * What is wrong with a config, as data: one issue for each wrong key, computed from the tree of a Schema's ParseError.
+ * What is wrong with a config, as data: one issue for each wrong key, computed from the tree of a Schema's
+ * ParseError.
  *
- * The tree mirrors the schema (unions, transformations, refinements); a person who wrote a YAML file thinks in keys. So the
- * tree is flattened to (path, problem, expected, got), and an unknown key gets the nearest known one. Descriptions that a
- * plugin's author put on a field say what the field is for, not what its values are: `expected` is built from the type and
- * its constraints instead.
+ * The tree mirrors the schema (unions, transformations, refinements); a person who wrote a YAML file thinks in
+ * keys. So the tree is flattened to (path, problem, expected, got), and an unknown key gets the nearest known one.
+ * Descriptions that a plugin's author put on a field say what the field is for, not what its values are: `expected`
+ * is built from the type and its constraints instead.
  */
 import * as Option from "effect/Option"
 import type * as ParseResult from "effect/ParseResult"
@@ -47,7 +48,10 @@ export class ConfigIssue extends Schema.Class<ConfigIssue>("ConfigIssue")({
 export const formatPath = (path: ReadonlyArray<string>): string =>
   path.reduce((key, part) => (/^\d+$/.test(part) ? `${key}[${part}]` : key === "" ? part : `${key}.${part}`), "")
 
-/** The known name that a mistyped one most likely stands for: at most a third of the letters differ, or it is a prefix. */
+/**
+ * The known name that a mistyped one most likely stands for: at most a third of the letters differ, or it is a
+ * prefix.
+ */
 export const nearest = (name: string, known: ReadonlyArray<string>): string | undefined => {
   if (known.length === 0) return undefined
   const wanted = name.toLowerCase()
@@ -71,7 +75,9 @@ export const show = (value: unknown): string => {
 export const fromParseError = (error: ParseResult.ParseError): ReadonlyArray<ConfigIssue> =>
   flatten(error.issue, [], [])
 
-/** The keys given to a struct without keys: the one struct that Schema lets anything through, as the type `{}` does. */
+/**
+ * The keys given to a struct without keys: the one struct that Schema lets anything through, as the type `{}` does.
+ */
 export const excessOfEmpty = (ast: AST.AST, input: unknown): ReadonlyArray<ConfigIssue> =>
   AST.isTypeLiteral(ast) &&
   ast.propertySignatures.length + ast.indexSignatures.length === 0 &&
@@ -128,8 +134,8 @@ const flatten = (
 }
 
 /**
- * A value that fits no member of a union is one fault, unless it has the right outline for a member (its faults lie deeper):
- * then that member, the one with the fewest faults, is what was meant.
+ * A value that fits no member of a union is one fault, unless it has the right outline for a member (its faults lie
+ * deeper): then that member, the one with the fewest faults, is what was meant.
  */
 const flattenUnion = (
   issue: ParseResult.Composite,
@@ -196,7 +202,10 @@ export const describe = (ast: AST.AST): string => {
   }
 }
 
-/** Filters carry their bounds as JSON Schema; a filter without any has its title or description, which its author wrote. */
+/**
+ * Filters carry their bounds as JSON Schema; a filter without any has its title or description, which its author
+ * wrote.
+ */
 const describeRefinement = (refinement: AST.Refinement): string => {
   const bounds: Array<string> = []
   let base: AST.AST = refinement

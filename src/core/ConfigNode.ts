@@ -1,8 +1,9 @@
 /**
  * A config value that remembers where each of its parts was written, so that an error can name the file and the line.
  *
- * Merging is Hydra's: maps merge key by key, everything else (lists too) is replaced by what comes later. Folding from the
- * left is the meaning; merging is associative as long as no key is a map in one place and something else in another.
+ * Merging is Hydra's: maps merge key by key, everything else (lists too) is replaced by what comes later. Folding
+ * from the left is the meaning; merging is associative as long as no key is a map in one place and something else
+ * in another.
  */
 
 export type Scalar = string | number | boolean | null

@@ -6,8 +6,8 @@
  *     +training.dry_run=true     a key is added (`++` is the same)
  *     ~tracking.mlflow           a key is removed
  *
- * Values are YAML scalars to their end (`prompt=Call me: now`), or quoted strings and flow collections: `[1, 2]`, `{a: 1}`,
- * `null`, `"7"`. An empty value is the empty string.
+ * Values are YAML scalars to their end (`prompt=Call me: now`), or quoted strings and flow collections: `[1, 2]`,
+ * `{a: 1}`, `null`, `"7"`. An empty value is the empty string.
  */
 import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"

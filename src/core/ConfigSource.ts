@@ -1,6 +1,6 @@
 /**
- * Where configs come from: the one thing that composing (Config.ts) needs from the outside, and the error of all of it.
- * services/ConfigStore.ts reads YAML files; a test may serve documents from memory.
+ * Where configs come from: the one thing that composing (Config.ts) needs from the outside, and the error of all of
+ * it. services/ConfigStore.ts reads YAML files; a test may serve documents from memory.
  */
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"

@@ -1,11 +1,12 @@
 /**
  * Kinds, plugins and groups: plain values that describe what can be plugged in. Nothing registers itself.
  *
- * A kind is a tag with a version. A plugin makes that tag's service from a config that its own Schema validates. A group is
- * an immutable collection of plugins; its `layer` is the Registry. The compiler refuses a wrong config, a name that is taken
- * and a missing service; what only shows at run time (a stranger's package) is a typed error when the layer is built.
+ * A kind is a tag with a version. A plugin makes that tag's service from a config that its own Schema validates. A
+ * group is an immutable collection of plugins; its `layer` is the Registry. The compiler refuses a wrong config, a
+ * name that is taken and a missing service; what only shows at run time (a stranger's package) is a typed error
+ * when the layer is built.
  *
- *     const Toy = Plugin.make(TokenizerKind, "toy", { description: "…", config: Schema.Struct({ … }), make: (config) => … })
+ *     const Toy = Plugin.make(TokenizerKind, "toy", { description, config: Schema.Struct({ … }), make })
  *     Toy.layer({ path: "toy.txt" })         // Layer<Tokenizer, …>
  *     builtins.add(Toy).layer                // Layer<Registry, …>
  */
@@ -23,7 +24,10 @@ export { ApiMismatch, DuplicatePlugin, PluginConfigError, PluginInitError, Unkno
 /** Marks plugins across copies of this package: symbols from the global table are the same in each of them. */
 export const TypeId: unique symbol = Symbol.for("codex/Plugin")
 
-/** What plugins can be of. Two kinds with the same name and version are the same kind, whichever copy of codex made them. */
+/**
+ * What plugins can be of. Two kinds with the same name and version are the same kind, whichever copy of codex made
+ * them.
+ */
 export interface Kind<Name extends string, Id, Service> {
   readonly name: Name
   /** Raised when an existing plugin would no longer work. */
@@ -64,7 +68,10 @@ export interface Plugin<KindName extends string, Name extends string, Id, Servic
   readonly name: Name
   readonly config: Schema.Schema<A, I>
   readonly make: (config: A) => Effect.Effect<Service, E, R>
-  /** The service, made from a config that the compiler checks; values that only a decoder can refuse are PluginConfigError. */
+  /**
+   * The service, made from a config that the compiler checks; values that only a decoder can refuse are
+   * PluginConfigError.
+   */
   layer(config: I): Layer.Layer<Id, E | PluginConfigError, Exclude<R, Scope.Scope>>
   readonly bind: Effect.Effect<Bound, never, Exclude<R, Scope.Scope>>
 }
@@ -72,7 +79,9 @@ export interface Plugin<KindName extends string, Name extends string, Id, Servic
 /** The services that a plugin needs. */
 export type Requirements<P extends Any> = P extends Any ? Effect.Effect.Context<P["bind"]> : never
 
-/** Refuses, with a sentence, a plugin whose key the group has. A key known only at run time is checked by the layer. */
+/**
+ * Refuses, with a sentence, a plugin whose key the group has. A key known only at run time is checked by the layer.
+ */
 type Free<P extends Any, Taken extends string> = string extends P["key"]
   ? unknown
   : string extends Taken
@@ -163,7 +172,9 @@ export const make = <KindName extends string, const Name extends string, Id, Ser
   }
 }
 
-/** A group of plugins. The compiler refuses two of one name; the layer does, where their names are not known to it. */
+/**
+ * A group of plugins. The compiler refuses two of one name; the layer does, where their names are not known to it.
+ */
 export const group = <const Ps extends ReadonlyArray<Any>>(
   ...plugins: { readonly [I in keyof Ps]: Ps[I] & Free<Ps[I], OtherKeys<Ps, I>> }
 ): Group<Ps[number]> => fromMembers(plugins.map((plugin) => ({ plugin, origin: "this program" })))

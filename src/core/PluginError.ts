@@ -1,11 +1,15 @@
 /**
- * What can go wrong between a plugin's name in a config and the service it makes. One class for each decision of the reader:
- * correct a name, correct a config, mend the surroundings of a plugin, remove a duplicate, change a version.
+ * What can go wrong between a plugin's name in a config and the service it makes. One class for each decision of
+ * the reader: correct a name, correct a config, mend the surroundings of a plugin, remove a duplicate, change a
+ * version.
  */
 import * as Schema from "effect/Schema"
 import { ConfigIssue } from "./ConfigIssue.ts"
 
-/** No plugin of that kind has the name. The name is wrong, or its package is neither declared nor listed under `plugins:`. */
+/**
+ * No plugin of that kind has the name. The name is wrong, or its package is neither declared nor listed under
+ * `plugins:`.
+ */
 export class UnknownPlugin extends Schema.TaggedError<UnknownPlugin>()("UnknownPlugin", {
   kind: Schema.String,
   name: Schema.String,
@@ -26,11 +30,15 @@ export class PluginConfigError extends Schema.TaggedError<PluginConfigError>()("
 }) {
   override get message() {
     const count = this.issues.length === 1 ? "1 error" : `${this.issues.length} errors`
-    return `The config of ${this.kind} "${this.name}" has ${count}:\n${this.issues.map((issue) => `  ${issue.line}`).join("\n")}`
+    const lines = this.issues.map((issue) => `  ${issue.line}`)
+    return [`The config of ${this.kind} "${this.name}" has ${count}:`, ...lines].join("\n")
   }
 }
 
-/** A plugin with a good config could not make its service: a missing file, a port in use, a package that does not load. */
+/**
+ * A plugin with a good config could not make its service: a missing file, a port in use, a package that does not
+ * load.
+ */
 export class PluginInitError extends Schema.TaggedError<PluginInitError>()("PluginInitError", {
   kind: Schema.String,
   name: Schema.String,
@@ -70,8 +78,8 @@ export class ApiMismatch extends Schema.TaggedError<ApiMismatch>()("ApiMismatch"
   override get message() {
     const older = this.plugin < this.expected ? `Update ${this.origin}` : "Update codex-ml"
     return (
-      `${this.kind} "${this.name}" (${this.origin}) was written for version ${this.plugin} of the ${this.kind} interface; ` +
-      `this program speaks version ${this.expected}. ${older}, or remove the plugin.`
+      `${this.kind} "${this.name}" (${this.origin}) was written for version ${this.plugin} of the ${this.kind} ` +
+      `interface; this program speaks version ${this.expected}. ${older}, or remove the plugin.`
     )
   }
 }

@@ -1,9 +1,9 @@
 /**
  * The registry: finds plugins by kind and name, decodes their configs and shares what they make.
  *
- * It is built once, from a group (Plugin.ts) and from what was discovered at run time, and captures the environment then, so
- * there is no order of registration to get wrong. Listing touches metadata only. Discovered plugins load on first use.
- * The same plugin with an equal config is one instance for as long as somebody uses it.
+ * It is built once, from a group (Plugin.ts) and from what was discovered at run time, and captures the environment
+ * then, so there is no order of registration to get wrong. Listing touches metadata only. Discovered plugins load
+ * on first use. The same plugin with an equal config is one instance for as long as somebody uses it.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -43,7 +43,10 @@ export interface PluginInfo {
   readonly description: string | undefined
   readonly api: number
   readonly origin: string
-  /** JSON Schema (draft 7) of the config; undefined while a discovered plugin is not loaded, or when the schema has none. */
+  /**
+   * JSON Schema (draft 7) of the config; undefined while a discovered plugin is not loaded, or when the schema
+   * has none.
+   */
   readonly config: object | undefined
 }
 
@@ -154,7 +157,9 @@ interface Entry {
   readonly foreign: boolean
 }
 
-/** An instance to make, equal to another when plugin and decoded config are: the key of the map of shared instances. */
+/**
+ * An instance to make, equal to another when plugin and decoded config are: the key of the map of shared instances.
+ */
 class Instance implements Equal.Equal {
   readonly entry: Entry
   readonly prepared: Plugin.Prepared

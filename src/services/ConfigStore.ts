@@ -1,7 +1,7 @@
 /**
- * Config files on disk. `group/name.yaml` is looked for beside the file that names it, then in each directory above up to
- * the working directory (or up to one called `configs`, for a file outside of it), in the working directory's `configs/`,
- * and last among the configs that the package ships. Nothing is kept open or cached.
+ * Config files on disk. `group/name.yaml` is looked for beside the file that names it, then in each directory above
+ * up to the working directory (or up to one called `configs`, for a file outside of it), in the working directory's
+ * `configs/`, and last among the configs that the package ships. Nothing is kept open or cached.
  */
 import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"

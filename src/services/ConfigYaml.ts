@@ -1,6 +1,6 @@
 /**
- * YAML 1.2 with line numbers: text to config nodes and back. Anchors, aliases and `<<` merge keys work; tags that make
- * anything but plain data, several documents in a file and duplicate keys do not.
+ * YAML 1.2 with line numbers: text to config nodes and back. Anchors, aliases and `<<` merge keys work; tags that
+ * make anything but plain data, several documents in a file and duplicate keys do not.
  */
 import * as Effect from "effect/Effect"
 import {
@@ -41,8 +41,8 @@ export const parse = (text: string, name: string, lines: boolean): Effect.Effect
   })
 
 /**
- * A value of the command line. What starts as a flow collection or a quoted string is YAML; anything else is one scalar to its
- * end, so that `prompt=Call me: now` is no map and `tag=#1` no comment.
+ * A value of the command line. What starts as a flow collection or a quoted string is YAML; anything else is one
+ * scalar to its end, so that `prompt=Call me: now` is no map and `tag=#1` no comment.
  */
 export const parseValue = (text: string, name: string): Effect.Effect<Node.Node, ConfigError> => {
   const whole = Effect.succeed(Node.scalar(text, name))

@@ -1,11 +1,13 @@
 /**
- * Finds plugins in other people's packages: their package.json says what they bring, and nothing is imported to know it.
+ * Finds plugins in other people's packages: their package.json says what they bring, and nothing is imported to
+ * know it.
  *
  *     "codex": { "api": 1, "plugins": { "tokenizer/emoji": "./plugin.js#Emoji" } }
  *
- * Looked at are the project itself, the dependencies that its package.json declares, and the packages that the config lists
- * under `plugins:`. node_modules is never walked, so a dependency of a dependency cannot plug itself in. Code is imported when a plugin
- * is first used, from inside its package only (links followed), and must be the plugin that the manifest promised.
+ * Looked at are the project itself, the dependencies that its package.json declares, and the packages that the
+ * config lists under `plugins:`. node_modules is never walked, so a dependency of a dependency cannot plug itself
+ * in. Code is imported when a plugin is first used, from inside its package only (links followed), and must be the
+ * plugin that the manifest promised.
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
@@ -27,7 +29,9 @@ export class PluginManifestError extends Schema.TaggedError<PluginManifestError>
     const name = this.package
     const where = this.file ?? name
     const texts = {
-      NotInstalled: `plugins: the package ${name} is not installed. Install it (npm install ${name}), or take it off the list.`,
+      NotInstalled:
+        `plugins: the package ${name} is not installed. ` +
+        `Install it (npm install ${name}), or take it off the list.`,
       NoManifest: `plugins: ${name} brings no plugins (${where} has no "codex" section). Take it off the list.`,
       Invalid: `${where}: its "codex" section is wrong:\n${this.details}\nUpdate ${name}, or tell its author.`,
       Unreadable: `${where} cannot be read: ${this.details}`
