@@ -84,7 +84,10 @@ const modelOf = (graph: OnnxGraph, initializers: ReadonlyArray<OnnxInitializer>)
     producerName: "codex",
     opsetImport: [
       { domain: "", version: BigInt(versions.opset) },
-      { domain: "com.microsoft", version: BigInt(versions.microsoft) }
+      // Named only where it is used: a runtime that lacks it refuses a model for the name alone.
+      ...(graph.nodes.some(({ domain }) => domain === "com.microsoft")
+        ? [{ domain: "com.microsoft", version: BigInt(versions.microsoft) }]
+        : [])
     ],
     graph: {
       name: graph.name,

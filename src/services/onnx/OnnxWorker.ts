@@ -78,6 +78,7 @@ const fromTensor = (name: string, tensor: Tensor, options: { readonly copy: bool
 const makeEngine = ({ device, threads }: Start) => {
   const keepsState = device === "webgpu"
   const executables = new Map<number, Loaded>()
+  const standing: Array<InferenceSession> = []
 
   const createSession = (
     model: Uint8Array,
@@ -95,12 +96,10 @@ const makeEngine = ({ device, threads }: Start) => {
       return failed(device, `onnxruntime-node has ${built.join(", ")} on ${process.platform}-${process.arch}.`)
     }
     const session = await createSession(model)
-    try {
-      await session.run({ x: new Tensor("float32", Float32Array.of(1), [1]) })
-      return done()
-    } finally {
-      await session.release()
-    }
+    // Kept until the end: with its last session WebGPU drops the device, and every compiled shader with it.
+    standing.push(session)
+    await session.run({ x: new Tensor("float32", Float32Array.of(1), [1]) })
+    return done()
   }
 
   const release = async (executable: number): Promise<Reply> => {
@@ -194,6 +193,7 @@ const makeEngine = ({ device, threads }: Start) => {
 
   const stop = async (): Promise<Reply> => {
     for (const executable of [...executables.keys()]) await release(executable)
+    for (const session of standing.splice(0)) await session.release()
     return done()
   }
 
