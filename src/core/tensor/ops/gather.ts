@@ -226,11 +226,7 @@ export const putLastOperator: Operator<WidthAttributes> = {
       const zeros = emit.node("Expand", [emit.float(0), emit.int64([inputs[0]!.shape[0]!, width])])
       const columns = [indices!, values!].map((name) => emit.node("Unsqueeze", [name, axis]))
       return [emit.node("ScatterElements", [zeros, ...columns], { axis: 1 })]
-    },
-    // ScatterElements has no WebGPU kernel; one number a row is a product with the one-hot row.
-    webgpu: (emit, [indices, values], { width }) => [
-      emit.node("Mul", [oneHot(emit, indices!, width), emit.node("Unsqueeze", [values!, emit.int64([1])])])
-    ]
+    }
   },
   sample: (pick) => {
     const [rows, width] = [pick.int(1, 4), pick.int(1, 5)]
@@ -286,16 +282,6 @@ export const writeRowsOperator: Operator<NoAttributes> = {
       const shape = inputs[1]!.shape
       const index = emit.node("Expand", [rowsFrom(emit, position!, shape.at(-2)!), emit.int64(shape)])
       return [emit.node("ScatterElements", [x!, index, rows!], { axis: shape.length - 2 })]
-    },
-    // ScatterElements has no WebGPU kernel: row s takes update s − position where that is one, clamped to be readable.
-    webgpu: (emit, [x, rows, position], _, { inputs }) => {
-      const [size, count] = [inputs[0]!.shape.at(-2)!, inputs[1]!.shape.at(-2)!]
-      const int = (value: number) => emit.constant({ dtype: "int32", shape: [], data: Int32Array.of(value) })
-      const wanted = emit.node("Sub", [iota(emit, size), position!])
-      const index = emit.node("Max", [emit.node("Min", [wanted, int(count - 1)]), int(0)])
-      const inside = emit.node("Unsqueeze", [emit.node("Equal", [wanted, index]), emit.int64([1])])
-      const spread = emit.node("Gather", [rows!, index], { axis: inputs[1]!.shape.length - 2 })
-      return [emit.node("Where", [inside, spread, x!])]
     }
   },
   sample: (pick) => {

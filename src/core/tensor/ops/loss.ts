@@ -10,7 +10,6 @@ import type { OnnxEmitter } from "../OnnxGraph.ts"
 import { type Attributes, apply, applyAll, nonDifferentiable, type Operator } from "../Operator.ts"
 import { sizeOf, type Tensor } from "../Tensor.ts"
 import { add, exp, mul, sub } from "./elementwise.ts"
-import { iota } from "./gather.ts"
 import { sum } from "./reduce.ts"
 import { expectInputs } from "./signature.ts"
 import { logSoftmaxFromPrimitives, logSoftmaxRows } from "./softmax.ts"
@@ -135,15 +134,6 @@ export const crossEntropyGradientOperator: Operator<LossAttributes> = {
       // One target a row, so no two updates meet.
       const updates = [scaled, column, emit.node("Neg", [rows])]
       return [emit.node("ScatterElements", updates, { axis: 1, reduction: "add" })]
-    },
-    // ScatterElements has no WebGPU kernel.
-    webgpu: (emit, [logp, targets, g], attributes, { inputs }) => {
-      const axis = emit.int64([1])
-      const rows = emit.node("Unsqueeze", [whereScored(emit, targets!, attributes, g!, emit.float(0)), axis])
-      const column = emit.node("Unsqueeze", [targets!, axis])
-      const hit = emit.node("Equal", [column, iota(emit, inputs[0]!.shape[1]!)])
-      const difference = emit.node("Sub", [emit.node("Exp", [logp!]), emit.node("Cast", [hit], { to: 1 })])
-      return [emit.node("Mul", [difference, rows])]
     }
   },
   sample: (pick) => {
