@@ -5,6 +5,7 @@
  */
 export { backendContract } from "./backend.ts"
 export { datasetContract } from "./dataset.ts"
+export { modelContract } from "./model.ts"
 export { operatorContract, operatorGradients } from "./operators.ts"
 export { hardTexts, tokenizerContract } from "./tokenizer.ts"
 export { tokenizerTrainerContract } from "./tokenizerTrainer.ts"

@@ -10,7 +10,7 @@ import type { Architecture } from "../Model.ts"
 import { grad } from "../tensor/Gradient.ts"
 import type { GradientTransformation } from "../tensor/Optimizer.ts"
 import { cast, lessOrEqual } from "../tensor/ops/compare.ts"
-import { add, maximum, mul } from "../tensor/ops/elementwise.ts"
+import { add, div, maximum } from "../tensor/ops/elementwise.ts"
 import { takeLast } from "../tensor/ops/gather.ts"
 import { crossEntropy } from "../tensor/ops/loss.ts"
 import { max, sum } from "../tensor/ops/reduce.ts"
@@ -54,7 +54,7 @@ export interface Sizes {
 
 /**
  * One optimizer step. Inputs: `tokens` and `targets` [B, T] int32, `learning_rate` and `step` float32 scalars (the first
- * step is 1), `seed` an int32 scalar for dropout. Outputs: `loss`, the mean −ln p of the targets in nats, and the
+ * step is 1), `seed` an int32 scalar for dropout. Outputs: `loss`, the mean −ln p of the scored targets in nats, and the
  * optimizer's reports (`gradient_norm`).
  */
 export const trainProgram = (
@@ -75,12 +75,14 @@ export const trainProgram = (
       const micro = sizes.batchSize / sizes.accumulation
       const rows = (tensor: Tensor, i: number) =>
         sizes.accumulation === 1 ? tensor : slice(tensor, 0, i * micro, (i + 1) * micro)
+      const scored = sum(cast(lessOrEqual(integers([0], []), inputs.targets!), "float32"))
+      const count = maximum(scored, scalar(1))
       let loss: Tensor | undefined
       let gradients: ReadonlyArray<Tensor> | undefined
       for (let i = 0; i < sizes.accumulation; i++) {
         const logits = architecture.forward(parameters, rows(inputs.tokens!, i), { dropoutSeed: inputs.seed! })
         const nats = crossEntropy(logits, flat(rows(inputs.targets!, i)), { ignoreIndex })
-        const part = mul(sum(nats), scalar(1 / (sizes.batchSize * sizes.contextLength)))
+        const part = div(sum(nats), count)
         const own = grad(
           part,
           names.map((name) => parameters[name]!)

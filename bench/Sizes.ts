@@ -1,0 +1,41 @@
+/**
+ * The two models that every figure in docs/performance.md is about, and how their arithmetic is counted.
+ *
+ * Both are GPT-2 shaped with a byte vocabulary, as small as one that fits a cache (0.8 M) and as large as one that does
+ * not (10.7 M). A training step is counted as 6 · (weights of matrix products) · tokens for forward and backward, plus
+ * 12 · layers · T · C a token for attention over the whole T × T square. Norms, activations and AdamW count nothing:
+ * the share of the machine's matrix rate says what they cost.
+ */
+import type { DecoderConfig } from "../src/plugins/models/decoder/Config.ts"
+
+export interface Size {
+  readonly label: string
+  readonly layers: number
+  readonly width: number
+  readonly heads: number
+  readonly contextLength: number
+  readonly batchSize: number
+}
+
+export const vocabularySize = 256
+
+export const sizes: ReadonlyArray<Size> = [
+  { label: "0.8 M", layers: 4, width: 128, heads: 4, contextLength: 64, batchSize: 12 },
+  { label: "10.7 M", layers: 6, width: 384, heads: 6, contextLength: 256, batchSize: 8 }
+]
+
+export const configOf = (size: Size): typeof DecoderConfig.Encoded => ({
+  model_type: "gpt2",
+  hidden_size: size.width,
+  num_hidden_layers: size.layers,
+  num_attention_heads: size.heads,
+  max_position_embeddings: size.contextLength,
+  bias: false
+})
+
+/** Floating-point operations of one training step. */
+export const trainingFlops = ({ batchSize, contextLength, layers, width }: Size): number => {
+  const weights = 12 * layers * width * width + vocabularySize * width
+  const tokens = batchSize * contextLength
+  return tokens * (6 * weights + 12 * layers * contextLength * width)
+}
