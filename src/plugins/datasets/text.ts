@@ -30,9 +30,11 @@ const Validation = Schema.Struct({
   ),
   paths: Schema.optional(Paths.annotations({ description: "Files or patterns of their own." }))
 }).pipe(
-  Schema.filter((rule) => Object.values(rule).filter((value) => value !== undefined).length === 1, {
-    message: () => "expected exactly one of fraction, every and paths"
-  })
+  Schema.filter(
+    (rule) =>
+      Object.values(rule).filter((value) => value !== undefined).length === 1 ||
+      "exactly one of fraction, every and paths is expected"
+  )
 )
 
 export const Config = Schema.Struct({
@@ -40,7 +42,7 @@ export const Config = Schema.Struct({
     description: "Files, folders (their .txt files) or patterns, in this order; those of a pattern in natural order.",
     examples: ["notes/*.txt"]
   }),
-  validation: Schema.optionalWith(Validation, { default: () => ({ fraction: 0.1 }) }).annotations({
+  validation: Schema.optionalWith(Validation, { exact: true, default: () => ({ fraction: 0.1 }) }).annotations({
     description: "What is held out: fraction, every or paths."
   }),
   seed: Schema.optionalWith(Schema.Int, { default: () => 42 }).annotations({

@@ -66,6 +66,14 @@ describe("bpe", () => {
     }).pipe(Effect.provide(mobyDick))
   )
 
+  it.effect("writes each token with one character a byte, so that bytes can be counted by token", () =>
+    Effect.map(Tokenizer, (tokenizer) => {
+      const text = chapters[7] ?? ""
+      const bytes = tokenizer.encode(text).reduce((sum, id) => sum + (tokenizer.token(id)?.length ?? Number.NaN), 0)
+      expect(bytes).toBe(Buffer.byteLength(text))
+    }).pipe(Effect.provide(mobyDick))
+  )
+
   it.effect("saves what it loaded, byte for byte", () =>
     Effect.gen(function* () {
       const tokenizer = yield* Tokenizer
