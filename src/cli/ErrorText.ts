@@ -16,7 +16,11 @@ const usageTags: ReadonlySet<string> = new Set([
   "UnknownPlugin",
   "DuplicatePlugin",
   "ApiMismatch",
-  "PluginManifestError"
+  "PluginManifestError",
+  "ModelError",
+  "TokenizerTrainError",
+  "TrainConfigError",
+  "OtherConfig"
 ])
 
 /** 1 failure, 2 usage and config, 130 interruption. */
@@ -38,7 +42,12 @@ export const render = (cause: Cause.Cause<unknown>, { debug }: { readonly debug:
   return `internal error: ${describe(defect)}\nThis is a bug in codex; please report it.${hint}${trace}`
 }
 
-const isUsage = (error: unknown): boolean => ConfigError.isConfigError(error) || usageTags.has(tagOf(error))
+const isUsage = (error: unknown): boolean =>
+  ConfigError.isConfigError(error) || usageTags.has(tagOf(error)) || usageTags.has(tagOf(initCause(error)))
+
+/** Why a plugin did not start: what it said of its config is mended there. */
+const initCause = (error: unknown): unknown =>
+  tagOf(error) === "PluginInitError" && error instanceof Error ? error.cause : undefined
 
 const tagOf = (error: unknown): string =>
   typeof error === "object" && error !== null && "_tag" in error && typeof error._tag === "string" ? error._tag : ""

@@ -11,16 +11,24 @@ import * as ValidationError from "@effect/cli/ValidationError"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import { version } from "../core/Version.ts"
+import { evaluate } from "./evaluate.ts"
+import { exportCommand } from "./export.ts"
+import { generate } from "./generate.ts"
 import * as ParserConsole from "./ParserConsole.ts"
 import { plugins } from "./plugins.ts"
+import { quickstart } from "./quickstart.ts"
+import { tokenizer } from "./tokenizer.ts"
+import { train } from "./train.ts"
 import { fromValidationError, locate, type Tree } from "./UsageError.ts"
+
+const commands = [quickstart, tokenizer, train, evaluate, generate, exportCommand, plugins] as const
 
 const codex = Command.make("codex").pipe(
   Command.withDescription("Train, evaluate and run small language models, on this machine."),
-  Command.withSubcommands([plugins])
+  Command.withSubcommands(commands)
 )
 
-const tree: Tree = { root: codex.descriptor, commands: [plugins.descriptor] }
+const tree: Tree = { root: codex.descriptor, commands: commands.map(({ descriptor }) => descriptor) }
 
 const run = Command.run(codex, {
   name: "codex",

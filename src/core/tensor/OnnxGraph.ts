@@ -33,7 +33,7 @@ export interface OnnxInitializer {
 
 export interface OnnxValue {
   readonly name: string
-  readonly type: TensorType
+  readonly type: { readonly dtype: OnnxDType; readonly shape: TensorType["shape"] }
 }
 
 export interface OnnxGraph {

@@ -1,0 +1,108 @@
+/**
+ * Trains, or goes on with a run, or tries a config without a run, and says where things are.
+ */
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { dryRun } from "../../jobs/dryRun.ts"
+import * as Layers from "../../jobs/Layers.ts"
+import * as LoadConfig from "../../jobs/LoadConfig.ts"
+import * as Resumable from "../../jobs/Resumable.ts"
+import * as TrainJob from "../../jobs/train.ts"
+import { describeDryRun } from "../DryRunReport.ts"
+import { facts, next, quoted } from "../Report.ts"
+import * as TrainProgress from "../TrainProgress.ts"
+import { layerOf, load } from "./session.ts"
+
+export interface Options {
+  readonly config: Option.Option<string>
+  readonly resume: boolean
+  readonly run: Option.Option<string>
+  readonly seed: Option.Option<number>
+  readonly overrides: ReadonlyArray<string>
+}
+
+export const run = (options: Options) =>
+  Effect.gen(function* () {
+    const { resume, run, ...loaded } = yield* plan(options)
+    if (loaded.dryRun) return yield* tryOut(loaded.config)
+    const again = resume ? `codex train --run ${quoted(run?.directory ?? "")}` : againOf(options)
+    const trained = yield* Effect.scoped(
+      Effect.gen(function* () {
+        const onEvent = yield* TrainProgress.make(process.stderr)
+        const { config, text } = loaded
+        return yield* TrainJob.train({ config, configText: text, resume: run, onEvent })
+      })
+    ).pipe(
+      Effect.onInterrupt(() => Console.error(`Interrupted. Go on with:\n  ${again}`)),
+      Effect.scoped,
+      Effect.provide(layerOf(loaded.config))
+    )
+    yield* Console.log(describe(trained))
+  })
+
+/** What is asked for: a config, and the run to go on with. */
+const plan = (options: Options) =>
+  Effect.gen(function* () {
+    const asked =
+      Option.isSome(options.config) || options.overrides.length > 0 || Option.isSome(options.seed) || isNew(options)
+        ? yield* loadAsked(options)
+        : undefined
+    if (Option.isSome(options.run)) {
+      const { config, run } = yield* Resumable.named(options.run.value, asked?.config)
+      return { config, text: LoadConfig.textOf(config), dryRun: asked?.dryRun ?? false, resume: true, run }
+    }
+    const loaded = asked ?? (yield* loadAsked(options))
+    const run = options.resume ? yield* Resumable.newest(loaded.config) : undefined
+    return { ...loaded, resume: options.resume, run }
+  }).pipe(Effect.provide(Layers.files()))
+
+const isNew = ({ run }: Options): boolean => Option.isNone(run)
+
+const loadAsked = (options: Options) =>
+  Effect.gen(function* () {
+    const file = yield* Option.match(options.config, {
+      onSome: Effect.succeed,
+      onNone: () => LoadConfig.defaultFile("config")
+    })
+    const seed = Option.match(options.seed, { onNone: () => [], onSome: (value) => [`training.seed=${value}`] })
+    return yield* load(yield* LoadConfig.compose(file, [...options.overrides, ...seed]))
+  })
+
+/** The command that goes on with what this one started. */
+const againOf = (options: Options): string =>
+  [
+    "codex train",
+    ...Option.match(options.config, { onNone: () => [], onSome: (file) => [`--config ${quoted(file)}`] }),
+    ...Option.match(options.seed, { onNone: () => [], onSome: (value) => [`--seed ${value}`] }),
+    "--resume",
+    ...options.overrides.map(quoted)
+  ].join(" ")
+
+const tryOut = (config: LoadConfig.Loaded["config"]) =>
+  Effect.gen(function* () {
+    const found = yield* Effect.scoped(
+      Effect.flatMap(TrainProgress.make(process.stderr), (onEvent) => dryRun(config, onEvent))
+    ).pipe(Effect.provide(layerOf(config)))
+    const { maxRSS } = process.resourceUsage()
+    yield* Console.log(describeDryRun(found, { memory: 1024 * maxRSS }))
+  })
+
+type Trained = Effect.Effect.Success<ReturnType<typeof TrainJob.train>>
+
+export const describe = ({ checkpoint, run, state }: Trained): string =>
+  [
+    `${state.finished === null ? "Stopped after" : "Trained"} ${state.step} updates, ${state.tokens} tokens; last loss ${state.loss.toFixed(3)}.` +
+      (state.best === null ? "" : ` Best on held-out text: ${state.best.loss.toFixed(3)} at step ${state.best.step}.`),
+    "",
+    facts([
+      ["Run", run.directory],
+      ["Checkpoint", checkpoint ?? "none"],
+      ["Config", run.configFile]
+    ]),
+    "",
+    next([
+      `codex evaluate --run ${quoted(run.directory)}`,
+      `codex generate --run ${quoted(run.directory)} --prompt "Call me"`
+    ])
+  ].join("\n")

@@ -1,0 +1,29 @@
+/**
+ * The plugins that come with codex: the one place that lists them.
+ *
+ * A built-in has no privilege that a stranger's package lacks; it only need not be installed. The environment that the
+ * group's layer asks for is the sum of what these plugins need.
+ */
+import * as Plugin from "../core/Plugin.ts"
+import { TextDataset } from "./datasets/text.ts"
+import { Accuracy } from "./metrics/accuracy.ts"
+import { BitsPerByte } from "./metrics/bits_per_byte.ts"
+import { Loss } from "./metrics/loss.ts"
+import { Perplexity } from "./metrics/perplexity.ts"
+import { Decoder } from "./models/decoder.ts"
+import { BpeTokenizer, BpeTrainer } from "./tokenizers/bpe.ts"
+import { ByteTokenizer } from "./tokenizers/byte.ts"
+import { Ndjson } from "./trackers/ndjson.ts"
+
+export const builtins = Plugin.group(
+  TextDataset,
+  Accuracy,
+  BitsPerByte,
+  Loss,
+  Perplexity,
+  Decoder,
+  BpeTokenizer,
+  BpeTrainer,
+  ByteTokenizer,
+  Ndjson
+).from("codex")
