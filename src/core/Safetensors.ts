@@ -87,7 +87,8 @@ export const decode = (bytes: Uint8Array): Either.Either<Decoded, SafetensorsErr
       }
       const [from, to] = entry.data_offsets
       if (to > body.length || from > to) return yield* fail(`tensor "${name}" ends at byte ${to} of ${body.length}`)
-      const tensor = tensorOf(entry.dtype, entry.shape, body.slice(from, to))
+      // Copied by the constructor: `slice` of Node's Buffer, which file systems return, is a view of the whole file.
+      const tensor = tensorOf(entry.dtype, entry.shape, new Uint8Array(body.subarray(from, to)))
       if (tensor === undefined) {
         return yield* fail(`tensor "${name}" is ${entry.dtype}[${entry.shape.join(", ")}] in ${to - from} bytes`)
       }

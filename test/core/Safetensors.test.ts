@@ -35,6 +35,14 @@ describe("safetensors", () => {
     expect([...bytes.subarray(8 + length)]).toEqual([0, 0, 0x80, 0x3f, 255, 255, 255, 255])
   })
 
+  it("reads tensors out of a Buffer, whose slices share its memory", () => {
+    const header =
+      '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}'
+    const file = Buffer.from(byHand(header, [0, 0, 0x80, 0x3f, 0, 0, 0, 0x40]))
+    const { a, b } = Either.getOrThrow(Safetensors.decode(file)).tensors
+    expect([a!.data, b!.data]).toEqual([Float32Array.of(1), Float32Array.of(2)])
+  })
+
   it("reads a file made by hand, half precision and bfloat16 included", () => {
     const header =
       '{"h":{"dtype":"F16","shape":[3],"data_offsets":[0,6]},"g":{"dtype":"BF16","shape":[1],"data_offsets":[6,8]},"__metadata__":{"format":"pt"}}'
