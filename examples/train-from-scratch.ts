@@ -1,0 +1,134 @@
+/**
+ * What happens when a model learns, in one file: no run, no combinators, no config. Only a graph, its gradient, and a loop.
+ *
+ *     npx tsx examples/train-from-scratch.ts
+ *
+ * A model reads the last 32 bytes of a rhyme and says how probable each byte is to come next. Learning is three things in
+ * one Program: how surprised the model was (the loss), in which direction each of its numbers would have made it less so
+ * (the gradient), and one small step there (the optimizer). After 400 steps it knows the rhyme by heart.
+ *
+ * To see the same with checkpoints, evaluation and resuming, read examples/train-from-typescript.ts.
+ */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import { Backend, grad, OnnxBackend, Optimizer, ops, Program, Tensor } from "codex-ml"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import { PCGRandom } from "effect/Utils"
+
+const text = "Twinkle, twinkle, little star, how I wonder what you are!\n"
+const bytes = new TextEncoder().encode(text.repeat(4))
+const [batch, context, width, vocabulary] = [8, 32, 32, 256]
+
+// The numbers that are learned, by name and shape. [rows, columns], as everywhere here.
+const shapes = {
+  tokens: [vocabulary, width],
+  positions: [context, width],
+  query: [width, width],
+  key: [width, width],
+  value: [width, width],
+  up: [width, 4 * width],
+  down: [4 * width, width]
+} as const
+const parameterTypes = Object.fromEntries(
+  Object.entries(shapes).map(([name, shape]) => [name, { dtype: "float32" as const, shape }])
+)
+
+/** Logits [B·T, V]: a score for every byte that could come after each position of `ids` [B, T]. One transformer block. */
+const forward = (p: Program.Tensors, ids: Tensor.Tensor, [B, T]: readonly [number, number]) => {
+  const embedded = ops.add(ops.gather(p.tokens!, ids), p.positions!) // [B, T, C]: what is there, and where
+  const x = ops.reshape(embedded, [B * T, width])
+  const head = (weight: Tensor.Tensor) => ops.reshape(ops.gemm(x, weight), [B, 1, T, width])
+  // Each position looks at the ones before it, and takes from them what its query asks for.
+  const attended = ops.causalAttention(head(p.query!), head(p.key!), head(p.value!), {})
+  const y = ops.add(x, ops.reshape(attended, [B * T, width]))
+  const z = ops.add(y, ops.gemm(ops.gelu(ops.gemm(y, p.up!)), p.down!))
+  return ops.gemm(z, p.tokens!, undefined, { transposeB: true })
+}
+
+const optimizer = Optimizer.chain(
+  Optimizer.clipByGlobalNorm(1),
+  Optimizer.adamw({ beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.01 })
+)
+
+// State of equal name is shared by the Programs that are compiled together: `learn` writes what `predict` reads.
+const learn = Program.make({
+  name: "learn",
+  state: { ...parameterTypes, ...optimizer.state(parameterTypes) },
+  inputs: {
+    ids: { dtype: "int32", shape: [batch, context] },
+    targets: { dtype: "int32", shape: [batch * context] },
+    step: { dtype: "float32", shape: [] }
+  },
+  build: (state, { ids, step, targets }) => {
+    const names = Object.keys(parameterTypes)
+    const logits = forward(state, ids!, [batch, context])
+    const loss = ops.mean(ops.crossEntropy(logits, targets!)) // −ln of the probability given to what really came
+    const gradients = grad(
+      loss,
+      names.map((name) => state[name]!)
+    )
+    const next = optimizer.update(Object.fromEntries(names.map((name, i) => [name, gradients[i]!])), {
+      state,
+      parameters: state,
+      step: step!,
+      learningRate: Tensor.scalar(0.01)
+    })
+    return { state: { ...next.updates, ...next.state }, outputs: { loss } }
+  }
+})
+
+const predict = Program.make({
+  name: "predict",
+  state: parameterTypes,
+  inputs: { ids: { dtype: "int32", shape: [1, context] } },
+  build: (state, { ids }) => ({ outputs: { logits: forward(state, ids!, [1, context]) } })
+})
+
+const int32 = (shape: ReadonlyArray<number>, data: Int32Array) => ({ dtype: "int32" as const, shape, data })
+const scalar = (value: number) => ({ dtype: "float32" as const, shape: [], data: Float32Array.of(value) })
+
+const program = Effect.gen(function* () {
+  const backend = yield* Backend
+  const model = yield* backend.compile({ learn: yield* learn, predict: yield* predict })
+
+  // Small random numbers to start from; the optimizer's memory starts empty.
+  const random = new PCGRandom(1)
+  const first = (name: string, shape: ReadonlyArray<number>) => {
+    const isMemory = !(name in shapes)
+    const data = Float32Array.from({ length: Tensor.sizeOf(shape) }, () =>
+      isMemory ? 0 : (random.number() - 0.5) * 0.2
+    )
+    return [name, { dtype: "float32" as const, shape, data }] as const
+  }
+  const types = { ...parameterTypes, ...optimizer.state(parameterTypes) }
+  yield* model.writeState(Object.fromEntries(Object.entries(types).map(([name, { shape }]) => first(name, shape))))
+
+  for (let step = 1; step <= 400; step++) {
+    const ids = new Int32Array(batch * context)
+    const targets = new Int32Array(batch * context)
+    for (let row = 0; row < batch; row++) {
+      const start = random.integer(bytes.length - context - 1)
+      ids.set(bytes.subarray(start, start + context), row * context)
+      targets.set(bytes.subarray(start + 1, start + context + 1), row * context)
+    }
+    const { loss } = yield* model.run("learn", {
+      ids: int32([batch, context], ids),
+      targets: int32([batch * context], targets),
+      step: scalar(step)
+    })
+    if (step === 1 || step % 100 === 0) yield* Console.log(`step ${step}  loss ${loss!.data[0]!.toFixed(3)}`)
+  }
+
+  // Let it go on by itself: always the most probable byte.
+  let written = [...new TextEncoder().encode("Twinkle, twinkle, little star, h")]
+  for (let i = 0; i < 84; i++) {
+    const { logits } = yield* model.run("predict", {
+      ids: int32([1, context], Int32Array.from(written.slice(-context)))
+    })
+    const last = Array.from(logits!.data.subarray((context - 1) * vocabulary))
+    written = [...written, last.indexOf(Math.max(...last))]
+  }
+  yield* Console.log(new TextDecoder().decode(Uint8Array.from(written)))
+}).pipe(Effect.scoped, Effect.provide(OnnxBackend.layer({ device: "cpu", threads: 1 })))
+
+NodeRuntime.runMain(program)
