@@ -5,7 +5,7 @@
  * artifacts/notebooks/. It needs dist/ (`npm run build`) and Debian's jupyter-nbconvert, whose absence ends it with 3.
  */
 import { spawnSync } from "node:child_process"
-import { existsSync, readdirSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync } from "node:fs"
 import { delimiter, join } from "node:path"
 import { root } from "./build.mjs"
 
@@ -26,6 +26,12 @@ if (!existsSync(join(root, "dist/index.js"))) {
   console.error("dist/ is missing, which the notebooks import. Run: npm run build")
   process.exit(1)
 }
+
+// TypeScript of tslab's age finds no package by its own name, so the notebooks get it as one that is installed.
+const link = join(folder, "node_modules/codex-ml")
+mkdirSync(join(folder, "node_modules"), { recursive: true })
+rmSync(link, { force: true })
+symlinkSync(root, link, "junction")
 
 const notebooks = readdirSync(folder).filter((file) => file.endsWith(".ipynb"))
 for (const notebook of notebooks) {
