@@ -33,6 +33,7 @@ export const Ndjson = Plugin.make(TrackerKind, "ndjson", {
         open: ({ directory, fromStep }) =>
           Effect.gen(function* () {
             const path = paths.join(directory, file)
+            yield* fs.makeDirectory(directory, { recursive: true })
             if (fromStep === 0) yield* fs.writeFileString(path, "")
             else if (yield* fs.exists(path)) {
               const lines = (yield* fs.readFileString(path)).split("\n")
