@@ -13,6 +13,9 @@ const renamed = (x: NdArray, shape: Shape): NdArray => ({ dtype: x.dtype, shape,
 const operator: Operator<Attributes> = {
   name: "reshape",
   shape: ([x], { shape }, broken) => {
+    if (shape.some((size) => !Number.isInteger(size) || size < 0)) {
+      broken(`${sizeOf(x!.shape)} elements do not fill [${shape.join(", ")}]: no size fits for -1`)
+    }
     if (sizeOf(x!.shape) !== sizeOf(shape)) {
       broken(`${sizeOf(x!.shape)} elements do not fill [${shape.join(", ")}], which has ${sizeOf(shape)}`)
     }
@@ -44,9 +47,9 @@ const operator: Operator<Attributes> = {
  * @example reshape(x, [-1, channels]) // [B, T, C] → [B·T, C]
  */
 export const reshape = (x: Tensor, shape: Shape): Tensor => {
-  const known = sizeOf(shape.filter((size) => size !== -1))
-  const open = shape.filter((size) => size === -1).length
-  const filled = open === 1 && known > 0 ? shape.map((size) => (size === -1 ? sizeOf(x.shape) / known : size)) : shape
+  const rest = sizeOf(x.shape) / sizeOf(shape.filter((size) => size !== -1))
+  const one = shape.filter((size) => size === -1).length === 1 && Number.isInteger(rest)
+  const filled = one ? shape.map((size) => (size === -1 ? rest : size)) : shape
   return sameShape(filled, x.shape) ? x : apply(operator, [x], { shape: filled })
 }
 
