@@ -5,10 +5,10 @@
  * of Split.ts. Text must be UTF-8. The fingerprint is over the text of the documents, split by split, not over names or
  * times, and reads everything. It does not clean, deduplicate or shuffle.
  */
-import { createHash } from "node:crypto"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
+import * as Encoding from "effect/Encoding"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { DatasetError, DatasetKind, type Split } from "../../core/Dataset.ts"
@@ -108,18 +108,28 @@ const listOf = (paths: string | ReadonlyArray<string>) => (typeof paths === "str
 
 const whole = (file: Files.TextFile): Documents.Range => ({ file, start: 0, end: file.bytes })
 
-/** SHA-256 over each split's name and documents, each with its length, so that no two lists of documents look alike. */
+/**
+ * A chain over the splits and their documents: each link is the SHA-256 of the link before it, of what follows (a split or
+ * a document) and of its own SHA-256, so that no two datasets look alike, and no more than a document is held.
+ */
 const fingerprint = <E>(documents: (split: Split) => Stream.Stream<{ readonly text: string }, E>) =>
   Effect.gen(function* () {
-    const hash = createHash("sha256")
+    const encoder = new TextEncoder()
+    let chain = new Uint8Array(32)
+    const link = (what: "split" | "document", text: string) =>
+      Effect.gen(function* () {
+        const own = yield* sha256(encoder.encode(text))
+        chain = yield* sha256(Uint8Array.from([...chain, ...encoder.encode(what), ...own]))
+      })
     for (const split of ["train", "validation"] as const) {
-      hash.update(`${split}\n`)
-      yield* Stream.runForEach(documents(split), ({ text }) =>
-        Effect.sync(() => {
-          const bytes = new TextEncoder().encode(text)
-          hash.update(`${bytes.length}\n`).update(bytes)
-        })
-      )
+      yield* link("split", split)
+      yield* Stream.runForEach(documents(split), ({ text }) => link("document", text))
     }
-    return hash.digest("hex")
+    return Encoding.encodeHex(chain)
   })
+
+const sha256 = (bytes: Uint8Array<ArrayBuffer>) =>
+  Effect.map(
+    Effect.promise(() => crypto.subtle.digest("SHA-256", bytes)),
+    (digest) => new Uint8Array(digest)
+  )
