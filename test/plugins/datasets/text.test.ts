@@ -199,6 +199,24 @@ describe("text", () => {
     )
   )
 
+  it.effect("has another fingerprint when only the place changes where one split ends", () =>
+    Effect.gen(function* () {
+      write({ "three/1.txt": "x", "three/2.txt": "validation", "three/3.txt": "y" })
+      const rules: ReadonlyArray<Options["validation"]> = [
+        { fraction: 0 },
+        { paths: at("three/3.txt") },
+        { paths: at("three/[23].txt") },
+        { fraction: 1 }
+      ]
+      const fingerprints = yield* Effect.forEach(rules, (validation) =>
+        Effect.flatMap(Dataset, (dataset) => dataset.fingerprint).pipe(
+          Effect.provide(text({ paths: at("three"), validation: validation ?? {} }))
+        )
+      )
+      expect(new Set(fingerprints).size).toBe(4)
+    })
+  )
+
   it.effect("refuses two rules for the split at once", () =>
     Effect.gen(function* () {
       expect(yield* message({ paths: at("a"), validation: { every: 2, fraction: 0.5 } })).toContain(

@@ -40,7 +40,15 @@ const trained = (vocabSize: number, documents: ReadonlyArray<string>) =>
   ).pipe(Layer.provide(NodeContext.layer))
 
 const mobyDick = trained(4096, chapters)
-const longWords = ["ab".repeat(5000), "a".repeat(10_000), "é".repeat(999), "ﷺ".repeat(100), "A".repeat(60)]
+const longWords = [
+  "ab".repeat(5000),
+  "a".repeat(10_000),
+  "é".repeat(999),
+  "ﷺ".repeat(100),
+  "A".repeat(60),
+  // Thousands of letters without a space, in which every merge has neighbours to the left and to the right.
+  chapters[20]?.replace(/\P{L}/gu, "").slice(0, 5000) ?? ""
+]
 
 tokenizerContract("bpe of Moby-Dick", mobyDick, [chapters[40] ?? "", ...longWords])
 tokenizerContract("bpe of a few odd texts", trained(300, [...hardTexts, ...hardTexts]))
