@@ -35,11 +35,14 @@ export class TrainConfigError extends Schema.TaggedError<TrainConfigError>()("Tr
   }
 }
 
-/** The loss or the gradient is no number any more. The state of the run is of no use; the last checkpoint is. */
+/**
+ * The loss, the gradient or a parameter is no number any more. The state of the run is of no use and is never saved; the
+ * last checkpoint is of use.
+ */
 export class NonFiniteLoss extends Schema.TaggedError<NonFiniteLoss>()("NonFiniteLoss", {
   step: Schema.Number,
-  loss: Schema.Number,
-  gradientNorm: Schema.Number,
+  /** What is no number: `the loss is NaN`. */
+  details: Schema.String,
   lastCheckpoint: Schema.NullOr(Schema.String)
 }) {
   override get message() {
@@ -47,7 +50,7 @@ export class NonFiniteLoss extends Schema.TaggedError<NonFiniteLoss>()("NonFinit
       this.lastCheckpoint === null
         ? "No checkpoint had been written yet."
         : `The last good checkpoint is ${this.lastCheckpoint}.`
-    return `Step ${this.step}: the loss is ${this.loss} and the norm of the gradient ${this.gradientNorm}, so training stopped. ${last} Lower training.lr, raise training.warmup_steps or set training.max_grad_norm.`
+    return `Step ${this.step}: ${this.details}, so training stopped. ${last} Lower training.lr, raise training.warmup_steps or set training.max_grad_norm.`
   }
 }
 
@@ -155,6 +158,9 @@ export const make = (
     )
     const lastCheckpoint = yield* Ref.make<string | null>(null)
 
+    const nonFinite = (step: number, details: string) =>
+      Effect.flatMap(Ref.get(lastCheckpoint), (last) => new NonFiniteLoss({ step, details, lastCheckpoint: last }))
+
     const int32 = (shape: ReadonlyArray<number>, data: Int32Array): TensorData => ({ dtype: "int32", shape, data })
     const float = (value: number): TensorData => ({ dtype: "float32", shape: [], data: Float32Array.of(value) })
 
@@ -202,7 +208,7 @@ export const make = (
         const [loss, gradientNorm] = [first(outputs, "loss"), first(outputs, "gradient_norm")]
         const step = before.step + 1
         if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
-          return yield* new NonFiniteLoss({ step, loss, gradientNorm, lastCheckpoint: yield* Ref.get(lastCheckpoint) })
+          return yield* nonFinite(step, `the loss is ${loss} and the norm of the gradient ${gradientNorm}`)
         }
         const seen = before.tokens + batchSize * contextLength
         yield* Ref.set(state, new TrainState({ ...before, step, tokens: seen, loss }))
@@ -230,6 +236,7 @@ export const make = (
         }).pipe(Evaluation.total)
         const loss = total.nats / total.tokens
         const before = yield* Ref.get(state)
+        if (!Number.isFinite(loss)) return yield* nonFinite(before.step, `the loss on held-out text is ${loss}`)
         const best = before.best === null || loss < before.best.loss
         const sinceBest = best ? 0 : before.sinceBest + 1
         yield* Ref.set(
@@ -250,9 +257,14 @@ export const make = (
 
       snapshot: Effect.gen(function* () {
         const values = yield* executable.readState()
+        const parameters = stateNames.ofParameters(values)
+        const where = yield* Ref.get(state)
+        // The update that spoils a parameter reports the loss of before it.
+        const broken = Object.keys(parameters).find((name) => parameters[name]?.data.some((x) => !Number.isFinite(x)))
+        if (broken !== undefined) return yield* nonFinite(where.step, `parameter ${broken} is not finite`)
         return {
-          state: yield* Ref.get(state),
-          parameters: stateNames.ofParameters(values),
+          state: where,
+          parameters,
           optimizer: stateNames.ofOptimizer(values),
           files: options.files,
           provenance: { device: backend.info.description, ...options.provenance }
