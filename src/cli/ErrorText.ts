@@ -49,11 +49,17 @@ const isUsage = (error: unknown): boolean =>
 const initCause = (error: unknown): unknown =>
   tagOf(error) === "PluginInitError" && error instanceof Error ? error.cause : undefined
 
+const isOwn = (error: unknown): boolean =>
+  typeof error === "object" && error !== null && "origin" in error && error.origin === "codex"
+
 const tagOf = (error: unknown): string =>
   typeof error === "object" && error !== null && "_tag" in error && typeof error._tag === "string" ? error._tag : ""
 
 const describe = (error: unknown): string => {
   if (ConfigError.isConfigError(error)) return String(error)
+  // That a plugin of codex's own did not start is no news; what kept it from starting says where and what to do.
+  const cause = initCause(error)
+  if (tagOf(cause) !== "" && isOwn(error)) return describe(cause)
   if (error instanceof Error && error.message !== "") return error.message
   return tagOf(error) || String(error)
 }

@@ -10,6 +10,7 @@ import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Usage from "@effect/cli/Usage"
 import type * as ValidationError from "@effect/cli/ValidationError"
 import * as HashMap from "effect/HashMap"
+import * as HashSet from "effect/HashSet"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { nearest } from "../core/ConfigIssue.ts"
@@ -35,7 +36,7 @@ export interface Tree {
 const childrenOf = ({ root, commands }: Tree, command: Descriptor.Command<unknown>) =>
   command === root
     ? HashMap.fromIterable(commands.flatMap((child) => [...Descriptor.getNames(child)].map((name) => [name, child])))
-    : HashMap.filter(Descriptor.getSubcommands(command), (child) => child !== command)
+    : HashMap.filter(Descriptor.getSubcommands(command), (_, name) => !HashSet.has(Descriptor.getNames(command), name))
 
 /** Names of the commands that the words lead to, from the root; the last one's descriptor and what it could be followed by. */
 export const locate = (tree: Tree, words: ReadonlyArray<string>) => {

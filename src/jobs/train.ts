@@ -5,6 +5,7 @@
  * evaluation, early stopping, checkpoints and trackers. Interrupting it lets the update in progress end and writes a last
  * checkpoint.
  */
+import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
 import type * as Stream from "effect/Stream"
@@ -118,20 +119,21 @@ export const train = ({ config, configText, onEvent, resume }: TrainOptions) =>
       return { run, state: newest.checkpoint.state, checkpoint: newest.path }
     }
 
-    const parts = yield* partsOf(config, run.tokenizer, onEvent)
-    const commit = yield* store.gitCommit
-    const options = yield* sessionOptions(config, parts, {
-      files: {
-        "config.json": `${JSON.stringify(parts.architecture.config, null, 2)}\n`,
-        "run.yaml": configText,
-        ...parts.tokenizer.files
-      },
-      provenance: commit === undefined ? {} : { git_commit: commit },
-      resume: newest?.checkpoint
-    })
-    yield* onEvent(preparedOf(run.directory, parts, options.contextLength))
-
-    const session = yield* Session.make(options)
+    const { parts, session } = yield* Effect.gen(function* () {
+      const parts = yield* partsOf(config, run.tokenizer, onEvent)
+      const commit = yield* store.gitCommit
+      const options = yield* sessionOptions(config, parts, {
+        files: {
+          "config.json": `${JSON.stringify(parts.architecture.config, null, 2)}\n`,
+          "run.yaml": configText,
+          ...parts.tokenizer.files
+        },
+        provenance: commit === undefined ? {} : { git_commit: commit },
+        resume: newest?.checkpoint
+      })
+      yield* onEvent(preparedOf(run.directory, parts, options.contextLength))
+      return { parts, session: yield* Session.make(options) }
+    }).pipe(Effect.tapError(() => (resume === undefined ? discard(run) : Effect.void)))
     yield* Ref.set(session.lastCheckpoint, newest?.path ?? null)
     const registry = yield* Registry
     const trackers = yield* Effect.forEach(Object.entries(config.tracking), ([name, section]) =>
@@ -150,6 +152,12 @@ export const train = ({ config, configText, onEvent, resume }: TrainOptions) =>
     ).pipe(Effect.provideService(Session.TrainingSession, session))
     return { run, state: yield* Ref.get(session.state), checkpoint: yield* Ref.get(session.lastCheckpoint) }
   })
+
+/** A run that could not start holds nothing of worth. */
+const discard = (run: Run) =>
+  Effect.flatMap(FileSystem.FileSystem, (fs) =>
+    Effect.ignore(fs.remove(run.directory, { recursive: true, force: true }))
+  )
 
 type RunFailure = Stream.Stream.Error<ReturnType<typeof events>>
 

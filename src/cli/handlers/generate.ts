@@ -52,6 +52,7 @@ const speak = (options: Options) =>
     const config = settings(trained.generation, options)
     const write = (piece: string) => (options.json ? Effect.void : Effect.sync(() => process.stdout.write(piece)))
     let [text, tokens] = ["", 0]
+    let [first, last] = [0, 0]
     // The prompt is shown first: reading a long one takes a moment.
     yield* write(config.prompt)
     const from = yield* Clock.currentTimeMillis
@@ -60,8 +61,10 @@ const speak = (options: Options) =>
       parameters: checkpoint.parameters,
       tokenizer,
       config,
-      onToken: Effect.sync(() => {
+      onToken: Effect.map(Clock.currentTimeMillis, (now) => {
         tokens += 1
+        last = now
+        if (first === 0) first = now
       })
     }).pipe(
       Stream.runForEach((piece) => {
@@ -85,8 +88,9 @@ const speak = (options: Options) =>
         JSON.stringify({ run: run.directory, checkpoint: path, prompt, text, tokens, seed, millis, file })
       )
     } else {
-      const rate = number((1000 * tokens) / Math.max(1, millis), 3)
-      yield* Console.error(`${tokens} tokens in ${duration(millis)}, ${rate} tokens/s; kept in ${file}`)
+      // Reading the prompt and compiling come before the first token; the rate is of those that follow.
+      const rate = tokens < 2 ? "" : `, ${number((1000 * (tokens - 1)) / Math.max(1, last - first), 3)} tokens/s`
+      yield* Console.error(`${tokens} tokens in ${duration(millis)}${rate}; kept in ${file}`)
     }
   })
 

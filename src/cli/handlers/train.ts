@@ -4,12 +4,13 @@
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { dryRun } from "../../jobs/dryRun.ts"
+import * as DryRun from "../../jobs/dryRun.ts"
 import * as Layers from "../../jobs/Layers.ts"
 import * as LoadConfig from "../../jobs/LoadConfig.ts"
 import * as Resumable from "../../jobs/Resumable.ts"
 import * as TrainJob from "../../jobs/train.ts"
 import { describeDryRun } from "../DryRunReport.ts"
+import { count, number } from "../Format.ts"
 import { facts, next, quoted } from "../Report.ts"
 import * as TrainProgress from "../TrainProgress.ts"
 import { layerOf, load } from "./session.ts"
@@ -24,19 +25,18 @@ export interface Options {
 
 export const run = (options: Options) =>
   Effect.gen(function* () {
-    const { resume, run, ...loaded } = yield* plan(options)
-    if (loaded.dryRun) return yield* tryOut(loaded.config)
-    const again = resume ? `codex train --run ${quoted(run?.directory ?? "")}` : againOf(options)
+    const { config, dryRun, run, text } = yield* plan(options)
+    if (dryRun) return yield* tryOut(config)
+    const again = run === undefined ? againOf(options) : `codex train --run ${quoted(run.directory)} --resume`
     const trained = yield* Effect.scoped(
       Effect.gen(function* () {
         const onEvent = yield* TrainProgress.make(process.stderr)
-        const { config, text } = loaded
         return yield* TrainJob.train({ config, configText: text, resume: run, onEvent })
       })
     ).pipe(
       Effect.onInterrupt(() => Console.error(`Interrupted. Go on with:\n  ${again}`)),
       Effect.scoped,
-      Effect.provide(layerOf(loaded.config))
+      Effect.provide(layerOf(config))
     )
     yield* Console.log(describe(trained))
   })
@@ -44,20 +44,16 @@ export const run = (options: Options) =>
 /** What is asked for: a config, and the run to go on with. */
 const plan = (options: Options) =>
   Effect.gen(function* () {
-    const asked =
-      Option.isSome(options.config) || options.overrides.length > 0 || Option.isSome(options.seed) || isNew(options)
-        ? yield* loadAsked(options)
-        : undefined
-    if (Option.isSome(options.run)) {
-      const { config, run } = yield* Resumable.named(options.run.value, asked?.config)
-      return { config, text: LoadConfig.textOf(config), dryRun: asked?.dryRun ?? false, resume: true, run }
+    if (Option.isNone(options.run)) {
+      const loaded = yield* loadAsked(options)
+      return { ...loaded, run: options.resume ? yield* Resumable.newest(loaded.config) : undefined }
     }
-    const loaded = asked ?? (yield* loadAsked(options))
-    const run = options.resume ? yield* Resumable.newest(loaded.config) : undefined
-    return { ...loaded, resume: options.resume, run }
+    // A run that is named goes on as it was, unless the line says what config it should have.
+    const says = Option.isSome(options.config) || Option.isSome(options.seed) || options.overrides.length > 0
+    const asked = says ? yield* loadAsked(options) : undefined
+    const { config, run } = yield* Resumable.named(options.run.value, asked?.config)
+    return { config, text: LoadConfig.textOf(config), dryRun: asked?.dryRun ?? false, run }
   }).pipe(Effect.provide(Layers.files()))
-
-const isNew = ({ run }: Options): boolean => Option.isNone(run)
 
 const loadAsked = (options: Options) =>
   Effect.gen(function* () {
@@ -82,7 +78,7 @@ const againOf = (options: Options): string =>
 const tryOut = (config: LoadConfig.Loaded["config"]) =>
   Effect.gen(function* () {
     const found = yield* Effect.scoped(
-      Effect.flatMap(TrainProgress.make(process.stderr), (onEvent) => dryRun(config, onEvent))
+      Effect.flatMap(TrainProgress.make(process.stderr), (onEvent) => DryRun.dryRun(config, onEvent))
     ).pipe(Effect.provide(layerOf(config)))
     const { maxRSS } = process.resourceUsage()
     yield* Console.log(describeDryRun(found, { memory: 1024 * maxRSS }))
@@ -92,8 +88,8 @@ type Trained = Effect.Effect.Success<ReturnType<typeof TrainJob.train>>
 
 export const describe = ({ checkpoint, run, state }: Trained): string =>
   [
-    `${state.finished === null ? "Stopped after" : "Trained"} ${state.step} updates, ${state.tokens} tokens; last loss ${state.loss.toFixed(3)}.` +
-      (state.best === null ? "" : ` Best on held-out text: ${state.best.loss.toFixed(3)} at step ${state.best.step}.`),
+    `${state.finished === null ? "Stopped after" : "Trained"} ${state.step} updates, ${count(state.tokens)} tokens; last loss ${number(state.loss)} nats/token.` +
+      (state.best === null ? "" : ` Best on held-out text: ${number(state.best.loss)} at step ${state.best.step}.`),
     "",
     facts([
       ["Run", run.directory],
