@@ -1,0 +1,188 @@
+/**
+ * The commands that make and use a run, as real children on a small text: one run, then everything that can be done with it.
+ *
+ * Oracles: files on disk, seeds that give equal text, the logits of a bare onnxruntime-node session against the metrics that
+ * `codex evaluate` reports. Needs the bundle (test/globalSetup.ts) and the CPU.
+ */
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { InferenceSession, Tensor } from "onnxruntime-node"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import type { Finished } from "./children.ts"
+import { make, tiny } from "./workspace.ts"
+
+const workspace = make()
+const { codex, directory, runs } = workspace
+const read = (path: string) => readFileSync(join(directory, path), "utf8")
+let trained: Finished
+let run = ""
+
+beforeAll(async () => {
+  trained = await codex("train", ...tiny)
+  run = runs()[0] ?? ""
+})
+afterAll(() => workspace.remove())
+
+describe("codex train", () => {
+  it("writes a run and says where it is and what to try next", () => {
+    expect(trained.code).toBe(0)
+    expect(trained.stdout).toMatch(/^Trained 20 updates, 2\.56 k tokens; last loss [\d.]+ nats\/token\. Best on/)
+    expect(trained.stdout).toContain(`Checkpoint  ${run}/checkpoints/step-00000020\n`)
+    expect(trained.stdout).toContain(`  codex evaluate --run ${run}\n`)
+    expect(trained.stderr).toMatch(/step 10: held out [\d.]+ nats\/token, [\d.]+ bits\/byte, the best so far\n/)
+    expect(trained.stderr).toMatch(/\[#{20}\] 20\/20 {2}loss [\d.]+ {2}[\d.]+ bits\/byte .* left\n/)
+    expect(read(`${run}/metrics.ndjson`).match(/"split":"train"/g)).toHaveLength(20)
+    expect(read(".codex/hydra_last/config.yaml")).toBe(read(`${run}/config.yaml`))
+  })
+
+  it("reports a finished run as finished, whether found by its config or named", async () => {
+    expect(await codex("train", ...tiny, "--resume")).toMatchObject({ code: 0, stdout: trained.stdout })
+    expect(await codex("train", "--run", run, "--resume")).toMatchObject({ code: 0, stdout: trained.stdout })
+    expect(runs()).toEqual([run])
+  })
+
+  it("says what it looked for when no run has the config", async () => {
+    const { code, stderr } = await codex("train", ...tiny, "training.lr=0.5", "--resume")
+    expect(stderr).toBe(
+      `runs: none of the 1 runs has this config, so there is none to go on with. The newest, ${run}, differs in ` +
+        "training.lr (0.001 there, 0.5 here). Start a new one without --resume, or name the run with --run.\n"
+    )
+    expect(code).toBe(1)
+  })
+
+  it("refuses another config for a run that is named", async () => {
+    const { code, stderr } = await codex("train", ...tiny, "--run", run, "--seed", "9")
+    expect(stderr).toMatch(/^runs\/\S+: this run was made with another config: training\.seed \(42 there, 9 here\)\. /)
+    expect(code).toBe(2)
+  })
+
+  it("tries a config without a run: shapes, sizes, time", async () => {
+    const { code, stdout } = await codex("train", ...tiny, "+dry_run=true")
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/model\.layers\.\*\.mlp\.gate_proj\.weight +\[96, 32\] +2 +6144\n/)
+    // Tied table 257·32, two blocks of 4·32² + 3·96·32 + 2·32, a last norm of 32.
+    expect(stdout).toContain("Parameters        35008 (35 k)\n")
+    expect(stdout).toContain("Tokens an update  128\nUpdates           20 ")
+    expect(stdout).toMatch(/Time an update {4}[\d.]+ m?s, [\d.]+ (k )?tokens\/s\n/)
+    expect(stdout).toMatch(/Memory +about [\d.]+ [MG]B\n/)
+    expect(runs()).toEqual([run])
+  })
+
+  it("goes on after Ctrl-C with the same bits as a run that was never stopped", async () => {
+    const long = [...tiny, "training.max_steps=400", "training.eval_steps=200", "training.save_steps=200"]
+    const child = workspace.start("train", ...long, "--seed", "3")
+    await new Promise<void>((resolve) => {
+      child.process.stderr?.on("data", (data: Buffer) => {
+        if (data.toString().includes("] 1/400")) resolve()
+      })
+    })
+    child.process.kill("SIGINT")
+    const stopped = await child.finished
+    expect(stopped.code).toBe(130)
+    expect(stopped.stderr).toContain(
+      "Interrupted. Go on with:\n  codex train --seed 3 --resume 'data.paths=notes/*.txt'"
+    )
+    const interrupted = runs().at(-1) ?? ""
+    const [, step] = /step (\d+): saved \S+\n(?![\s\S]*saved)/.exec(stopped.stderr) ?? []
+    expect(Number(step)).toBeLessThan(400)
+
+    expect(await codex("train", ...long, "--seed", "3", "--resume")).toMatchObject({ code: 0 })
+    expect(await codex("train", ...long, "--seed", "3")).toMatchObject({ code: 0 })
+    const whole = runs().at(-1) ?? ""
+    expect(whole).not.toBe(interrupted)
+    const weights = (of: string) =>
+      readFileSync(join(directory, of, "checkpoints/step-00000400/model.safetensors")).toString("hex")
+    expect(weights(interrupted) === weights(whole)).toBe(true)
+    const metrics = (of: string) => read(`${of}/metrics.ndjson`).replaceAll(/"time":\{.*?\}/g, "")
+    expect(metrics(interrupted)).toBe(metrics(whole))
+    for (const of of [interrupted, whole]) rmSync(join(directory, of), { recursive: true })
+  })
+})
+
+describe("codex evaluate", () => {
+  it("scores what the run held out, with standard errors, and appends to the files of results", async () => {
+    const { code, stdout } = await codex("evaluate", "--run", run)
+    expect(code).toBe(0)
+    expect(stdout).toMatch(
+      /^metric +value +± stderr +unit\nperplexity +[\d.]+ +[\d.]+\nbits_per_byte +[\d.]+ +[\d.]+ +bits\/byte\n/
+    )
+    expect(read("runs/eval/metrics.ndjson").trim().split("\n")).toHaveLength(3)
+    expect(read("runs/eval/metrics.csv").split("\n")[0]).toBe("time,run,step,data,metric,value,stderr,unit")
+  })
+
+  it("scores every document of the files named, and prints JSON", async () => {
+    const { stdout } = await codex("evaluate", "--run", run, "--data", "notes/1.txt", "--metrics", "loss", "--json")
+    const { bytes, results, tokens } = JSON.parse(stdout)
+    const size = readFileSync(join(directory, "notes/1.txt")).length
+    // One token a byte, and one that ends the document.
+    expect([bytes, tokens]).toEqual([size, size + 1])
+    expect(results).toMatchObject([{ metric: "loss", unit: "nats/token", direction: "lower" }])
+  })
+})
+
+describe("codex generate", () => {
+  const generate = (...words: ReadonlyArray<string>) =>
+    codex("generate", "--run", run, "--prompt", "the whale", "--max-new-tokens", "30", ...words)
+
+  it("goes on from the prompt; one seed gives one text, and it is kept with how it was made", async () => {
+    const [first, again, other] = [
+      await generate("--seed", "5"),
+      await generate("--seed", "5"),
+      await generate("--seed", "6")
+    ]
+    expect(first.code).toBe(0)
+    expect(first.stdout.startsWith("the whale")).toBe(true)
+    expect(first.stdout).toBe(again.stdout)
+    expect(first.stdout).not.toBe(other.stdout)
+    const [, file] = /30 tokens in .*; kept in (artifacts\/infer\/\S+\.txt)\n/.exec(first.stderr) ?? []
+    expect(`${read(file ?? "")}\n`).toBe(first.stdout)
+    const { texts } = JSON.parse(read("artifacts/infer/manifest.json"))
+    expect(texts[0]).toMatchObject({ file: file?.slice(16), run, tokens: 30, config: { seed: 5, max_new_tokens: 30 } })
+    expect(texts).toHaveLength(3)
+  })
+
+  it("ends before a stop text", async () => {
+    const { text } = JSON.parse((await generate("--temperature", "0", "--json")).stdout)
+    const stop = [...text].at(4) ?? ""
+    const shorter = JSON.parse((await generate("--temperature", "0", "--stop", stop, "--json")).stdout)
+    expect(shorter.text).toBe(text.slice(0, text.indexOf(stop)))
+  })
+})
+
+describe("codex export onnx", () => {
+  it("writes a graph that a bare ONNX Runtime session scores as codex does", async () => {
+    expect(await codex("export", "onnx", "--run", run, "--out", "model.onnx", "--length", "16")).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(
+        /^model\.onnx: [\d.]+ kB, input_ids int64\[1, 16\] to logits float32\[1, 16, 257\]\n$/
+      )
+    })
+    // 17 bytes: the first window of 16 reads all but the last and scores all but the first, and it is the only one.
+    writeFileSync(join(directory, "window.txt"), "the whale sailed")
+    const ids = [...Buffer.from("the whale sailed"), 256]
+    const session = await InferenceSession.create(join(directory, "model.onnx"))
+    expect([session.inputNames, session.outputNames]).toEqual([["input_ids"], ["logits"]])
+    const input = new Tensor("int64", BigInt64Array.from(ids.slice(0, 16), BigInt), [1, 16])
+    const { logits } = await session.run({ input_ids: input })
+    expect(logits?.dims).toEqual([1, 16, 257])
+    const values = Array.from(logits?.data ?? [], Number)
+    const nats = ids.slice(1).map((target, i) => {
+      const row = values.slice(i * 257, (i + 1) * 257)
+      const most = Math.max(...row)
+      return most + Math.log(row.reduce((sum, value) => sum + Math.exp(value - most), 0)) - (row[target] ?? 0)
+    })
+    await session.release()
+    const { stdout } = await codex("evaluate", "--run", run, "--data", "window.txt", "--metrics", "loss", "--json")
+    const [{ value }] = JSON.parse(stdout).results
+    expect(value).toBeCloseTo(nats.reduce((sum, each) => sum + each, 0) / 16, 4)
+  })
+
+  it("names a folder that is not there, and leaves no file behind", async () => {
+    const { code, stderr } = await codex("export", "onnx", "--run", run, "--out", "nowhere/model.onnx")
+    expect(stderr).toBe(
+      `nowhere/model.onnx: The directory ${directory}/nowhere does not exist. Create it first, or write elsewhere.\n`
+    )
+    expect(code).toBe(1)
+    expect(existsSync(join(directory, "nowhere"))).toBe(false)
+  })
+})
