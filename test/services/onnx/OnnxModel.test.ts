@@ -123,7 +123,10 @@ describe("OnnxModel", () => {
       })
       const model = OnnxModel.decode(yield* OnnxModel.encode(graph))
       expect(model.irVersion).toBe(10n)
-      expect(model.opsetImport.map(({ domain, version }) => [domain, version])).toEqual([
+      const domains = (decoded: typeof model) => decoded.opsetImport.map(({ domain, version }) => [domain, version])
+      expect(domains(model)).toEqual([["", 21n]])
+      const fused = graphOf({ nodes: [{ ...node("FusedMatMul", ["a", "b"], ["c"]), domain: "com.microsoft" }] })
+      expect(domains(OnnxModel.decode(yield* OnnxModel.encode(fused)))).toEqual([
         ["", 21n],
         ["com.microsoft", 1n]
       ])
