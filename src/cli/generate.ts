@@ -6,9 +6,14 @@
  */
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import { lazy } from "./Lazy.ts"
 import { json } from "./Options.ts"
 import { between, checkpoint, count, device, run } from "./RunOptions.ts"
+
+const decode = Schema.decodeOption(Schema.parseJson(Schema.String))
+const unescaped = (text: string) => decode(`"${text.replaceAll('"', '\\"')}"`)
 
 const prompt = Options.text("prompt").pipe(
   Options.withDescription("Text to go on from. This option and the next default to the run's `generation` section."),
@@ -34,9 +39,16 @@ const repetitionPenalty = between("repetition-penalty", Number.MIN_VALUE, Number
   Options.withDescription("Above 1, tokens that occurred become less probable."),
   Options.optional
 )
+// The parser trims what may be repeated, so a line break or an outer space can only come in as an escape.
 const stop = Options.text("stop").pipe(
-  Options.withDescription("End before this text; may be repeated."),
-  Options.repeated
+  Options.withDescription(
+    "End before this text, written as in JSON: \\n a line break, \\u0020 a space; may be repeated."
+  ),
+  Options.repeated,
+  Options.filterMap(
+    (texts) => Option.filter(Option.all(texts.map(unescaped)), (all) => !all.includes("")),
+    'Option "--stop" must be text as in JSON: write a line break as \\n, an outer space as \\u0020, a backslash as \\\\.'
+  )
 )
 const seed = Options.integer("seed").pipe(
   Options.withDescription("Seed of the draws: the same seed gives the same text."),
