@@ -10,9 +10,10 @@
  *
  * A lock left by a process that is gone is taken over. The config that ran last is also kept in `.codex/hydra_last/`.
  */
+import { randomUUID } from "node:crypto"
 import * as Command from "@effect/platform/Command"
 import type * as CommandExecutor from "@effect/platform/CommandExecutor"
-import type { PlatformError } from "@effect/platform/Error"
+import type { PlatformError, SystemErrorReason } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Context from "effect/Context"
@@ -90,29 +91,60 @@ const make = (root: string) =>
 
     /** Written beside and renamed, so that nobody reads half a file. */
     const writeAtomically = (path: string, content: string) =>
-      Effect.zipRight(fs.writeFileString(`${path}.tmp`, content), fs.rename(`${path}.tmp`, path))
+      Effect.suspend(() => {
+        const beside = `${path}.${randomUUID()}`
+        return Effect.zipRight(fs.writeFileString(beside, content), fs.rename(beside, path))
+      })
 
     const lock: RunStore.Service["lock"] = (run) => {
       const path = paths.join(run.directory, ".lock")
-      const own = `${process.pid}`
-      const acquire: Effect.Effect<void, RunError | PlatformError> = fs.writeFileString(path, own, { flag: "wx" }).pipe(
-        Effect.catchIf(
-          (error) => error._tag === "SystemError" && error.reason === "AlreadyExists",
+      const locked = (holder: string) =>
+        new RunError({
+          reason: "Locked",
+          path: run.directory,
+          details: `${holder} is writing to this run.`,
+          remedy: `Wait for it, or stop it. If it is no codex, remove ${path}*.`
+        })
+      // A lock that is empty is being written at this moment, or its writer died in between.
+      const holderOf = fs.readFileString(path).pipe(
+        Effect.filterOrElse(
+          (holder) => holder !== "",
+          () => Effect.delay(fs.readFileString(path), "200 millis")
+        )
+      )
+      const retry = Effect.suspend(() => acquire)
+      // One process at a time may replace a stale lock, and it does so in one move: there is no moment without a lock.
+      const gate = `${path}.takeover`
+      const takeOver = (holder: string) =>
+        Effect.acquireUseRelease(
+          fs.writeFileString(gate, "", { flag: "wx" }),
           () =>
             Effect.gen(function* () {
-              const pid = Number(yield* fs.readFileString(path))
-              if (isAlive(pid)) {
-                return yield* new RunError({
-                  reason: "Locked",
-                  path: run.directory,
-                  details: `Process ${pid} is writing to this run.`,
-                  remedy: "Wait for it, or stop it."
-                })
-              }
-              yield* fs.remove(path, { force: true })
-              return yield* Effect.suspend(() => acquire)
-            })
+              if ((yield* fs.readFileString(path)) !== holder) return false
+              yield* writeAtomically(path, thisProcess())
+              return true
+            }),
+          () => Effect.ignore(fs.remove(gate))
         )
+      const contend = Effect.gen(function* () {
+        const holder = yield* holderOf
+        if (isAlive(holder)) return yield* locked(`Process ${holder.split(" ")[0]}`)
+        const taken = yield* takeOver(holder)
+        if (!taken) yield* retry
+      })
+      const acquire: Effect.Effect<void, RunError | PlatformError> = fs
+        .writeFileString(path, thisProcess(), { flag: "wx" })
+        .pipe(
+          Effect.catchIf(isReason("AlreadyExists"), () =>
+            contend.pipe(
+              // Released in between.
+              Effect.catchIf(isReason("NotFound"), () => retry),
+              Effect.catchIf(isReason("AlreadyExists"), () => locked("Another process"))
+            )
+          )
+        )
+      const release = Effect.flatMap(fs.readFileString(path), (holder) =>
+        holder === thisProcess() ? fs.remove(path) : Effect.void
       )
       return Effect.acquireRelease(
         acquire.pipe(
@@ -121,7 +153,7 @@ const make = (root: string) =>
             BadArgument: (e) => unwritable(path)(Effect.fail(e))
           })
         ),
-        () => Effect.ignore(fs.remove(path, { force: true }))
+        () => Effect.ignore(release)
       )
     }
 
@@ -182,9 +214,19 @@ const make = (root: string) =>
     })
   })
 
+const isReason =
+  (reason: SystemErrorReason) =>
+  (error: { readonly _tag: string; readonly reason?: string }): boolean =>
+    error._tag === "SystemError" && error.reason === reason
+
+/** Number and start of this process: in a container every process that ever runs may have the same number. */
+const thisProcess = (): string => `${process.pid} ${Math.round(performance.timeOrigin)}`
+
 /** Signal 0 asks whether a process exists; "not permitted" means that it does. */
-const isAlive = (pid: number): boolean => {
+const isAlive = (holder: string): boolean => {
+  const pid = Number(holder.split(" ")[0])
   if (!Number.isInteger(pid) || pid <= 0) return false
+  if (pid === process.pid) return holder === thisProcess()
   try {
     process.kill(pid, 0)
     return true
