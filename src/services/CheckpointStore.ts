@@ -5,15 +5,17 @@
  *
  * A checkpoint is written under a temporary sibling name, each file synced, the manifest (with the SHA-256 of every other
  * file) last; then the directory is renamed and its parent synced. `kill -9` or a full disk at any moment leaves either
- * the whole checkpoint or a temporary directory that nobody reads. Loading checks every file against the manifest.
+ * the whole checkpoint or a temporary directory that nobody reads and a later save removes. Loading checks every file against the manifest.
  */
 import { createHash } from "node:crypto"
 import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { type Checkpoint, CheckpointError, CheckpointStore, TrainState } from "../core/Checkpoint.ts"
 import * as Safetensors from "../core/Safetensors.ts"
@@ -61,11 +63,24 @@ const make = Effect.gen(function* () {
 
   const syncDirectory = (path: string) => Effect.scoped(Effect.flatMap(fs.open(path), (directory) => directory.sync))
 
+  /** What writers left that were killed: temporary directories that nobody has touched for an hour. */
+  const removeAbandoned = (directory: string) =>
+    Effect.gen(function* () {
+      const now = yield* Clock.currentTimeMillis
+      for (const name of yield* fs.readDirectory(directory)) {
+        if (!name.startsWith(".step-")) continue
+        const path = paths.join(directory, name)
+        const changed = Option.getOrUndefined((yield* fs.stat(path)).mtime)
+        if (changed !== undefined && now - changed.getTime() > 3_600_000) yield* fs.remove(path, { recursive: true })
+      }
+    }).pipe(Effect.ignore)
+
   const save: CheckpointStore.Service["save"] = (directory, checkpoint) => {
     const name = `step-${String(checkpoint.state.step).padStart(8, "0")}`
     const target = paths.join(directory, name)
     return Effect.gen(function* () {
       yield* fs.makeDirectory(directory, { recursive: true })
+      yield* removeAbandoned(directory)
       const temporary = yield* Effect.acquireRelease(
         fs.makeTempDirectory({ directory, prefix: `.${name}.` }),
         // After the rename there is nothing left to remove.

@@ -1,0 +1,94 @@
+/**
+ * `kill -9` at ten random moments, each followed by going on: the run ends with the bytes of one that was never killed.
+ * The moments are drawn by a seed: after a random event, and some milliseconds later, so that they fall into updates,
+ * evaluations, and the writing of checkpoints and metrics. Needs child processes and CPU sessions.
+ */
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { PCGRandom } from "effect/Utils"
+import { afterAll, describe } from "vitest"
+import { type Child, program } from "../cli/children.ts"
+import { checkpointOf, metricsOf, prepare, runOf, trainIn } from "./run.ts"
+import * as Tiny from "./tiny.ts"
+
+const folder = mkdtempSync(join(tmpdir(), "codex-kill-"))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+const resultOf = (own: string) => ({
+  checkpoint: checkpointOf(own).slice(-13),
+  metrics: metricsOf(own),
+  ...Object.fromEntries(
+    ["model.safetensors", "optimizer.safetensors", "state.json"].map((file) => [
+      file,
+      Tiny.sha256(join(checkpointOf(own), file))
+    ])
+  )
+})
+
+/** Kills a child `millis` after it has printed `events` events of training; false when it ended before. */
+const killAfter = (child: Child, events: number, millis: number): Promise<boolean> => {
+  let printed = ""
+  child.process.stdout?.on("data", (data: Buffer) => {
+    printed += data.toString()
+    const count = printed.split("\n").filter((line) => /^(Step|Evaluated|Checkpoint)/.test(line)).length
+    if (count >= events) setTimeout(() => child.process.kill("SIGKILL"), millis)
+  })
+  return child.finished.then(({ code, signal, stderr }) => {
+    if (signal !== "SIGKILL" && code !== 0) throw new Error(stderr)
+    return signal === "SIGKILL"
+  })
+}
+
+describe("kill -9", () => {
+  it.live(
+    "at ten random moments changes no byte of what a run ends with",
+    () =>
+      Effect.gen(function* () {
+        const whole = prepare(join(folder, "whole"), { max_steps: 80 })
+        yield* trainIn(whole)
+
+        const killed = prepare(join(folder, "killed"), { max_steps: 80 })
+        const random = new PCGRandom(11)
+        for (let i = 0; i < 10; i++) {
+          const [events, millis] = [random.integer(22), random.number() * 8]
+          const child = program("test/training/run.ts", killed)
+          expect(yield* Effect.promise(() => killAfter(child, events, millis)), `kill ${i}`).toBe(true)
+        }
+        // It was really stopped on the way, without its lock being released.
+        expect(existsSync(join(runOf(killed), ".lock"))).toBe(true)
+        const stopped = JSON.parse(readFileSync(join(checkpointOf(killed), "state.json"), "utf8"))
+        expect(stopped.finished).toBe(null)
+        expect(stopped.step).toBeGreaterThan(0)
+
+        const { state } = yield* trainIn(killed)
+        expect(state.finished).toBe("completed")
+        expect(resultOf(killed)).toEqual(resultOf(whole))
+        expect(metricsOf(whole)).toHaveLength(96)
+        expect(readdirSync(runOf(killed)).filter((name) => name.startsWith(".lock"))).toEqual([])
+      }),
+    120_000
+  )
+
+  it.live(
+    "leaves a lock that keeps nobody out, while a living process keeps everybody out",
+    () =>
+      Effect.gen(function* () {
+        const own = prepare(join(folder, "locked"), { max_steps: 100_000 })
+        const child = program("test/training/run.ts", own)
+        yield* Effect.promise(() => child.said("Step 3"))
+        const error = yield* Effect.flip(trainIn(own))
+        expect(error).toMatchObject({ _tag: "RunError", reason: "Locked" })
+        expect(error.message).toContain(`Process ${child.process.pid} is writing`)
+        child.process.kill("SIGKILL")
+        yield* Effect.promise(() => child.finished)
+        // The same run, shorter: it ends at once where it already is past its length.
+        prepare(own, { max_steps: 3 })
+        const { state } = yield* trainIn(own)
+        expect(state.finished).toBe("completed")
+      }),
+    60_000
+  )
+})
