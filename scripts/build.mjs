@@ -17,9 +17,11 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
 const worker = "src/services/onnx/OnnxWorker.ts"
 
-/** The command and the worker, into dist/bin.js, dist/OnnxWorker.js and dist/chunks/. */
+/**
+ * The command and the worker, into dist/bin.js, dist/OnnxWorker.js and dist/chunks/. Older chunks stay, since a command that
+ * runs may still want one (their names are hashes); the whole build starts from an empty dist/.
+ */
 export const bundle = async () => {
-  rmSync(join(root, "dist/chunks"), { recursive: true, force: true })
   await build({
     absWorkingDir: root,
     entryPoints: { bin: "src/bin.ts", ...(existsSync(join(root, worker)) ? { OnnxWorker: worker } : {}) },
