@@ -41,9 +41,15 @@ const run = Command.run(codex, {
 /** Runs the command that `words`, the arguments after the program's name, ask for. Fails with UsageError for a wrong line. */
 export const main = (words: ReadonlyArray<string>, options: { readonly colour: boolean }) =>
   Console.consoleWith((console) =>
-    run(["node", "codex", ...words]).pipe(
+    run(["node", "codex", ...words.flatMap(separated)]).pipe(
       Effect.catchIf(ValidationError.isValidationError, (error) => fromValidationError(tree, words, error)),
       Effect.withConsole(ParserConsole.make(console, { path: locate(tree, words).path, colour: options.colour })),
       Effect.provide(CliConfig.layer({ showBuiltIns: false }))
     )
   )
+
+/** `--data=x` as two words: the parser separates the value of an option itself, but not of one that may be repeated. */
+const separated = (word: string): ReadonlyArray<string> => {
+  const [, name, value] = /^(--[a-z][\w-]*)=([\s\S]*)$/.exec(word) ?? []
+  return name === undefined || value === undefined ? [word] : [name, value]
+}

@@ -110,7 +110,7 @@ describe("bad input", () => {
 
   it("a tokenizer that is already there is not replaced by another unless asked to", async () => {
     const trainer = (size: string, ...more: ReadonlyArray<string>) =>
-      codex("tokenizer", "train", "--data", "notes", "--vocab-size", size, "--out", "tok", ...more)
+      codex("tokenizer", "train", "--data=notes", `--vocab-size=${size}`, "--out", "tok", ...more)
     const first = await trainer("300")
     expect(first).toMatchObject({
       code: 0,
