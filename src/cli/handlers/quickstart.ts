@@ -36,7 +36,8 @@ export const run = (options: Options) =>
     yield* Effect.gen(function* () {
       const losses: Array<number> = []
       const trained = yield* train(options, composed, losses)
-      yield* Console.log(section("Loss in training, nats per token", curve(losses)))
+      // None when the run had finished before.
+      if (losses.length > 0) yield* Console.log(section("Loss in training, nats per token", curve(losses)))
       yield* finish(trained.run.directory)
     }).pipe(Effect.scoped, Effect.provide(Session.layerOf(config)))
   })
@@ -143,12 +144,13 @@ const finish = (run: string) =>
       )
     )
     const name = quoted(opened.run.directory)
+    const own = Quickstart.corpusOf(config) === undefined ? JSON.stringify(config.data.paths) : undefined
     yield* Console.log(
       `\n${next([
         `codex generate --run ${name} --prompt "The whale" --temperature 0.7`,
         `codex evaluate --run ${name} --metrics perplexity,bits_per_byte,accuracy`,
         `codex export onnx --run ${name} --out model.onnx`,
-        "codex train model=tiny training.epochs=1"
+        `codex train model=tiny training.epochs=1${own === undefined ? "" : ` data.paths=${quoted(own)}`}`
       ])}`
     )
   })
