@@ -15,6 +15,11 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 
+def gelu(x):
+    """GPT-2's tanh approximation, as in our model."""
+    return F.gelu(x, approximate="tanh")
+
+
 class Block(nn.Module):
     def __init__(self, width, heads):
         super().__init__()
@@ -33,7 +38,7 @@ class Block(nn.Module):
         scores = scores.masked_fill(mask, float("-inf"))
         y = (F.softmax(scores, dim=-1) @ v).transpose(1, 2).contiguous().view(B, T, C)
         x = x + self.c_proj(y)
-        return x + self.c_out(F.gelu(self.c_fc(self.ln_2(x))))
+        return x + self.c_out(gelu(self.c_fc(self.ln_2(x))))
 
 
 class Model(nn.Module):
@@ -58,7 +63,7 @@ class Model(nn.Module):
 def steps(model, optimizer, tokens, targets, count):
     start = time.perf_counter()
     for _ in range(count):
-        loss = F.cross_entropy(model(tokens).view(-1, model.wte.num_embeddings), targets.view(-1))
+        loss = F.cross_entropy(model(tokens).view(-1, model.wte.num_embeddings), targets.reshape(-1))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -58,10 +58,13 @@ export const make = (definition: Definition): Effect.Effect<Program, ShapeError 
       Object.fromEntries(
         Object.entries(types).map(([name, type]) => [name, input(`${prefix}/${name}`, type.dtype, type.shape)])
       )
-    const built = yield* Effect.try({
-      try: () => definition.build(named("state", definition.state), named("input", definition.inputs)),
-      catch: (error) => error
-    }).pipe(Effect.catchAll((error) => (error instanceof ShapeError ? Effect.fail(error) : Effect.die(error))))
+    const built = yield* Effect.suspend(() => {
+      try {
+        return Effect.succeed(definition.build(named("state", definition.state), named("input", definition.inputs)))
+      } catch (error) {
+        return error instanceof ShapeError ? Effect.fail(error) : Effect.die(error)
+      }
+    })
     const program: Program = {
       name: definition.name,
       state: definition.state,

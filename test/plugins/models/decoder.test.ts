@@ -228,7 +228,10 @@ for (const family of ["gpt2", "llama"] as const) {
         const h = 1e-4
         // Fourth order: the error of the two-point formula would hide what is looked for.
         const numeric = (8 * (along(h) - along(-h)) - (along(2 * h) - along(-2 * h))) / (12 * h)
-        const exact = gradients[name]!.data.reduce((total: number, value, i) => total + value * direction[i]!, 0)
+        const exact = Array.from(gradients[name]!.data).reduce(
+          (total: number, value, i) => total + value * direction[i]!,
+          0
+        )
         expect(Math.abs(numeric - exact) / Math.max(1, Math.abs(exact)), name).toBeLessThan(1e-6)
       }
     })
