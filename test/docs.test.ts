@@ -1,0 +1,244 @@
+/**
+ * The documentation is true: its code compiles and runs, its links lead somewhere, its names are those of the code.
+ *
+ * A block marked ```ts file=name belongs to its page's program; every page's files are written to a folder, checked by the
+ * compiler against the sources, and run: `*.test.ts` by vitest, and files whose output the page shows (```text output=name)
+ * by Node, which must print exactly that. Oracles: the pages themselves, and the contract suites that they call.
+ */
+import { spawnSync } from "node:child_process"
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync
+} from "node:fs"
+import { createRequire } from "node:module"
+import { tmpdir } from "node:os"
+import { basename, dirname, join, relative } from "node:path"
+import { pathToFileURL } from "node:url"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { parse } from "yaml"
+import { root } from "../scripts/build.mjs"
+import { node } from "./cli/children.ts"
+
+const pages = ["README.md", ...readdirSync(join(root, "docs")).map((name) => join("docs", name))]
+  .filter((page) => page.endsWith(".md"))
+  .sort()
+const textOf = (page: string) => readFileSync(join(root, page), "utf8")
+
+interface Block {
+  readonly page: string
+  readonly mark: "file" | "output"
+  readonly name: string
+  readonly content: string
+}
+
+const blocks = pages.flatMap(
+  (page): ReadonlyArray<Block> =>
+    [...textOf(page).matchAll(/^```(?:ts|text) (file|output)=(\S+)\n([\s\S]*?)^```$/gm)].map(
+      ([, mark, name = "", content = ""]) => ({ page, mark: mark === "file" ? "file" : "output", name, content })
+    )
+)
+const files = blocks.filter(({ mark }) => mark === "file")
+const outputs = blocks.filter(({ mark }) => mark === "output")
+
+const directory = realpathSync(mkdtempSync(join(tmpdir(), "codex-docs-")))
+const folderOf = (page: string) => join(directory, basename(page, ".md"))
+const sources = { "codex-ml": join(root, "src/index.ts"), "codex-ml/testing": join(root, "src/testing/index.ts") }
+const tsconfig = join(directory, "tsconfig.json")
+
+beforeAll(() => {
+  symlinkSync(join(root, "node_modules"), join(directory, "node_modules"))
+  // What an example imports as codex-ml are the sources, so nothing here can be out of date.
+  const paths = Object.fromEntries(Object.entries(sources).map(([name, file]) => [name, [file]]))
+  const include = [join(directory, "**/*.ts")]
+  const options = { extends: join(root, "tsconfig.json"), compilerOptions: { paths }, include }
+  writeFileSync(tsconfig, JSON.stringify(options))
+  writeFileSync(join(directory, "package.json"), JSON.stringify({ type: "module" }))
+  const alias = Object.entries(sources).map(([name, replacement]) => ({ find: `^${name}$`, replacement }))
+  writeFileSync(
+    join(directory, "vitest.config.mjs"),
+    `const alias = ${JSON.stringify(alias)}.map(({ find, replacement }) => ({ find: new RegExp(find), replacement }))
+export default { resolve: { alias }, test: { include: ["**/*.test.ts"], testTimeout: 30000 } }\n`
+  )
+  for (const { content, name, page } of files) {
+    mkdirSync(folderOf(page), { recursive: true })
+    writeFileSync(join(folderOf(page), name), content)
+  }
+})
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+describe("the code of the pages", () => {
+  it("is there: an operator, a model, a tracker, a plugin and a training", () => {
+    const found = files.map(({ name, page }) => `${page} ${name}`)
+    expect(found).toEqual([
+      "README.md train.ts",
+      "README.md plugin.ts",
+      "docs/add-a-model.md bigram.ts",
+      "docs/add-a-model.md bigram.test.ts",
+      "docs/add-a-tracker.md csv.ts",
+      "docs/add-a-tracker.md main.ts",
+      "docs/add-an-operator.md softplus.ts",
+      "docs/add-an-operator.md softplus.test.ts"
+    ])
+  })
+
+  it("is formatted as the sources are", () => {
+    const { vcs: _, ...config } = JSON.parse(readFileSync(join(root, "biome.json"), "utf8"))
+    writeFileSync(join(directory, "biome.json"), JSON.stringify(config))
+    const names = files.map(({ name, page }) => relative(directory, join(folderOf(page), name)))
+    const biome = spawnSync(join(root, "node_modules/.bin/biome"), ["format", ...names], {
+      cwd: directory,
+      encoding: "utf8"
+    })
+    expect(biome.status, biome.stdout + biome.stderr).toBe(0)
+  })
+
+  it("compiles", { timeout: 60_000 }, () => {
+    const tsc = join(root, "node_modules/typescript-native/bin/tsc")
+    const { status, stdout } = spawnSync(process.execPath, [tsc, "--noEmit", "-p", tsconfig], { encoding: "utf8" })
+    expect(stdout).toBe("")
+    expect(status).toBe(0)
+  })
+
+  it("meets the contracts of operators and models", { timeout: 60_000 }, async () => {
+    const vitest = join(dirname(createRequire(import.meta.url).resolve("vitest/package.json")), "vitest.mjs")
+    const report = join(directory, "results.json")
+    const words = ["run", "--root", directory, "--reporter=json", `--outputFile=${report}`]
+    const { code, stderr, stdout } = await node([vitest, ...words], { VITEST: "" }, directory).finished
+    expect([code, code === 0 ? "" : stdout + stderr]).toEqual([0, ""])
+    const { numPassedTests, testResults } = JSON.parse(readFileSync(report, "utf8"))
+    expect(testResults).toHaveLength(files.filter(({ name }) => name.endsWith(".test.ts")).length)
+    // Softplus: points, gradient, backend. Bigram: laws 1 and 2, and 3 for two sizes.
+    expect(numPassedTests).toBe(3 + 4)
+  })
+
+  it.each(outputs.map(({ content, name, page }) => [page, name, content] as const))(
+    "%s: %s prints what the page says",
+    { timeout: 60_000 },
+    async (page, name, content) => {
+      const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href
+      const run = node(["--import", tsx, name], { TSX_TSCONFIG_PATH: tsconfig }, folderOf(page))
+      const { code, stderr, stdout } = await run.finished
+      expect([code, code === 0 ? "" : stdout + stderr]).toEqual([0, ""])
+      expect(stdout.trimEnd()).toBe(content.trimEnd())
+    }
+  )
+
+  it("of README.md trains: the loss falls, a checkpoint lies on disk", { timeout: 60_000 }, async () => {
+    const folder = folderOf("README.md")
+    mkdirSync(join(folder, "notes"), { recursive: true })
+    for (const name of ["a", "b"]) {
+      writeFileSync(join(folder, `notes/${name}.txt`), "Row, row, row your boat, gently down the stream.\n".repeat(30))
+    }
+    const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href
+    const run = node(["--import", tsx, "train.ts"], { TSX_TSCONFIG_PATH: tsconfig }, folder)
+    const { code, stderr, stdout } = await run.finished
+    expect([code, code === 0 ? "" : stdout + stderr]).toEqual([0, ""])
+    const [, bits = ""] = /^step 60: ([\d.]+) bits per byte$/m.exec(stdout) ?? []
+    // Uniform bytes are 8 bits; a model that had learned how often each letter occurs would still need more than 3.
+    expect(Number(bits)).toBeLessThan(3)
+    expect(Number(bits)).toBeGreaterThan(0)
+    expect(existsSync(join(folder, "runs/notes/checkpoints/step-00000060/manifest.json"))).toBe(true)
+  })
+})
+
+describe("a page", () => {
+  it.each(pages)("%s links only to files and headings that exist", (page) => {
+    const targets = [...textOf(page).matchAll(/\]\(([^)\s]+)\)|src="([^"]+)"/g)].map(
+      ([, link, image]) => link ?? image ?? ""
+    )
+    const wrong = targets.filter((target) => {
+      if (/^https?:/.test(target)) return false
+      const [path = "", anchor] = target.split("#")
+      const file = path === "" ? join(root, page) : join(root, dirname(page), path)
+      if (!existsSync(file)) return true
+      return anchor !== undefined && !anchorsOf(readFileSync(file, "utf8")).includes(anchor)
+    })
+    expect(wrong).toEqual([])
+  })
+
+  it.each(pages)("%s names only files of the repository that exist", (page) => {
+    const named = [...textOf(page).matchAll(/`((?:src|configs|examples|docs|test|bench|scripts)\/[\w./-]*\w\/?)`/g)]
+    const wrong = named.map(([, path = ""]) => path).filter((path) => !existsSync(join(root, path)))
+    expect(wrong).toEqual([])
+  })
+
+  it.each(pages)("%s names only options and configs of the command that exist", (page) => {
+    const help = readdirSync(join(root, "src/cli"), { recursive: true, encoding: "utf8" })
+      .filter((name) => name.endsWith(".ts"))
+      .map((name) => readFileSync(join(root, "src/cli", name), "utf8"))
+      .join("\n")
+    const lines = textOf(page)
+      .split("\n")
+      .filter((line) => /(^ {4}|`|\$ )(npx )?codex [a-z]/.test(line))
+    const options = lines.flatMap((line) => [...line.matchAll(/ --([a-z-]+)/g)].map(([, name = ""]) => name))
+    const everywhere = ["help", "version", "debug", "log-level"]
+    expect(options.filter((name) => !help.includes(`"${name}"`) && !everywhere.includes(name))).toEqual([])
+    const choices = lines.flatMap((line) => [...line.matchAll(/ (model|data|tokenizer|training|tracking)=([\w-]+)/g)])
+    const missing = choices.filter(
+      ([, group = "", name = ""]) => !existsSync(join(root, `configs/${group}/${name}.yaml`))
+    )
+    expect(missing.map(([choice]) => choice)).toEqual([])
+  })
+})
+
+describe("README.md", () => {
+  it("has the tree of the folders that are there", () => {
+    const [, tree = ""] = /^## Where things are\n[\s\S]*?```text\n([\s\S]*?)```/m.exec(textOf("README.md")) ?? []
+    const named = [...tree.matchAll(/^( *)([\w.-]+)\/ /gm)].map(([, indent = "", name = ""]) => ({
+      depth: indent.length / 2,
+      name
+    }))
+    const stack: Array<string> = []
+    const paths = named.map(({ depth, name }) => {
+      stack.splice(depth, stack.length, name)
+      return stack.join("/")
+    })
+    expect(paths.filter((path) => !existsSync(join(root, path)))).toEqual([])
+    const rooms = readdirSync(join(root, "src"), { withFileTypes: true }).filter((entry) => entry.isDirectory())
+    expect(rooms.map(({ name }) => `src/${name}`).filter((room) => !paths.includes(room))).toEqual([])
+  })
+
+  it("has one place for the output of the quickstart, as a block of text", () => {
+    const parts = /<!-- quickstart:begin -->\n```text\n([\s\S]+?)```\n<!-- quickstart:end -->/.exec(textOf("README.md"))
+    expect(parts?.[1]).toMatch(/bits_per_byte +[\d.]+/)
+  })
+
+  it("tells the truth about the defaults that it names", () => {
+    const quickstart = parse(readFileSync(join(root, "configs/quickstart.yaml"), "utf8"))
+    expect(quickstart.defaults).toContainEqual({ data: "moby-dick" })
+    expect(JSON.parse(readFileSync(join(root, "package.json"), "utf8")).engines.node).toBe(">=20.19")
+    expect(textOf("README.md")).toContain("Node 20.19")
+  })
+})
+
+describe("docs/architecture.svg", () => {
+  const svg = readFileSync(join(root, "docs/architecture.svg"), "utf8")
+
+  it("names every room of src, and has a background of its own", () => {
+    const rooms = readdirSync(join(root, "src"), { withFileTypes: true }).filter((entry) => entry.isDirectory())
+    expect(rooms.map(({ name }) => name).filter((name) => !svg.includes(`src/${name}`))).toEqual([])
+    expect(svg).toMatch(/<rect width="100%" height="100%" fill="#[0-9a-f]{6}"/)
+    expect(svg).toMatch(/<title id="title">[^<]+<\/title>/)
+  })
+
+  it("is shown by docs/architecture.md", () => {
+    expect(textOf("docs/architecture.md")).toContain(`](${relative("docs", "docs/architecture.svg")})`)
+  })
+})
+
+/** Anchors of a page's headings, as GitHub makes them. */
+function anchorsOf(text: string): ReadonlyArray<string> {
+  return [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, "")
+      .replaceAll(" ", "-")
+  )
+}

@@ -1,0 +1,62 @@
+/**
+ * The example programs run as child processes, on the sources, and do what they say.
+ *
+ * Oracles: the rhyme that the model must recite, files on disk, and 8 bits a byte for a model that knows nothing.
+ */
+import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs"
+import { createRequire } from "node:module"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { pathToFileURL } from "node:url"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { root } from "../scripts/build.mjs"
+import { node } from "./cli/children.ts"
+import { text } from "./cli/workspace.ts"
+
+const directory = realpathSync(mkdtempSync(join(tmpdir(), "codex-examples-")))
+const tsconfig = join(directory, "tsconfig.json")
+const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href
+
+beforeAll(() => {
+  // `codex-ml` is the sources here, so that no test can meet an old build.
+  const paths = { "codex-ml": [join(root, "src/index.ts")] }
+  writeFileSync(tsconfig, JSON.stringify({ extends: join(root, "tsconfig.json"), compilerOptions: { paths } }))
+  writeFileSync(join(directory, "1.txt"), text(1, 60))
+  writeFileSync(join(directory, "2.txt"), text(2, 60))
+})
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+const example = (name: string, ...words: ReadonlyArray<string>) =>
+  node(["--import", tsx, join(root, "examples", name), ...words], { TSX_TSCONFIG_PATH: tsconfig }, directory).finished
+
+describe("examples", () => {
+  it("train-from-scratch.ts learns a rhyme by heart", { timeout: 90_000 }, async () => {
+    const { code, stderr, stdout } = await example("train-from-scratch.ts")
+    expect([code, code === 0 ? "" : stdout + stderr]).toEqual([0, ""])
+    const losses = [...stdout.matchAll(/^step (\d+) {2}loss ([\d.]+)$/gm)].map(([, , loss]) => Number(loss))
+    expect(losses).toHaveLength(5)
+    // A model that knows nothing needs ln 256 = 5.55 nats a byte.
+    expect(losses[0]).toBeGreaterThan(4.5)
+    expect(losses.at(-1)).toBeLessThan(0.2)
+    const rhyme = "Twinkle, twinkle, little star, how I wonder what you are!\n"
+    expect(stdout).toContain(rhyme + rhyme.slice(0, 30))
+  })
+
+  it("train-from-typescript.ts trains, evaluates, keeps checkpoints and writes", { timeout: 90_000 }, async () => {
+    const { code, stderr, stdout } = await example("train-from-typescript.ts", "*.txt", "60", "run")
+    expect([code, code === 0 ? "" : stdout + stderr]).toEqual([0, ""])
+    const [, bits = ""] = /^step 60: ([\d.]+) bits per byte on held-out text$/m.exec(stdout) ?? []
+    expect(Number(bits)).toBeGreaterThan(0)
+    expect(Number(bits)).toBeLessThan(4)
+    expect(stdout).toContain("step 60: run/checkpoints/step-00000060\n")
+    expect(readdirSync(join(directory, "run/checkpoints"))).toEqual(["step-00000060"])
+    expect(existsSync(join(directory, "run/checkpoints/step-00000060/model.safetensors"))).toBe(true)
+    const lines = readFileSync(join(directory, "run/metrics.ndjson"), "utf8").trimEnd().split("\n")
+    const steps = lines.map((line): { step: number; split: string } => JSON.parse(line))
+    expect(steps.filter(({ split }) => split === "train").map(({ step }) => step)).toEqual(
+      Array.from({ length: 60 }, (_, i) => i + 1)
+    )
+    // 80 bytes that the model chose, as text after the prompt.
+    expect(stdout).toMatch(/^The [\s\S]{20,}$/m)
+  })
+})
