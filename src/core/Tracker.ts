@@ -2,8 +2,8 @@
  * The tracker kind: where a run's numbers go while it runs.
  *
  * Laws (src/testing/tracker.ts): 1. what was logged before the scope closed can be read back afterwards, also when the
- * run failed; 2. values keep their order; 3. opening a run again at step n (a resumed run) drops what was logged for
- * steps ≥ n before, and keeps the rest.
+ * run failed; 2. values keep their order; 3. opening a run again after step n (a resumed run) drops what was logged for
+ * steps > n before, and keeps the rest.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"

@@ -5,7 +5,9 @@
  */
 export { backendContract } from "./backend.ts"
 export { datasetContract } from "./dataset.ts"
+export { metricContract } from "./metric.ts"
 export { modelContract } from "./model.ts"
 export { operatorContract, operatorGradients } from "./operators.ts"
 export { hardTexts, tokenizerContract } from "./tokenizer.ts"
 export { tokenizerTrainerContract } from "./tokenizerTrainer.ts"
+export { trackerContract } from "./tracker.ts"

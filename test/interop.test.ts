@@ -1,0 +1,94 @@
+/**
+ * What a run writes opens in readers that are not ours: model.safetensors in Python, by the format's own description and
+ * nothing but the standard library; tokenizer.json in @huggingface/tokenizers. Oracles: those readers.
+ * Needs python3 for the first; the test is skipped with a visible reason where it is not.
+ */
+import { spawnSync } from "node:child_process"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Tokenizer as HuggingFace } from "@huggingface/tokenizers"
+import * as Effect from "effect/Effect"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { CheckpointStore } from "../src/core/Checkpoint.ts"
+import { Tokenizer } from "../src/core/Tokenizer.ts"
+import { ByteTokenizer } from "../src/plugins/tokenizers/byte.ts"
+import { checkpointOf, prepare, trainIn } from "./training/run.ts"
+import { files } from "./training/tiny.ts"
+
+const folder = mkdtempSync(join(tmpdir(), "codex-interop-"))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+beforeAll(() => Effect.runPromise(trainIn(prepare(folder, { max_steps: 3 }))))
+
+/** The layout of https://github.com/huggingface/safetensors#format, with the checks that its readers make. */
+const reader = `
+import hashlib, json, struct, sys
+raw = open(sys.argv[1], "rb").read()
+(size,) = struct.unpack("<Q", raw[:8])
+assert raw[8:9] == b"{" and size % 8 == 0
+header, body = json.loads(raw[8 : 8 + size]), raw[8 + size :]
+metadata = header.pop("__metadata__", {})
+assert all(type(value) is str for value in metadata.values())
+end, tensors = 0, {}
+for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
+    start, stop = entry["data_offsets"]
+    count = 1
+    for length in entry["shape"]:
+        count *= length
+    assert entry["dtype"] == "F32" and start == end and stop - start == 4 * count, name
+    values = struct.unpack("<%df" % count, body[start:stop])
+    tensors[name] = {"shape": entry["shape"], "first": values[0], "last": values[-1], "sum": sum(values)}
+    end = stop
+assert end == len(body)
+print(json.dumps({"metadata": metadata, "tensors": tensors}))
+`
+
+const python = spawnSync("python3", ["-c", "import json, struct"]).status === 0
+
+describe("model.safetensors", () => {
+  it("opens in Python, with the names, shapes and numbers of the checkpoint", async (context) => {
+    if (!python) return context.skip("no python3 on this machine to read the file with")
+    const path = checkpointOf(folder)
+    const { status, stderr, stdout } = spawnSync("python3", ["-c", reader, join(path, "model.safetensors")], {
+      encoding: "utf8"
+    })
+    expect(status, stderr).toBe(0)
+    const read = JSON.parse(stdout)
+    const { parameters } = await Effect.runPromise(
+      Effect.flatMap(CheckpointStore, (store) => store.load(path)).pipe(Effect.provide(files))
+    )
+    expect(read.metadata).toEqual({ format: "pt" })
+    expect(Object.keys(read.tensors).sort()).toEqual(Object.keys(parameters).sort())
+    expect(read.tensors).toHaveProperty(["model.layers.0.self_attn.q_proj.weight", "shape"], [16, 16])
+    for (const [name, { data, shape }] of Object.entries(parameters)) {
+      const sum = Array.from(data).reduce((total, value) => total + value, 0)
+      expect(read.tensors[name], name).toEqual({ shape, first: data[0], last: data.at(-1), sum })
+    }
+  })
+})
+
+describe("tokenizer.json", () => {
+  it("opens in @huggingface/tokenizers, with the same ids", async () => {
+    const json = JSON.parse(readFileSync(join(checkpointOf(folder), "tokenizer.json"), "utf8"))
+    const theirs = new HuggingFace(json, {})
+    const ours = await Effect.runPromise(Effect.provide(Tokenizer, ByteTokenizer.layer({})))
+    for (const text of ["Call me Ishmael.", "naïve — 😀\n\ttabs  spaces", "0123 don't"]) {
+      expect(theirs.encode(text).ids).toEqual(Array.from(ours.encode(text)))
+    }
+  })
+})
+
+describe("config.json", () => {
+  it("describes the Llama that the parameters are, in Hugging Face's names", () => {
+    const config = JSON.parse(readFileSync(join(checkpointOf(folder), "config.json"), "utf8"))
+    expect(config).toMatchObject({
+      model_type: "llama",
+      architectures: ["LlamaForCausalLM"],
+      vocab_size: 257,
+      hidden_size: 16,
+      num_hidden_layers: 1,
+      num_attention_heads: 2,
+      max_position_embeddings: 16
+    })
+  })
+})
