@@ -20,10 +20,16 @@ export interface Torch {
 
 const python = "/usr/bin/python3"
 
+/** An environment that pins OpenBLAS to an older processor would slow the peer. */
+const { OPENBLAS_CORETYPE: _, OPENBLAS_L2_SIZE: __, ...fastest } = process.env
+
 export const open: Effect.Effect<Torch, string, Scope.Scope> = Effect.gen(function* () {
   const child = yield* Effect.acquireRelease(
     Effect.sync(() =>
-      spawn(python, [fileURLToPath(new URL("./torch_peer.py", import.meta.url))], { stdio: ["pipe", "pipe", "ignore"] })
+      spawn(python, [fileURLToPath(new URL("./torch_peer.py", import.meta.url))], {
+        stdio: ["pipe", "pipe", "ignore"],
+        env: fastest
+      })
     ),
     (process) => Effect.sync(() => process.kill())
   )

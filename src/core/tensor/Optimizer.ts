@@ -22,7 +22,7 @@ export interface UpdateContext {
 
 /**
  * `updates` are gradients on the way in. A chain ends with an optimizer, whose updates are the new parameters.
- * `reports` are scalars worth showing, such as the norm of the gradient.
+ * `reports` are scalars worth showing.
  */
 export interface GradientTransformation {
   readonly state: (parameters: TensorTypes) => TensorTypes
@@ -52,22 +52,24 @@ export const chain = (...transformations: ReadonlyArray<GradientTransformation>)
   }
 })
 
+/** ‖g‖ = sqrt(Σ over all parameters of Σ g²), a float32 scalar. */
+export const globalNorm = (gradients: Tensors): Tensor => sqrt(Object.values(gradients).map(sumSquares).reduce(add))
+
 /**
- * g · min(1, maxNorm / ‖g‖) with ‖g‖ = sqrt(Σ over all parameters of Σ g²). Reports `gradient_norm`, before clipping.
- * Without a `maxNorm` nothing is clipped, and the norm is still reported.
+ * g · min(1, maxNorm / ‖g‖), with ‖g‖ as in `globalNorm`. Without a `maxNorm` nothing is clipped.
  * Source: Pascanu, Mikolov, Bengio 2013, https://arxiv.org/abs/1211.5063. Known difference from PyTorch: no 1e-6 is added
  * to the norm.
  */
 export const clipByGlobalNorm = (maxNorm?: number): GradientTransformation => ({
   state: () => ({}),
   update: (gradients) => {
-    const norm = sqrt(Object.values(gradients).map(sumSquares).reduce(add))
-    if (maxNorm === undefined) return { updates: gradients, state: {}, reports: { gradient_norm: norm } }
+    if (maxNorm === undefined) return { updates: gradients, state: {}, reports: {} }
+    const norm = globalNorm(gradients)
     const factor = div(scalar(maxNorm), maximum(norm, scalar(maxNorm)))
     return {
       updates: mapValues(gradients, (gradient) => mul(gradient, factor)),
       state: {},
-      reports: { gradient_norm: norm }
+      reports: {}
     }
   }
 })

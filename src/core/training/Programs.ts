@@ -8,7 +8,7 @@
 import type * as Effect from "effect/Effect"
 import type { Architecture } from "../Model.ts"
 import { grad } from "../tensor/Gradient.ts"
-import type { GradientTransformation } from "../tensor/Optimizer.ts"
+import { type GradientTransformation, globalNorm } from "../tensor/Optimizer.ts"
 import { cast, lessOrEqual } from "../tensor/ops/compare.ts"
 import { add, div, maximum } from "../tensor/ops/elementwise.ts"
 import { takeLast } from "../tensor/ops/gather.ts"
@@ -54,8 +54,8 @@ export interface Sizes {
 
 /**
  * One optimizer step. Inputs: `tokens` and `targets` [B, T] int32, `learning_rate` and `step` float32 scalars (the first
- * step is 1), `seed` an int32 scalar for dropout. Outputs: `loss`, the mean −ln p of the scored targets in nats, and the
- * optimizer's reports (`gradient_norm`).
+ * step is 1), `seed` an int32 scalar for dropout. Outputs: `loss`, the mean −ln p of the scored targets in nats,
+ * `gradient_norm` before any clipping, and the optimizer's reports.
  */
 export const trainProgram = (
   architecture: Architecture,
@@ -90,7 +90,8 @@ export const trainProgram = (
         loss = loss === undefined ? part : add(loss, part)
         gradients = gradients === undefined ? own : gradients.map((gradient, k) => add(gradient, own[k]!))
       }
-      const updated = optimizer.update(Object.fromEntries(names.map((name, k) => [name, gradients![k]!])), {
+      const named = Object.fromEntries(names.map((name, k) => [name, gradients![k]!]))
+      const updated = optimizer.update(named, {
         state: under("optimizer", state),
         parameters,
         step: inputs.step!,
@@ -98,7 +99,7 @@ export const trainProgram = (
       })
       return {
         state: { ...prefixed("parameter", updated.updates), ...prefixed("optimizer", updated.state) },
-        outputs: { loss: loss!, ...updated.reports }
+        outputs: { loss: loss!, gradient_norm: globalNorm(named), ...updated.reports }
       }
     }
   })

@@ -133,13 +133,27 @@ export const faultOf = (c: Resolved): { readonly key: string; readonly details: 
   return undefined
 }
 
-/** `config.json` as Hugging Face's readers expect it. */
-export const toHuggingFace = (c: Resolved, vocabularySize: number): { readonly [key: string]: unknown } =>
+/** Whether an override makes the model one that no reader of the family's checkpoints would build. */
+const isPure = (c: Resolved): boolean =>
   c.family === "gpt2"
+    ? c.positions === "learned" && c.norm === "layer_norm" && !c.gated && c.bias && c.keyValueHeads === c.heads
+    : c.positions === "rotary" && c.norm === "rms_norm" && c.gated
+
+/**
+ * `config.json` as Hugging Face's readers expect it. A model that mixes the families claims neither: a reader that knows
+ * them must refuse it rather than compute something else.
+ */
+export const toHuggingFace = (c: Resolved, vocabularySize: number): { readonly [key: string]: unknown } => {
+  const common = { vocab_size: vocabularySize, initializer_range: c.std, tie_word_embeddings: c.tied }
+  if (!isPure(c)) {
+    const { std: _, tied: __, ...rest } = c
+    return { model_type: "codex_decoder", architectures: ["CodexDecoder"], ...common, ...rest }
+  }
+  return c.family === "gpt2"
     ? {
         model_type: "gpt2",
         architectures: ["GPT2LMHeadModel"],
-        vocab_size: vocabularySize,
+        ...common,
         n_positions: c.contextLength,
         n_embd: c.width,
         n_layer: c.layers,
@@ -147,16 +161,14 @@ export const toHuggingFace = (c: Resolved, vocabularySize: number): { readonly [
         n_inner: c.mlpWidth,
         activation_function: c.activation,
         layer_norm_epsilon: c.epsilon,
-        initializer_range: c.std,
         resid_pdrop: c.dropout,
         embd_pdrop: c.dropout,
-        attn_pdrop: 0,
-        tie_word_embeddings: c.tied
+        attn_pdrop: 0
       }
     : {
         model_type: "llama",
         architectures: ["LlamaForCausalLM"],
-        vocab_size: vocabularySize,
+        ...common,
         hidden_size: c.width,
         intermediate_size: c.mlpWidth,
         num_hidden_layers: c.layers,
@@ -166,8 +178,7 @@ export const toHuggingFace = (c: Resolved, vocabularySize: number): { readonly [
         hidden_act: c.activation,
         rms_norm_eps: c.epsilon,
         rope_theta: c.theta,
-        initializer_range: c.std,
         attention_bias: c.bias,
-        mlp_bias: c.bias,
-        tie_word_embeddings: c.tied
+        mlp_bias: c.bias
       }
+}
