@@ -56,7 +56,11 @@ const sessionOptions = (device: Device, threads: number): InferenceSession.Sessi
   executionMode: "sequential",
   // Idle threads sleep instead of spinning: on two cores that somebody else uses too, a step of 2 M parameters took 120 ms
   // instead of 190, and on idle ones 95 instead of 90 (docs/performance.md).
-  extra: { session: { intra_op: { allow_spinning: "0" } } },
+  // Transposes that operators write on purpose (ops/matmul.ts) are not folded back into the product.
+  extra: {
+    session: { intra_op: { allow_spinning: "0" } },
+    optimization: { disable_specified_optimizers: "GemmTransposeFusion" }
+  },
   enableCpuMemArena: true,
   enableMemPattern: device !== "dml",
   logSeverityLevel: 4

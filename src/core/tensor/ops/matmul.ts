@@ -7,9 +7,9 @@
  */
 
 import type { OnnxEmitter } from "../OnnxGraph.ts"
-import type { Attributes, NdArray, Operator } from "../Operator.ts"
+import type { Attributes, NdArray, OnnxForm, Operator } from "../Operator.ts"
 import { apply } from "../Operator.ts"
-import { type Shape, sameShape, scalar, sizeOf, type Tensor } from "../Tensor.ts"
+import { type Shape, sameShape, scalar, sizeOf, type Tensor, type TensorType } from "../Tensor.ts"
 import { mul } from "./elementwise.ts"
 import { sumTo } from "./reduce.ts"
 
@@ -203,14 +203,12 @@ export const gemmOperator: Operator<GemmAttributes> = {
     return [da, db, beta === 1 ? summed : mul(summed, scalar(beta))]
   },
   onnx: {
-    default: (emit, inputs, { alpha, beta, transposeA, transposeB }) => [
-      emit.node("Gemm", inputs, {
-        alpha: { float: alpha },
-        beta: { float: beta },
-        transA: Number(transposeA),
-        transB: Number(transposeB)
-      })
-    ]
+    default: (emit, inputs, attributes, types) =>
+      isWeightGradient(attributes, types.inputs)
+        ? weightGradient(emit, inputs, attributes, types)
+        : [gemmNode(emit, inputs, attributes)],
+    // Transposes are free in a shader's indexing, and passes over memory otherwise.
+    webgpu: (emit, inputs, attributes) => [gemmNode(emit, inputs, attributes)]
   },
   sample: (pick) => {
     const [M, K, N] = [pick.int(1, 4), pick.int(1, 4), pick.int(1, 4)]
@@ -252,5 +250,37 @@ export const gemm = (
     alpha: options.alpha ?? 1,
     beta: options.beta ?? 1
   })
+
+const gemmNode = (
+  emit: OnnxEmitter,
+  inputs: ReadonlyArray<string>,
+  { alpha, beta, transposeA, transposeB }: GemmAttributes
+): string =>
+  emit.node("Gemm", inputs, {
+    alpha: { float: alpha },
+    beta: { float: beta },
+    transA: Number(transposeA),
+    transB: Number(transposeB)
+  })
+
+/** aᵀ · b over many rows: the gradient of a weight. */
+const isWeightGradient = ({ transposeA, transposeB }: GemmAttributes, inputs: ReadonlyArray<TensorType>): boolean => {
+  const [[K = 0, M = 0] = [], [, N = 0] = []] = inputs.map(({ shape }) => shape)
+  return transposeA && !transposeB && inputs.length === 2 && K >= 512 && Math.max(M, N) <= 2048
+}
+
+/**
+ * ONNX Runtime's CPU product reads a transposed left operand a tenth slower than a plain one (1.30; [2048, 384]ᵀ · [2048,
+ * 1536] in 15.2 ms, and 13.7 with the narrower operand transposed before), so the narrower one is transposed: aᵀ · b, or
+ * (bᵀ · a)ᵀ. Wider than 2,048 it no longer pays.
+ */
+const weightGradient: OnnxForm<GemmAttributes> = (emit, [a, b], attributes, { inputs }) => {
+  const transposed = (name: string) => emit.node("Transpose", [name], { perm: [1, 0] })
+  const plain = { ...attributes, transposeA: false }
+  const [M = 0, N = 0] = inputs.map(({ shape }) => shape[1])
+  return M <= N
+    ? [gemmNode(emit, [transposed(a!), b!], plain)]
+    : [transposed(gemmNode(emit, [transposed(b!), a!], plain))]
+}
 
 export const matmulOperators: ReadonlyArray<Operator> = [matMulOperator, gemmOperator]
