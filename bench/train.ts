@@ -123,8 +123,8 @@ const bench = (size: Size, threads: number) =>
       })
       yield* peer.right.ask({ op: "steps", count: 2 })
     }
-    // About a second a turn, so that a noisy neighbour hits both sides.
-    const count = size.width < 200 ? 15 : 1
+    // A second or a few a turn: long enough to be warm again, short enough that a noisy neighbour hits both sides.
+    const count = size.width < 200 ? 20 : 3
     const rows = yield* Effect.forEach(Array.from({ length: rounds }), () =>
       Effect.gen(function* () {
         const peak = yield* mine.peak

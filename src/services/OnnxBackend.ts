@@ -27,6 +27,7 @@ import { Backend, BackendError, type DeviceInfo, type Executable, type TensorDat
 import { lower } from "../core/tensor/Lower.ts"
 import type { OnnxGraph } from "../core/tensor/OnnxGraph.ts"
 import type { Program, TensorTypes } from "../core/tensor/Program.ts"
+import * as RowUpdates from "../core/tensor/RowUpdates.ts"
 import { show, type TensorData, type TensorType } from "../core/tensor/Tensor.ts"
 import * as BackendCheck from "./BackendCheck.ts"
 import { encode } from "./onnx/OnnxModel.ts"
@@ -164,10 +165,20 @@ const compile = <Name extends string>(
     const models = yield* Effect.forEach(Object.entries<Program>(programs), ([name, program]) =>
       Effect.gen(function* () {
         const used = BackendCheck.usedBy(program)
-        const model = yield* encodeFor(name, lower(program, device === "webgpu" ? "webgpu" : "cpu"))
+        // On a device that keeps state, rows are written there; on the host, a whole cache would be copied out each run.
+        const onHost = device !== "webgpu"
+        const split = onHost ? RowUpdates.split(program) : { program, updates: [] }
+        const model = yield* encodeFor(name, lower(split.program, onHost ? "cpu" : "webgpu"))
         entries.set(name, { program, used: new Set(used.inputs) })
-        const writes = Object.keys(program.nextState)
-        return { name, model, reads: used.state, writes, outputs: Object.keys(program.outputs) }
+        const { outputs, nextState } = split.program
+        return {
+          name,
+          model,
+          reads: used.state,
+          writes: Object.keys(nextState),
+          updates: split.updates,
+          outputs: Object.keys(outputs)
+        }
       })
     )
     const copies = device === "webgpu" ? yield* copiesOf(types) : { copies: {}, copyOf: {} }

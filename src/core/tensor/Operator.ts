@@ -87,6 +87,11 @@ export interface Operator<A extends Attributes = Attributes> {
   }
   /** A random case inside the domain where finite differences make sense (positive for log, away from ties for max). */
   sample(pick: Pick): Sample<A>
+  /**
+   * For an operator that replaces rows of its first input: which inputs are the rows [..., n, D] and their position. Lets
+   * a backend write them into state in place (RowUpdates.ts).
+   */
+  readonly rowUpdate?: { readonly rows: number; readonly position: number }
   /** Largest relative error of a float32 provider against the reference; 1e-4 unless the operator says why not. */
   readonly tolerance?: number
   readonly points: ReadonlyArray<Point<A>>

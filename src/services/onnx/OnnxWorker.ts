@@ -23,7 +23,7 @@ import {
   type WireTensor
 } from "./Protocol.ts"
 
-interface LoadedProgram extends Pick<WireProgram, "reads" | "writes"> {
+interface LoadedProgram extends Pick<WireProgram, "reads" | "updates" | "writes"> {
   readonly session: InferenceSession
 }
 
@@ -81,6 +81,26 @@ const fromTensor = (name: string, tensor: Tensor, options: { readonly copy: bool
   throw new TypeError(`"${name}" came back as ${tensor.type}`)
 }
 
+/** Rows [..., n, D] that go over those from `position` on of a host tensor [..., S, D]. */
+interface Update {
+  readonly state: Tensor
+  readonly rows: Tensor
+  readonly position: number
+}
+
+const fits = ({ position, rows, state }: Update): boolean =>
+  position >= 0 && position + (rows.dims.at(-2) ?? 1) <= (state.dims.at(-2) ?? 1)
+
+const replaceRows = ({ position, rows, state }: Update): void => {
+  const [into, from] = [state.data, rows.data]
+  if (!(into instanceof Float32Array && from instanceof Float32Array)) throw new TypeError("rows are float32")
+  const [size, width] = [state.dims.at(-2) ?? 1, state.dims.at(-1) ?? 1]
+  const block = (rows.dims.at(-2) ?? 1) * width
+  for (let i = 0; i * block < from.length; i++) {
+    into.set(from.subarray(i * block, (i + 1) * block), (i * size + position) * width)
+  }
+}
+
 /** The engine behind one worker: starts with a device, then answers until `Stop`. */
 const makeEngine = ({ device, threads }: Start) => {
   const keepsState = device === "webgpu"
@@ -133,7 +153,8 @@ const makeEngine = ({ device, threads }: Start) => {
         ]
         const session = await createSession(program.model, Object.fromEntries(locations))
         // The bytes are not needed once the session stands, and may be as large as the weights.
-        loaded.programs.set(program.name, { session, reads: program.reads, writes: program.writes })
+        const { reads, updates, writes } = program
+        loaded.programs.set(program.name, { session, reads, updates, writes })
       } catch (error) {
         await release(request.executable)
         return failed(program.name, error)
@@ -161,11 +182,25 @@ const makeEngine = ({ device, threads }: Start) => {
       if (tensor === undefined) return { _tag: "Missing", state }
       feeds[`state/${state}`] = tensor
     }
-    const fetches = [...program.writes.map((state) => `next/${state}`), ...fetch.map((output) => `output/${output}`)]
+    const fetches = [
+      ...program.writes.map((state) => `next/${state}`),
+      ...new Set(
+        [...fetch, ...program.updates.flatMap(({ position, rows }) => [position, rows])].map((name) => `output/${name}`)
+      )
+    ]
     // Nothing written and nothing asked for: the run has no effect, and ONNX Runtime refuses an empty list.
     if (fetches.length === 0) return done()
     const results = await program.session.run(feeds, fetches)
+    const updates = program.updates.map(({ position, rows, state }) => ({
+      state: loaded.state.get(state)!,
+      rows: results[`output/${rows}`]!,
+      position: Number(results[`output/${position}`]!.data[0])
+    }))
+    const outside = updates.find((update) => !fits(update))
+    if (outside !== undefined)
+      return failed(name, `rows from ${outside.position} on are outside the state [${outside.state.dims.join(", ")}]`)
     for (const state of program.writes) replace(loaded, state, results[`next/${state}`]!)
+    updates.forEach(replaceRows)
     return done(fetch.map((output) => fromTensor(output, results[`output/${output}`]!, { copy: false })))
   }
 

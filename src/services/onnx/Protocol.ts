@@ -4,6 +4,7 @@
  * One request has one reply with the same `id`, and the worker answers in the order of asking. The worker trusts its
  * caller: names, types and lengths were checked before they are sent.
  */
+import type { RowUpdate } from "../../core/tensor/RowUpdates.ts"
 import type { DType, Shape } from "../../core/tensor/Tensor.ts"
 
 /** What one backend runs on. `auto` is resolved before a worker is asked. */
@@ -22,6 +23,8 @@ export interface WireProgram {
   readonly model: Uint8Array<ArrayBuffer>
   readonly reads: ReadonlyArray<string>
   readonly writes: ReadonlyArray<string>
+  /** State whose rows are replaced in place after a run, by outputs of the model. Host state only. */
+  readonly updates: ReadonlyArray<RowUpdate>
   readonly outputs: ReadonlyArray<string>
 }
 

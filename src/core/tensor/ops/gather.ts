@@ -260,6 +260,7 @@ const putLast = (indices: Tensor, values: Tensor, width: number): Tensor =>
  */
 export const writeRowsOperator: Operator<NoAttributes> = {
   name: "writeRows",
+  rowUpdate: { rows: 1, position: 2 },
   shape: (inputs, _, broken) => {
     expectInputs(inputs, ["float32[..., S, D]", "float32[..., n, D]", "int32[]"], broken)
     const [size, count] = [inputs[0]!, inputs[1]!].map((input) => input.shape[input.shape.length - 2]!)
