@@ -1,12 +1,15 @@
 /**
- * What a run writes opens in readers that are not ours: model.safetensors in Python, by the format's own description and
- * nothing but the standard library; tokenizer.json in @huggingface/tokenizers. Oracles: those readers.
- * Needs python3 for the first; the test is skipped with a visible reason where it is not.
+ * What a run writes opens in readers that are not ours: the header of model.safetensors in @huggingface/hub; the whole of it
+ * in Python, by the format's own description and nothing but the standard library; tokenizer.json in
+ * @huggingface/tokenizers. Oracles: those readers. Needs python3 for the second, which is skipped with a visible reason
+ * where it is not.
  */
 import { spawnSync } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { createServer } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { parseSafetensorsMetadata } from "@huggingface/hub"
 import { Tokenizer as HuggingFace } from "@huggingface/tokenizers"
 import * as Effect from "effect/Effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
@@ -45,7 +48,53 @@ print(json.dumps({"metadata": metadata, "tensors": tensors}))
 
 const python = spawnSync("python3", ["-c", "import json, struct"]).status === 0
 
+/** The part of a model hub that a reader of headers needs: one file, whole or by ranges. */
+const hub = (file: Buffer) =>
+  createServer((request, response) => {
+    const range = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "")
+    const [start, end] = range === null ? [0, file.length] : [Number(range[1]), Number(range[2]) + 1]
+    const part = file.subarray(start, end)
+    response.writeHead(range === null ? 200 : 206, {
+      "accept-ranges": "bytes",
+      "content-length": part.length,
+      "content-range": `bytes ${start}-${start + part.length - 1}/${file.length}`,
+      etag: '"model"'
+    })
+    response.end(request.method === "HEAD" ? undefined : part)
+  })
+
 describe("model.safetensors", () => {
+  it("opens in @huggingface/hub, which checks every entry, with the dtypes and shapes of the checkpoint", async () => {
+    const path = checkpointOf(folder)
+    const server = hub(readFileSync(join(path, "model.safetensors")))
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+    const address = server.address()
+    const port = typeof address === "object" ? address?.port : undefined
+    try {
+      const read = await parseSafetensorsMetadata({
+        repo: "codex/model",
+        path: "model.safetensors",
+        hubUrl: `http://127.0.0.1:${port}`,
+        computeParametersCount: true
+      })
+      if (read.sharded) throw new Error("one file was written")
+      const { parameters } = await Effect.runPromise(
+        Effect.flatMap(CheckpointStore, (store) => store.load(path)).pipe(Effect.provide(files))
+      )
+      const { __metadata__: metadata, ...tensors } = read.header
+      expect(metadata).toEqual({ format: "pt" })
+      const shapes = Object.entries(parameters).map(([name, { shape }]) => [name, { dtype: "F32", shape }])
+      expect(
+        Object.fromEntries(Object.entries(tensors).map(([name, { dtype, shape }]) => [name, { dtype, shape }]))
+      ).toEqual(Object.fromEntries(shapes))
+      expect(read.parameterCount).toEqual({
+        F32: Object.values(parameters).reduce((sum, { data }) => sum + data.length, 0)
+      })
+    } finally {
+      server.close()
+    }
+  })
+
   it("opens in Python, with the names, shapes and numbers of the checkpoint", async (context) => {
     if (!python) return context.skip("no python3 on this machine to read the file with")
     const path = checkpointOf(folder)
