@@ -24,7 +24,7 @@ interface Seen {
   bitsPerByte: number | undefined
 }
 
-const stages = { reading: "reading", tokenizer: "training the tokenizer", tokens: "tokenising" }
+const stages = { tokenizer: "training the tokenizer", tokens: "tokenising" }
 
 /** Shows every event that it is told of. The line ends when the scope closes. */
 export const make = (output: Output): Effect.Effect<OnEvent, never, Scope.Scope> =>

@@ -37,7 +37,9 @@ export class BackendError extends Schema.TaggedError<BackendError>()("BackendErr
       State: `Wrong state for "${this.subject}"`,
       Closed: `"${this.subject}" was closed`
     }[this.reason]
-    return `${what}: ${this.details}${this.remedy === undefined ? "" : ` ${this.remedy}`}`
+    if (this.remedy === undefined) return `${what}: ${this.details}`
+    // Details of a provider are its own words, with or without a full stop.
+    return `${what}: ${this.details.replace(/[.\s]*$/, ".")} ${this.remedy}`
   }
 }
 

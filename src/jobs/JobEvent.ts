@@ -7,7 +7,7 @@ import { TrainEvent } from "../core/training/TrainEvent.ts"
 
 /** Work on text before the first update; sent after each document. */
 export class Preparing extends Schema.TaggedClass<Preparing>()("Preparing", {
-  stage: Schema.Literal("reading", "tokenizer", "tokens"),
+  stage: Schema.Literal("tokenizer", "tokens"),
   documents: Schema.Number,
   bytes: Schema.Number
 }) {}

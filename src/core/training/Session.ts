@@ -88,7 +88,7 @@ export declare namespace TrainingSession {
     readonly lastCheckpoint: Ref.Ref<string | null>
     /** One update. */
     readonly step: Effect.Effect<Step, TrainError>
-    /** Scores the held-out text with the parameters as they are. Fails when there is none. */
+    /** Scores the held-out text with the parameters as they are; the training text where none is held out. */
     readonly evaluate: Effect.Effect<Evaluated, TrainError>
     readonly snapshot: Effect.Effect<Checkpoint, TrainError>
   }

@@ -1,7 +1,8 @@
 /**
  * Matrix products: `matMul` (batched, for attention) and `gemm` (2-D with an addend, for projections).
  *
- * Transposes and the factor alpha are attributes, so no gradient ever moves a matrix: each is again one product.
+ * Transposes and the factor alpha are attributes, so each gradient is again one product. Only the CPU form of a weight's
+ * gradient moves a matrix, because that is faster there.
  * Sources: ONNX Gemm and MatMul, and ONNX Runtime's com.microsoft.FusedMatMul (CPU only; elsewhere it falls back to the
  * CPU and copies, so the webgpu form is Transpose, MatMul, Mul).
  */
