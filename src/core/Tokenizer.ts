@@ -40,11 +40,7 @@ export class TokenizerFileError extends Schema.TaggedError<TokenizerFileError>()
 export class Tokenizer extends Context.Tag("codex/Tokenizer")<Tokenizer, Tokenizer.Service>() {
   /** The whole service from the primitives; a primitive object may also override what is derived, under the same laws. */
   static make(primitives: Tokenizer.Primitives & Partial<Tokenizer.Derived>): Tokenizer.Service {
-    const derived: Tokenizer.Derived = {
-      encodeBatch: (texts) => texts.map((text) => primitives.encode(text)),
-      decodeStream: (ids) => decodeStream(primitives, ids)
-    }
-    return { ...derived, ...primitives }
+    return { ...derive(primitives), ...primitives }
   }
 }
 
@@ -68,9 +64,34 @@ export declare namespace Tokenizer {
     readonly files: { readonly [fileName: string]: string }
   }
   interface Derived {
+    /** The token for what the vocabulary cannot write; undefined when there is no such text. */
+    readonly unknownToken: number | undefined
+    /** The token that fills rows of a batch. */
+    readonly padToken: number | undefined
+    /** The special tokens around one text and around two. */
+    readonly template: Template
+    /** What other threads make the same tokenizer from, when it is a tokenizer.json and nothing else. */
+    readonly definition: TokenizerJson | undefined
     readonly encodeBatch: (texts: ReadonlyArray<string>) => ReadonlyArray<Int32Array>
+    /** As `encode`, but special tokens that the text spells become their ids. */
+    readonly encodeWithSpecialTokens: (text: string) => Int32Array
+    /** The ids of `encode` (or of `encodeWithSpecialTokens`), and the place of each token in the text. */
+    readonly encodeWithOffsets: (text: string, options?: { readonly splitSpecialTokens?: boolean }) => TextTokens
+    readonly decodeBatch: (batch: Iterable<Iterable<number>>) => Effect.Effect<ReadonlyArray<string>, UnknownToken>
+    /** As `decode`, but special tokens give their written form. */
+    readonly decodeWithSpecialTokens: (ids: Iterable<number>) => Effect.Effect<string, UnknownToken>
     /** Text as ids arrive; a character whose bytes are split over tokens is held back until it is whole. */
     readonly decodeStream: <E, R>(ids: Stream.Stream<number, E, R>) => Stream.Stream<string, E | UnknownToken, R>
+    /** A text, or a pair of texts, with special tokens around and everything known about each token. */
+    readonly encoding: (
+      text: string | readonly [string, string],
+      options?: EncodeOptions
+    ) => Effect.Effect<Encoding, EncodingError>
+    /** Texts as matrices of one length. */
+    readonly batch: (
+      texts: ReadonlyArray<string | readonly [string, string]>,
+      options?: BatchOptions
+    ) => Effect.Effect<Batch, EncodingError>
   }
   interface Service extends Primitives, Derived {}
 }

@@ -2,10 +2,12 @@
  * The tokenizer trainer kind: documents become the files of a tokenizer that the tokenizer plugin of the same name loads.
  *
  * Laws: 1. the same documents and config give the same bytes, whatever the order of the documents; 2. the result has the
- * vocabulary size asked for, or the trainer fails with the largest possible size.
+ * vocabulary size asked for, or the trainer fails with the largest possible size; 3. each of several sizes gives the bytes
+ * that training with that size alone gives.
  */
+import type * as Arr from "effect/Array"
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
 import * as Plugin from "./Plugin.ts"
@@ -25,7 +27,15 @@ export class TokenizerTrainError extends Schema.TaggedError<TokenizerTrainError>
 export class TokenizerTrainer extends Context.Tag("codex/TokenizerTrainer")<
   TokenizerTrainer,
   TokenizerTrainer.Service
->() {}
+>() {
+  static make({ trainSizes, vocabularySize }: TokenizerTrainer.Primitives): TokenizerTrainer.Service {
+    return {
+      trainSizes,
+      train: (documents, options) =>
+        Effect.map(trainSizes(documents, [vocabularySize], options), ([trained]) => trained)
+    }
+  }
+}
 
 export declare namespace TokenizerTrainer {
   interface Trained {
@@ -33,14 +43,28 @@ export declare namespace TokenizerTrainer {
     readonly files: { readonly [fileName: string]: string }
     readonly vocabularySize: number
   }
-  /** What training has done so far. */
+  /** What training has done so far: documents read, then steps of what it learns, `merges` or `pieces`. */
   type Progress =
     | { readonly phase: "counting"; readonly documents: number; readonly bytes: number }
-    | { readonly phase: "merging"; readonly merges: number; readonly wanted: number }
-  interface Service {
+    | { readonly phase: "learning"; readonly of: string; readonly done: number; readonly wanted: number }
+  interface Options {
+    readonly onProgress?: (progress: Progress) => Effect.Effect<void>
+  }
+  interface Primitives {
+    /** The size that the config asks for. */
+    readonly vocabularySize: number
+    /** One tokenizer for each size, in the order given; the documents are read once. */
+    readonly trainSizes: <E, R>(
+      documents: Stream.Stream<string, E, R>,
+      sizes: Arr.NonEmptyReadonlyArray<number>,
+      options?: Options
+    ) => Effect.Effect<Arr.NonEmptyReadonlyArray<Trained>, TokenizerTrainError | E, R>
+  }
+  interface Service extends Pick<Primitives, "trainSizes"> {
+    /** The tokenizer of the config's size. */
     readonly train: <E, R>(
       documents: Stream.Stream<string, E, R>,
-      options?: { readonly onProgress?: (progress: Progress) => Effect.Effect<void> }
+      options?: Options
     ) => Effect.Effect<Trained, TokenizerTrainError | E, R>
   }
 }

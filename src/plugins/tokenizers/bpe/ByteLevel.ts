@@ -7,7 +7,7 @@
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { Tokenizer, UnknownToken } from "../../../core/Tokenizer.ts"
-import * as ByteAlphabet from "./ByteAlphabet.ts"
+import * as ByteAlphabet from "../../../core/tokenizer/ByteAlphabet.ts"
 import * as Encoder from "./Encoder.ts"
 import * as TokenizerJson from "./TokenizerJson.ts"
 import type { Vocabulary } from "./Vocabulary.ts"

@@ -5,9 +5,9 @@
  * Words are cached, since a text uses the same ones again and again. A short word is scanned for its best pair after each
  * merge; a long one takes pairs from a heap, so that a word of n bytes costs n log n.
  */
-import * as Heap from "./Heap.ts"
+import * as Heap from "../../../core/tokenizer/Heap.ts"
 import type { Merge } from "./Merges.ts"
-import * as PairTable from "./PairTable.ts"
+import * as PairTable from "../../../core/tokenizer/PairTable.ts"
 import { forEachWord } from "./PreTokenizer.ts"
 
 export interface Rules {

@@ -9,9 +9,9 @@
  * result depends on the counts alone, and is the one of Hugging Face's BpeTrainer.
  * Source: Sennrich et al. 2016, https://arxiv.org/abs/1508.07909
  */
-import * as ByteAlphabet from "./ByteAlphabet.ts"
-import * as Heap from "./Heap.ts"
-import * as PairTable from "./PairTable.ts"
+import * as ByteAlphabet from "../../../core/tokenizer/ByteAlphabet.ts"
+import * as Heap from "../../../core/tokenizer/Heap.ts"
+import * as PairTable from "../../../core/tokenizer/PairTable.ts"
 
 export interface Options {
   /** Merges wanted. */

@@ -11,7 +11,7 @@ import * as Either from "effect/Either"
 import { ArrayFormatter } from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import { TokenizerFileError } from "../../../core/Tokenizer.ts"
-import * as ByteAlphabet from "./ByteAlphabet.ts"
+import * as ByteAlphabet from "../../../core/tokenizer/ByteAlphabet.ts"
 import type { Vocabulary } from "./Vocabulary.ts"
 
 export const fileName = "tokenizer.json"

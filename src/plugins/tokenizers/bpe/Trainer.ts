@@ -9,7 +9,7 @@
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { TokenizerTrainError, type TokenizerTrainer } from "../../../core/TokenizerTrainer.ts"
-import * as ByteAlphabet from "./ByteAlphabet.ts"
+import * as ByteAlphabet from "../../../core/tokenizer/ByteAlphabet.ts"
 import * as Merges from "./Merges.ts"
 import { forEachWord } from "./PreTokenizer.ts"
 import * as TokenizerJson from "./TokenizerJson.ts"

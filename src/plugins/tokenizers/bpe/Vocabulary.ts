@@ -3,7 +3,7 @@
  *
  * Tokens are in written form (ByteAlphabet.ts), one character a byte.
  */
-import * as ByteAlphabet from "./ByteAlphabet.ts"
+import * as ByteAlphabet from "../../../core/tokenizer/ByteAlphabet.ts"
 import type { Merge } from "./Merges.ts"
 
 export interface Vocabulary {

@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as ByteAlphabet from "../../../../src/plugins/tokenizers/bpe/ByteAlphabet.ts"
+import * as ByteAlphabet from "../../../../src/core/tokenizer/ByteAlphabet.ts"
 import * as ByteLevel from "../../../../src/plugins/tokenizers/bpe/ByteLevel.ts"
 import * as TokenizerJson from "../../../../src/plugins/tokenizers/bpe/TokenizerJson.ts"
 

@@ -1,0 +1,28 @@
+/**
+ * What makes tokens of one word: the `model` of a tokenizer.json, ready to run.
+ *
+ * A word is a range of a text, so that splitting copies nothing. Under a byte-level pre-tokenizer the word is raw text and
+ * the model works on its UTF-8 bytes; tokens are then written in the alphabet of ByteAlphabet.ts.
+ */
+import type { TokenIds } from "./TokenIds.ts"
+
+/** A token of a word, which stands for the UTF-16 units [start, end) of it. Tokens of parts of one character share it. */
+export interface WordToken {
+  readonly id: number
+  readonly start: number
+  readonly end: number
+}
+
+export interface TokenModel {
+  /** Tokens by id, in written form; holes where the vocabulary has none. */
+  readonly tokens: ReadonlyArray<string | undefined>
+  readonly idOf: (token: string) => number | undefined
+  /** The token for what the vocabulary cannot write. */
+  readonly unknownToken: number | undefined
+  /** True when every word has tokens that are not the unknown one. */
+  readonly total: boolean
+  /** Appends the ids of the word `text[start, end)`. Never called with an empty word. */
+  readonly encode: (text: string, start: number, end: number, output: TokenIds) => void
+  /** The same tokens with their places in the word. */
+  readonly tokenize: (word: string) => ReadonlyArray<WordToken>
+}

@@ -1,0 +1,268 @@
+/**
+ * Hugging Face's `tokenizer.json` as a type: the one description of a tokenizer that codex runs, reads and writes.
+ *
+ * A text goes through the parts in the order of the keys: added tokens are cut out, the normalizer rewrites what is left,
+ * the pre-tokenizer splits it into words, the model makes tokens of each word, the post-processor adds special tokens
+ * around, and the decoder joins tokens to text. Other formats are translated into this one by the plugin that reads them.
+ * Vocabulary and merges are only checked to be objects and arrays here: they are large, and the models check them as they
+ * read them. Source: Hugging Face tokenizers 0.23, the serde forms of its components.
+ */
+import * as Schema from "effect/Schema"
+
+const flag = (value: boolean) => Schema.optionalWith(Schema.Boolean, { default: () => value })
+const nullable = <A, I>(schema: Schema.Schema<A, I>) =>
+  Schema.optionalWith(Schema.NullOr(schema), { default: () => null })
+
+/** A string to find, or a regular expression in Oniguruma's (or Rust's) syntax, which Pattern.ts translates. */
+export const Pattern = Schema.Union(Schema.Struct({ String: Schema.String }), Schema.Struct({ Regex: Schema.String }))
+export type Pattern = typeof Pattern.Type
+
+export const AddedToken = Schema.Struct({
+  id: Schema.NonNegativeInt,
+  content: Schema.NonEmptyString,
+  /** Found only where no word character touches it. */
+  single_word: flag(false),
+  /** Takes the white space before it, after it. */
+  lstrip: flag(false),
+  rstrip: flag(false),
+  /** Looked for in the normalized text instead of the raw one. */
+  normalized: flag(false),
+  special: flag(false)
+})
+export type AddedToken = typeof AddedToken.Type
+
+const SimpleNormalizer = Schema.Union(
+  Schema.Struct({
+    type: Schema.Literal("BertNormalizer"),
+    clean_text: flag(true),
+    handle_chinese_chars: flag(true),
+    /** null: as `lowercase`. */
+    strip_accents: nullable(Schema.Boolean),
+    lowercase: flag(true)
+  }),
+  Schema.Struct({ type: Schema.Literal("Strip"), strip_left: flag(true), strip_right: flag(true) }),
+  Schema.Struct({
+    type: Schema.Literal("StripAccents", "NFC", "NFD", "NFKC", "NFKD", "Lowercase", "Nmt", "ByteLevel")
+  }),
+  /** The character map of a SentencePiece model, in base64. */
+  Schema.Struct({ type: Schema.Literal("Precompiled"), precompiled_charsmap: Schema.NullOr(Schema.String) }),
+  Schema.Struct({ type: Schema.Literal("Replace"), pattern: Pattern, content: Schema.String }),
+  Schema.Struct({ type: Schema.Literal("Prepend"), prepend: Schema.String })
+)
+export type Normalizer =
+  | typeof SimpleNormalizer.Type
+  | { readonly type: "Sequence"; readonly normalizers: ReadonlyArray<Normalizer> }
+type NormalizerEncoded =
+  | typeof SimpleNormalizer.Encoded
+  | { readonly type: "Sequence"; readonly normalizers: ReadonlyArray<NormalizerEncoded> }
+export const Normalizer: Schema.Schema<Normalizer, NormalizerEncoded> = Schema.Union(
+  ...SimpleNormalizer.members,
+  Schema.Struct({
+    type: Schema.Literal("Sequence"),
+    normalizers: Schema.Array(Schema.suspend((): Schema.Schema<Normalizer, NormalizerEncoded> => Normalizer))
+  })
+)
+
+/** What becomes of the pieces that a pattern matches. */
+export const SplitBehavior = Schema.Literal("Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous")
+export type SplitBehavior = typeof SplitBehavior.Type
+
+const byteLevel = {
+  type: Schema.Literal("ByteLevel"),
+  add_prefix_space: flag(true),
+  trim_offsets: flag(true),
+  use_regex: flag(true)
+}
+
+const metaspace = {
+  type: Schema.Literal("Metaspace"),
+  replacement: Schema.optionalWith(Schema.String, { default: () => "▁" }),
+  prepend_scheme: Schema.optional(Schema.Literal("always", "first", "never")),
+  /** Of older files; `true` means `prepend_scheme: "always"`. */
+  add_prefix_space: Schema.optional(Schema.Boolean),
+  split: flag(true)
+}
+
+const SimplePreTokenizer = Schema.Union(
+  Schema.Struct({ type: Schema.Literal("BertPreTokenizer", "Whitespace", "WhitespaceSplit", "UnicodeScripts") }),
+  Schema.Struct(byteLevel),
+  Schema.Struct(metaspace),
+  Schema.Struct({ type: Schema.Literal("CharDelimiterSplit"), delimiter: Schema.String }),
+  Schema.Struct({
+    type: Schema.Literal("Split"),
+    pattern: Pattern,
+    behavior: SplitBehavior,
+    invert: flag(false)
+  }),
+  Schema.Struct({
+    type: Schema.Literal("Punctuation"),
+    behavior: Schema.optionalWith(SplitBehavior, { default: () => "Isolated" as const })
+  }),
+  Schema.Struct({ type: Schema.Literal("Digits"), individual_digits: flag(false) }),
+  Schema.Struct({ type: Schema.Literal("FixedLength"), length: Schema.Int.pipe(Schema.positive()) })
+)
+export type PreTokenizer =
+  | typeof SimplePreTokenizer.Type
+  | { readonly type: "Sequence"; readonly pretokenizers: ReadonlyArray<PreTokenizer> }
+type PreTokenizerEncoded =
+  | typeof SimplePreTokenizer.Encoded
+  | { readonly type: "Sequence"; readonly pretokenizers: ReadonlyArray<PreTokenizerEncoded> }
+export const PreTokenizer: Schema.Schema<PreTokenizer, PreTokenizerEncoded> = Schema.Union(
+  ...SimplePreTokenizer.members,
+  Schema.Struct({
+    type: Schema.Literal("Sequence"),
+    pretokenizers: Schema.Array(Schema.suspend((): Schema.Schema<PreTokenizer, PreTokenizerEncoded> => PreTokenizer))
+  })
+)
+
+const isRecord = (value: unknown): value is { readonly [token: string]: unknown } =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** A token to its id, unchecked. */
+const Vocabulary = Schema.declare(isRecord, { description: "an object of tokens and ids" })
+const List = Schema.declare((value): value is ReadonlyArray<unknown> => Array.isArray(value), {
+  description: "an array"
+})
+
+export const Bpe = Schema.Struct({
+  type: Schema.Literal("BPE"),
+  dropout: nullable(Schema.Number),
+  unk_token: nullable(Schema.String),
+  continuing_subword_prefix: nullable(Schema.String),
+  end_of_word_suffix: nullable(Schema.String),
+  fuse_unk: flag(false),
+  byte_fallback: flag(false),
+  /** A word that is a token is that token, whatever the merges say. */
+  ignore_merges: flag(false),
+  vocab: Vocabulary,
+  /** Pairs of tokens, or strings with a space between them; the first has the highest rank. */
+  merges: List
+})
+export type Bpe = typeof Bpe.Type
+
+export const WordPiece = Schema.Struct({
+  type: Schema.Literal("WordPiece"),
+  unk_token: Schema.optionalWith(Schema.String, { default: () => "[UNK]" }),
+  continuing_subword_prefix: Schema.optionalWith(Schema.String, { default: () => "##" }),
+  max_input_chars_per_word: Schema.optionalWith(Schema.NonNegativeInt, { default: () => 100 }),
+  vocab: Vocabulary
+})
+export type WordPiece = typeof WordPiece.Type
+
+export const WordLevel = Schema.Struct({
+  type: Schema.Literal("WordLevel"),
+  unk_token: Schema.optionalWith(Schema.String, { default: () => "<unk>" }),
+  vocab: Vocabulary
+})
+export type WordLevel = typeof WordLevel.Type
+
+export const Unigram = Schema.Struct({
+  type: Schema.Literal("Unigram"),
+  unk_id: nullable(Schema.NonNegativeInt),
+  /** Pairs of a token and its logarithmic probability; the id is the place. */
+  vocab: List,
+  byte_fallback: flag(false)
+})
+export type Unigram = typeof Unigram.Type
+
+export const Model = Schema.Union(Bpe, WordPiece, WordLevel, Unigram)
+export type Model = typeof Model.Type
+
+const SequenceId = Schema.Literal("A", "B")
+const TemplatePiece = Schema.Union(
+  Schema.Struct({ SpecialToken: Schema.Struct({ id: Schema.String, type_id: Schema.NonNegativeInt }) }),
+  Schema.Struct({ Sequence: Schema.Struct({ id: SequenceId, type_id: Schema.NonNegativeInt }) })
+)
+const TokenAndId = Schema.Tuple(Schema.String, Schema.NonNegativeInt)
+
+const SimplePostProcessor = Schema.Union(
+  Schema.Struct({ type: Schema.Literal("BertProcessing"), sep: TokenAndId, cls: TokenAndId }),
+  Schema.Struct({
+    type: Schema.Literal("RobertaProcessing"),
+    sep: TokenAndId,
+    cls: TokenAndId,
+    trim_offsets: flag(true),
+    add_prefix_space: flag(true)
+  }),
+  Schema.Struct(byteLevel),
+  Schema.Struct({
+    type: Schema.Literal("TemplateProcessing"),
+    single: Schema.Array(TemplatePiece),
+    pair: Schema.Array(TemplatePiece),
+    special_tokens: Schema.Record({
+      key: Schema.String,
+      value: Schema.Struct({
+        id: Schema.String,
+        ids: Schema.Array(Schema.NonNegativeInt),
+        tokens: Schema.Array(Schema.String)
+      })
+    })
+  })
+)
+export type PostProcessor =
+  | typeof SimplePostProcessor.Type
+  | { readonly type: "Sequence"; readonly processors: ReadonlyArray<PostProcessor> }
+type PostProcessorEncoded =
+  | typeof SimplePostProcessor.Encoded
+  | { readonly type: "Sequence"; readonly processors: ReadonlyArray<PostProcessorEncoded> }
+export const PostProcessor: Schema.Schema<PostProcessor, PostProcessorEncoded> = Schema.Union(
+  ...SimplePostProcessor.members,
+  Schema.Struct({
+    type: Schema.Literal("Sequence"),
+    processors: Schema.Array(Schema.suspend((): Schema.Schema<PostProcessor, PostProcessorEncoded> => PostProcessor))
+  })
+)
+
+const SimpleDecoder = Schema.Union(
+  Schema.Struct({
+    type: Schema.Literal("BPEDecoder"),
+    suffix: Schema.optionalWith(Schema.String, { default: () => "</w>" })
+  }),
+  Schema.Struct(byteLevel),
+  Schema.Struct({
+    type: Schema.Literal("WordPiece"),
+    prefix: Schema.optionalWith(Schema.String, { default: () => "##" }),
+    cleanup: flag(true)
+  }),
+  Schema.Struct(metaspace),
+  Schema.Struct({
+    type: Schema.Literal("CTC"),
+    pad_token: Schema.optionalWith(Schema.String, { default: () => "<pad>" }),
+    word_delimiter_token: Schema.optionalWith(Schema.String, { default: () => "|" }),
+    cleanup: flag(true)
+  }),
+  Schema.Struct({ type: Schema.Literal("Fuse", "ByteFallback") }),
+  Schema.Struct({
+    type: Schema.Literal("Strip"),
+    content: Schema.String,
+    start: Schema.NonNegativeInt,
+    stop: Schema.NonNegativeInt
+  }),
+  Schema.Struct({ type: Schema.Literal("Replace"), pattern: Pattern, content: Schema.String })
+)
+export type Decoder =
+  | typeof SimpleDecoder.Type
+  | { readonly type: "Sequence"; readonly decoders: ReadonlyArray<Decoder> }
+type DecoderEncoded =
+  | typeof SimpleDecoder.Encoded
+  | { readonly type: "Sequence"; readonly decoders: ReadonlyArray<DecoderEncoded> }
+export const Decoder: Schema.Schema<Decoder, DecoderEncoded> = Schema.Union(
+  ...SimpleDecoder.members,
+  Schema.Struct({
+    type: Schema.Literal("Sequence"),
+    decoders: Schema.Array(Schema.suspend((): Schema.Schema<Decoder, DecoderEncoded> => Decoder))
+  })
+)
+
+export const TokenizerJson = Schema.Struct({
+  version: Schema.optionalWith(Schema.String, { default: () => "1.0" }),
+  truncation: Schema.optionalWith(Schema.Unknown, { default: () => null }),
+  padding: Schema.optionalWith(Schema.Unknown, { default: () => null }),
+  added_tokens: Schema.optionalWith(Schema.Array(AddedToken), { default: () => [], nullable: true }),
+  normalizer: nullable(Normalizer),
+  pre_tokenizer: nullable(PreTokenizer),
+  post_processor: nullable(PostProcessor),
+  decoder: nullable(Decoder),
+  model: Model
+})
+export type TokenizerJson = typeof TokenizerJson.Type
