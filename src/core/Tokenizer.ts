@@ -4,7 +4,7 @@
  * Laws (src/testing/tokenizer.ts checks them by these numbers):
  *  1. `decode(encode(text))` is `text.toWellFormed()` for a byte-level tokenizer (`byteLevel: true`);
  *  2. every id of `encode` is a whole number in [0, vocabularySize);
- *  3. `encode` never fails and never yields a special token, whatever the text says;
+ *  3. `encode` never fails and never yields a special token but the unknown one, whatever the text says;
  *  4. decoding a stream of ids in any chunks gives the text that decoding them at once gives, and no chunk ends inside a
  *     character;
  *  5. `encodeBatch(texts)` equals mapping `encode`.
@@ -14,6 +14,21 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Plugin from "./Plugin.ts"
+import * as AddedTokens from "./tokenizer/AddedTokens.ts"
+import { assemble } from "./tokenizer/Assemble.ts"
+import { expand, stack } from "./tokenizer/Batch.ts"
+import type {
+  Batch,
+  BatchOptions,
+  EncodeOptions,
+  Encoding,
+  EncodingError,
+  Template,
+  TextTokens
+} from "./tokenizer/Encoding.ts"
+import { plain } from "./tokenizer/Template.ts"
+import { TokenIds } from "./tokenizer/TokenIds.ts"
+import type { TokenizerJson } from "./tokenizer/TokenizerJson.ts"
 
 /** An id outside the vocabulary was decoded. */
 export class UnknownToken extends Schema.TaggedError<UnknownToken>()("UnknownToken", {
@@ -40,7 +55,12 @@ export class TokenizerFileError extends Schema.TaggedError<TokenizerFileError>()
 export class Tokenizer extends Context.Tag("codex/Tokenizer")<Tokenizer, Tokenizer.Service>() {
   /** The whole service from the primitives; a primitive object may also override what is derived, under the same laws. */
   static make(primitives: Tokenizer.Primitives & Partial<Tokenizer.Derived>): Tokenizer.Service {
-    return { ...derive(primitives), ...primitives }
+    // By their descriptors, so that what is costly to make (the files of a large vocabulary) is made when it is asked for.
+    const service: Tokenizer.Service = Object.create(Object.prototype, {
+      ...Object.getOwnPropertyDescriptors(derive(primitives)),
+      ...Object.getOwnPropertyDescriptors(primitives)
+    })
+    return service
   }
 }
 
@@ -50,7 +70,7 @@ export declare namespace Tokenizer {
     readonly vocabularySize: number
     /** True when every text survives encoding and decoding unchanged. */
     readonly byteLevel: boolean
-    /** Special tokens by their written form. They are never produced by `encode`. */
+    /** Special tokens by their written form. `encode` produces none of them but the unknown one. */
     readonly specialTokens: { readonly [token: string]: number }
     /** The special token that separates documents, when there is one. */
     readonly endOfText: number | undefined
@@ -95,6 +115,81 @@ export declare namespace Tokenizer {
   }
   interface Service extends Primitives, Derived {}
 }
+
+type Primitives = Tokenizer.Primitives & Partial<Tokenizer.Derived>
+
+/** What a plugin need not write: each member in terms of the primitives, and of members that it did write. */
+const derive = (primitives: Primitives): Tokenizer.Derived => {
+  const template = primitives.template ?? plain
+  const padToken = primitives.padToken
+  const special = AddedTokens.make(
+    Object.entries(primitives.specialTokens).map(([content, id]) => [
+      content,
+      { id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true }
+    ])
+  )
+  const encodeWithSpecialTokens =
+    primitives.encodeWithSpecialTokens ??
+    ((text) => {
+      const ids = new TokenIds()
+      for (const { end, start, token } of special.split(text, false)) {
+        if (token === undefined) ids.append(primitives.encode(text.slice(start, end)))
+        else ids.push(token.id)
+      }
+      return ids.toArray()
+    })
+  const encodeWithOffsets =
+    primitives.encodeWithOffsets ??
+    ((text, options) => ({
+      ids: options?.splitSpecialTokens === false ? encodeWithSpecialTokens(text) : primitives.encode(text),
+      offsets: undefined
+    }))
+  const encoding: Tokenizer.Derived["encoding"] = (text, options = {}) =>
+    Effect.suspend(() => {
+      const tokens = (one: string) => encodeWithOffsets(one, { splitSpecialTokens: options.splitSpecialTokens ?? true })
+      return assemble(typeof text === "string" ? [tokens(text)] : [tokens(text[0]), tokens(text[1])], template, options)
+    })
+  return {
+    unknownToken: undefined,
+    padToken,
+    template,
+    definition: undefined,
+    encodeBatch: (texts) => texts.map((text) => primitives.encode(text)),
+    encodeWithSpecialTokens,
+    encodeWithOffsets,
+    decodeBatch: (batch) => Effect.forEach(batch, primitives.decode),
+    decodeWithSpecialTokens: (ids) => decodeWithSpecialTokens(primitives, ids),
+    decodeStream: (ids) => decodeStream(primitives, ids),
+    encoding,
+    batch: (texts, options = {}) =>
+      Effect.gen(function* () {
+        const expanded = yield* expand(options)
+        const encodings = yield* Effect.forEach(texts, (text) => (primitives.encoding ?? encoding)(text, expanded))
+        return yield* stack(encodings, expanded, padToken ?? primitives.endOfText)
+      })
+  }
+}
+
+/** Runs of ordinary tokens are decoded as one, with the written form of special tokens between them. */
+const decodeWithSpecialTokens = (
+  tokenizer: Tokenizer.Primitives,
+  ids: Iterable<number>
+): Effect.Effect<string, UnknownToken> =>
+  Effect.gen(function* () {
+    const written = new Map(Object.entries(tokenizer.specialTokens).map(([token, id]) => [id, token]))
+    const texts: Array<string> = []
+    let run: Array<number> = []
+    for (const id of ids) {
+      const token = written.get(id)
+      if (token === undefined) run.push(id)
+      else {
+        texts.push(yield* tokenizer.decode(run), token)
+        run = []
+      }
+    }
+    texts.push(yield* tokenizer.decode(run))
+    return texts.join("")
+  })
 
 /**
  * Decodes the ids since the last whole character again with each new id, and lets out all but a final U+FFFD, which may be
