@@ -21,6 +21,8 @@ import { fileError, fileName, render } from "./TokenizerFile.ts"
 import type { AddedToken, TokenizerJson } from "./TokenizerJson.ts"
 import * as TokenModel from "./TokenModel.ts"
 
+export { fileName, parse, render } from "./TokenizerFile.ts"
+
 export interface Options {
   /** The file, for errors. Default `tokenizer.json`. */
   readonly path?: string
@@ -33,7 +35,7 @@ export interface Options {
 }
 
 /** Special tokens by what they are for, in the order in which a vocabulary is searched for them. */
-const endsOfText = ["<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>", "<|im_end|>", "[SEP]"]
+const endsOfText = ["<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>", "<｜end▁of▁sentence｜>", "[SEP]"]
 const pads = ["<pad>", "[PAD]", "<|pad|>", "<|padding|>"]
 
 /** The tokenizer of a definition; fails when a part of it is not understood. */
@@ -47,7 +49,7 @@ const build = (definition: TokenizerJson, options: Options): Either.Either<Token
   Either.gen(function* () {
     const normalizer = definition.normalizer === null ? undefined : yield* Normalizer.make(definition.normalizer)
     const preTokenizer = yield* PreTokenizer.make(definition.pre_tokenizer)
-    const model = yield* TokenModel.make(definition.model, { byteLevel: preTokenizer.byteLevel })
+    const model = yield* TokenModel.make(withoutSpecial(definition), { byteLevel: preTokenizer.byteLevel })
     const decode = yield* Decoder.make(definition.decoder)
     const { template, trim } = yield* Template.make(definition.post_processor)
 
@@ -153,6 +155,34 @@ const build = (definition: TokenizerJson, options: Options): Either.Either<Token
       }
     })
   })
+
+/** Well-formed text never begins with it, so that no text spells what begins with it. */
+const unspelt = "\uD800"
+
+/** The model with its special tokens, but the unknown one, out of reach: its vocabulary may hold them as words. */
+const withoutSpecial = ({ added_tokens, model }: TokenizerJson): TokenizerJson["model"] => {
+  const special = new Set(added_tokens.filter((token) => token.special).map(({ content }) => content))
+  switch (model.type) {
+    // Merges never make them.
+    case "BPE":
+      return model
+    case "Unigram":
+      return {
+        ...model,
+        vocab: model.vocab.map((entry, id) =>
+          id !== model.unk_id && Array.isArray(entry) && special.has(entry[0])
+            ? [unspelt + entry[0], ...entry.slice(1)]
+            : entry
+        )
+      }
+    case "WordLevel":
+    case "WordPiece": {
+      const hidden = ([token, id]: readonly [string, unknown]) =>
+        special.has(token) && token !== model.unk_token ? [unspelt + token, id] : [token, id]
+      return { ...model, vocab: Object.fromEntries(Object.entries(model.vocab).map(hidden)) }
+    }
+  }
+}
 
 /** Added tokens of one sort as the text spells them. */
 const spellings = (

@@ -50,12 +50,12 @@ const isRecord = (value: unknown): value is { readonly [key: string]: unknown } 
 
 /** Files of before 2021 do not say what their model is; its keys do. */
 const withModelType = (json: unknown): unknown => {
-  if (!isRecord(json) || !isRecord(json["model"]) || "type" in json["model"]) return json
+  if (!isRecord(json) || !isRecord(json.model) || "type" in json.model) return json
   const { model } = json
   const type =
     "merges" in model
       ? "BPE"
-      : Array.isArray(model["vocab"])
+      : Array.isArray(model.vocab)
         ? "Unigram"
         : "continuing_subword_prefix" in model
           ? "WordPiece"

@@ -1,0 +1,199 @@
+/**
+ * Special tokens around texts, truncation with windows, padding. Oracle: the native `tokenizers` package with the same
+ * options, and shapes counted by hand.
+ */
+import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as FastCheck from "effect/FastCheck"
+import { Tokenizer } from "../../../src/core/Tokenizer.ts"
+import type { Encoding, Truncation } from "../../../src/core/tokenizer/Encoding.ts"
+import * as Pipeline from "../../../src/core/tokenizer/Pipeline.ts"
+import type { PostProcessor, TokenizerJson } from "../../../src/core/tokenizer/TokenizerJson.ts"
+import { native, toUnits, words } from "./native.ts"
+
+const special = (id: string, ids: ReadonlyArray<number>) => ({ id, ids, tokens: ids.map(() => id) })
+const piece = (id: "A" | "B", type_id: number) => ({ Sequence: { id, type_id } })
+const token = (id: string, type_id: number) => ({ SpecialToken: { id, type_id } })
+
+const processors: ReadonlyArray<PostProcessor | null> = [
+  null,
+  { type: "BertProcessing", sep: ["</s>", 2], cls: ["<s>", 1] },
+  { type: "RobertaProcessing", sep: ["</s>", 2], cls: ["<s>", 1], trim_offsets: true, add_prefix_space: false },
+  {
+    type: "Sequence",
+    processors: [
+      { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true },
+      {
+        type: "TemplateProcessing",
+        single: [token("<s>", 0), piece("A", 0)],
+        pair: [token("<s>", 0), piece("B", 3), token("two", 1), piece("A", 1)],
+        special_tokens: { "<s>": special("<s>", [1]), two: special("two", [2, 3]) }
+      }
+    ]
+  }
+]
+
+const text = FastCheck.array(FastCheck.constantFrom("a", "b", "c", "ü", "😀", "zz"), { maxLength: 9 }).map((list) =>
+  list.join(" ")
+)
+
+const truncations = FastCheck.record({
+  maxLength: FastCheck.integer({ min: 1, max: 14 }),
+  stride: FastCheck.integer({ min: 0, max: 4 }),
+  side: FastCheck.constantFrom("left" as const, "right" as const),
+  strategy: FastCheck.constantFrom("longest_first" as const, "only_first" as const, "only_second" as const)
+})
+
+const strategies = { longest_first: "LongestFirst", only_first: "OnlyFirst", only_second: "OnlySecond" } as const
+
+const oracleOf = (definition: TokenizerJson, truncation: Truncation | undefined) =>
+  native(
+    truncation === undefined
+      ? definition
+      : {
+          ...definition,
+          truncation: {
+            max_length: truncation.maxLength,
+            stride: truncation.stride,
+            direction: truncation.side === "left" ? "Left" : "Right",
+            strategy: strategies[truncation.strategy ?? "longest_first"]
+          }
+        }
+  )
+
+type Native = Awaited<ReturnType<ReturnType<typeof native>["encode"]>>
+
+const same = (ours: Encoding, theirs: Native, texts: ReadonlyArray<string>): void => {
+  const sequences = theirs.getSequenceIds().map((id) => id ?? -1)
+  const offsets = theirs.getOffsets().flatMap((range, i) => toUnits(texts[sequences[i] ?? 0] ?? "", [range]))
+  expect({
+    ids: [...ours.ids],
+    typeIds: [...ours.typeIds],
+    specialTokensMask: [...ours.specialTokensMask],
+    attentionMask: [...ours.attentionMask],
+    sequenceIds: [...ours.sequenceIds],
+    offsets: [...(ours.offsets ?? [])]
+  }).toEqual({
+    ids: theirs.getIds(),
+    typeIds: theirs.getTypeIds(),
+    specialTokensMask: theirs.getSpecialTokensMask(),
+    attentionMask: theirs.getAttentionMask(),
+    sequenceIds: sequences,
+    offsets
+  })
+  const overflowing = theirs.getOverflowing()
+  expect(ours.overflowing.length).toBe(overflowing.length)
+  for (const [i, window] of overflowing.entries()) {
+    const mine = ours.overflowing[i]
+    if (mine !== undefined) same(mine, window, texts)
+  }
+}
+
+describe("encoding", () => {
+  for (const post_processor of processors) {
+    const definition = { ...words, post_processor }
+
+    it.effect.prop(
+      `${post_processor?.type ?? "nothing"} around texts and pairs`,
+      [text, FastCheck.option(text, { nil: undefined }), FastCheck.boolean()],
+      ([first, second, addSpecialTokens]) =>
+        Effect.gen(function* () {
+          const tokenizer = yield* Pipeline.make(definition)
+          const oracle = native(definition)
+          const theirs = yield* Effect.promise(() => oracle.encode(first, second ?? null, { addSpecialTokens }))
+          const ours = yield* tokenizer.encoding(second === undefined ? first : [first, second], { addSpecialTokens })
+          same(ours, theirs, [first, second ?? ""])
+        })
+    )
+
+    it.effect.prop(
+      `${post_processor?.type ?? "nothing"} around what truncation leaves`,
+      [text, FastCheck.option(text, { nil: undefined }), truncations],
+      ([first, second, truncation]) =>
+        Effect.gen(function* () {
+          const tokenizer = yield* Pipeline.make(definition)
+          const ours = yield* Effect.either(
+            tokenizer.encoding(second === undefined ? first : [first, second], { truncation })
+          )
+          // What codex refuses, the native package answers in ways of its own, down to aborting the process.
+          if (ours._tag === "Left") return expect(ours.left.message).toMatch(/^truncation\./)
+          expect(ours.right.ids.length).toBeLessThanOrEqual(truncation.maxLength)
+          const oracle = oracleOf(definition, truncation)
+          const theirs = yield* Effect.promise(() => oracle.encode(first, second ?? null))
+          same(ours.right, theirs, [first, second ?? ""])
+        })
+    )
+  }
+})
+
+const plain = Pipeline.make(words)
+
+describe("batch", () => {
+  it.effect("pads to the longest, on either side", () =>
+    Effect.gen(function* () {
+      const tokenizer = yield* plain
+      const right = yield* tokenizer.batch(["a b c", "d"])
+      expect(right.shape).toEqual([2, 3])
+      expect([...right.inputIds]).toEqual([4, 5, 6, 7, 3, 3])
+      expect([...right.attentionMask]).toEqual([1, 1, 1, 1, 0, 0])
+      expect([...right.specialTokensMask]).toEqual([0, 0, 0, 0, 1, 1])
+      expect([...(right.offsets ?? [])]).toEqual([0, 1, 2, 3, 4, 5, 0, 1, 0, 0, 0, 0])
+      const left = yield* tokenizer.batch(["a b c", "d"], { padding: { to: "longest", side: "left", multipleOf: 4 } })
+      expect(left.shape).toEqual([2, 4])
+      expect([...left.inputIds]).toEqual([3, 4, 5, 6, 3, 3, 3, 7])
+      expect([...left.attentionMask]).toEqual([0, 1, 1, 1, 0, 0, 0, 1])
+    })
+  )
+
+  it.effect("makes every row as long as padToMax says", () =>
+    Effect.gen(function* () {
+      const tokenizer = yield* plain
+      const batch = yield* tokenizer.batch(["a b c d e", "f", ""], { padToMax: 3 })
+      expect(batch.shape).toEqual([3, 3])
+      expect([...batch.inputIds]).toEqual([4, 5, 6, 9, 3, 3, 3, 3, 3])
+      expect(batch.inputIds).toBeInstanceOf(Int32Array)
+    })
+  )
+
+  it.effect("makes rows of the overflow when asked to, and says whose they are", () =>
+    Effect.gen(function* () {
+      const tokenizer = yield* plain
+      const options = { truncation: { maxLength: 3, stride: 1 }, returnOverflowing: true }
+      const batch = yield* tokenizer.batch(["a b c d e", "f"], options)
+      expect(batch.shape).toEqual([3, 3])
+      expect([...batch.inputIds]).toEqual([4, 5, 6, 6, 7, 8, 9, 3, 3])
+      expect([...batch.sample]).toEqual([0, 0, 1])
+      const without = yield* tokenizer.batch(["a b c d e", "f"], { truncation: { maxLength: 3 } })
+      expect([...without.sample]).toEqual([0, 1])
+    })
+  )
+
+  it.effect("of nothing is empty", () =>
+    Effect.map(
+      Effect.flatMap(plain, (tokenizer) => tokenizer.batch([])),
+      ({ inputIds, shape }) => {
+        expect([shape, inputIds.length]).toEqual([[0, 0], 0])
+      }
+    )
+  )
+
+  it.effect("refuses what cannot be, by the name of the option", () =>
+    Effect.gen(function* () {
+      const tokenizer = yield* plain
+      const { byteLevel, decode, encode, files, token, vocabularySize } = tokenizer
+      const primitives = { byteLevel, decode, encode, files, token, vocabularySize }
+      const bare = Tokenizer.make({ ...primitives, specialTokens: {}, endOfText: undefined })
+      const refused = (texts: ReadonlyArray<string>, options: Parameters<typeof tokenizer.batch>[1]) =>
+        Effect.map(Effect.flip(tokenizer.batch(texts, options)), (error) => `${error.option}: ${error.message}`)
+      expect(yield* refused(["a"], { padding: { to: "max_length" } })).toMatch(/^padding.maxLength: .* is needed/)
+      expect(yield* refused(["a b"], { padding: { to: "max_length", maxLength: 1 } })).toMatch(/^padding.maxLength: /)
+      expect(yield* refused(["a"], { padding: { to: "longest", multipleOf: 0 } })).toMatch(/^padding.multipleOf: /)
+      expect(yield* refused(["a"], { padToMax: 0 })).toMatch(/^truncation.maxLength: /)
+      expect(yield* refused(["a"], { padToMax: 4, truncation: { maxLength: 3 } })).toMatch(/^padToMax: /)
+      expect(yield* refused(["a b c"], { truncation: { maxLength: 2, stride: 2 } })).toMatch(/^truncation.stride: /)
+      expect(yield* refused(["a b c"], { truncation: { maxLength: 2, stride: -1 } })).toMatch(/^truncation.stride: /)
+      expect((yield* Effect.flip(bare.batch(["a b", "c"]))).option).toBe("padding.padToken")
+      expect((yield* bare.batch(["a", "b"])).shape).toEqual([2, 1])
+    })
+  )
+})
