@@ -151,13 +151,7 @@ const bootstrap = (metric: Metric.Service, samples: ReadonlyArray<Sample>, seed:
  */
 export const tokenBytesOf = (tokenizer: Tokenizer.Service): Effect.Effect<Int32Array> =>
   Effect.gen(function* () {
-    const special = new Set(Object.values(tokenizer.specialTokens))
     const bytes = new Int32Array(tokenizer.vocabularySize)
-    for (let id = 0; id < bytes.length; id++) {
-      if (special.has(id)) continue
-      bytes[id] = tokenizer.byteLevel
-        ? [...(tokenizer.token(id) ?? "")].length
-        : new TextEncoder().encode(yield* tokenizer.decode([id]).pipe(Effect.orElseSucceed(() => ""))).length
-    }
+    for (let id = 0; id < bytes.length; id++) bytes[id] = yield* Effect.orElseSucceed(tokenizer.byteLength(id), () => 0)
     return bytes
   })

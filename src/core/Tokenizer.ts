@@ -100,6 +100,11 @@ export declare namespace Tokenizer {
     readonly decodeBatch: (batch: Iterable<Iterable<number>>) => Effect.Effect<ReadonlyArray<string>, UnknownToken>
     /** As `decode`, but special tokens give their written form. */
     readonly decodeWithSpecialTokens: (ids: Iterable<number>) => Effect.Effect<string, UnknownToken>
+    /**
+     * UTF-8 bytes that a token adds to a text it stands inside of: 0 for special tokens. They sum up to the bytes of the
+     * text when the tokenizer gives every text back.
+     */
+    readonly byteLength: (id: number) => Effect.Effect<number, UnknownToken>
     /** Text as ids arrive; a character whose bytes are split over tokens is held back until it is whole. */
     readonly decodeStream: <E, R>(ids: Stream.Stream<number, E, R>) => Stream.Stream<string, E | UnknownToken, R>
     /** A text, or a pair of texts, with special tokens around and everything known about each token. */
@@ -159,6 +164,7 @@ const derive = (primitives: Primitives): Tokenizer.Derived => {
     encodeWithOffsets,
     decodeBatch: (batch) => Effect.forEach(batch, primitives.decode),
     decodeWithSpecialTokens: (ids) => decodeWithSpecialTokens(primitives, ids),
+    byteLength: (id) => byteLength(primitives, id),
     decodeStream: (ids) => decodeStream(primitives, ids),
     encoding,
     batch: (texts, options = {}) =>
@@ -169,6 +175,12 @@ const derive = (primitives: Primitives): Tokenizer.Derived => {
       })
   }
 }
+
+/** A byte-level token may be part of a character; its written form has one character a byte. */
+const byteLength = (tokenizer: Tokenizer.Primitives, id: number): Effect.Effect<number, UnknownToken> =>
+  Effect.map(tokenizer.decode([id]), (text) =>
+    text !== "" && tokenizer.byteLevel ? [...(tokenizer.token(id) ?? "")].length : new TextEncoder().encode(text).length
+  )
 
 /** Runs of ordinary tokens are decoded as one, with the written form of special tokens between them. */
 const decodeWithSpecialTokens = (

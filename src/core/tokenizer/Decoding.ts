@@ -19,7 +19,7 @@ export interface Parts {
   readonly spec: TokenizerJson.Decoder | null
 }
 
-type Decoding = Pick<Tokenizer.Service, "decode" | "decodeWithSpecialTokens" | "decodeStream">
+type Decoding = Pick<Tokenizer.Service, "decode" | "decodeWithSpecialTokens" | "decodeStream" | "byteLength">
 
 export const make = (parts: Parts): Decoding => {
   const { decode, specialIds, tokens } = parts
@@ -34,12 +34,21 @@ export const make = (parts: Parts): Decoding => {
       }
       return Effect.succeed(found)
     })
+  const bytewise = parts.spec?.type === "ByteLevel"
+  /** Inside a text: a decoder may treat the first token in its own way. */
+  const lengthOf = (token: string): number => {
+    if (bytewise) return Decoder.bytesOf(token).length
+    if (Decoder.byteOf(token) !== undefined && decode([token]) !== token) return 1
+    const utf8 = new TextEncoder()
+    return utf8.encode(decode(["a", token])).length - utf8.encode(decode(["a"])).length
+  }
   return {
     decode: (ids) => Effect.map(written(ids, false), decode),
     decodeWithSpecialTokens: (ids) => Effect.map(written(ids, true), decode),
+    byteLength: (id) => Effect.map(written([id], false), ([token]) => (token === undefined ? 0 : lengthOf(token))),
     decodeStream: (ids) => {
       const texts = Stream.mapEffect(ids, (id) => written([id], false)).pipe(Stream.flattenIterables)
-      return parts.spec?.type === "ByteLevel" ? streamBytes(texts) : streamTokens(texts, decode)
+      return bytewise ? streamBytes(texts) : streamTokens(texts, decode)
     }
   }
 }
