@@ -59,3 +59,59 @@ export const make = (precedes: (a: number, b: number) => boolean, initial: Reado
     }
   }
 }
+
+export interface Numbers {
+  readonly push: (item: number) => void
+  readonly pop: () => number | undefined
+}
+
+/** A heap that gives the smallest number first, for the innermost loops: no order is called. */
+export const makeAscending = (initial: ArrayLike<number>): Numbers => {
+  let size = initial.length
+  let items = new Float64Array(Math.max(16, size))
+  items.set(initial)
+
+  const sink = (from: number) => {
+    const item = items[from]!
+    let at = from
+    for (;;) {
+      let child = 2 * at + 1
+      if (child >= size) break
+      if (child + 1 < size && items[child + 1]! < items[child]!) child++
+      if (items[child]! >= item) break
+      items[at] = items[child]!
+      at = child
+    }
+    items[at] = item
+  }
+
+  for (let at = (size >> 1) - 1; at >= 0; at--) sink(at)
+
+  return {
+    push: (item) => {
+      if (size === items.length) {
+        const larger = new Float64Array(2 * size)
+        larger.set(items)
+        items = larger
+      }
+      let at = size++
+      while (at > 0) {
+        const parent = (at - 1) >> 1
+        if (items[parent]! <= item) break
+        items[at] = items[parent]!
+        at = parent
+      }
+      items[at] = item
+    },
+    pop: () => {
+      if (size === 0) return undefined
+      const first = items[0]!
+      size--
+      if (size > 0) {
+        items[0] = items[size]!
+        sink(0)
+      }
+      return first
+    }
+  }
+}
