@@ -74,7 +74,7 @@ export default { resolve: { alias }, test: { include: ["**/*.test.ts"], testTime
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
 describe("the code of the pages", () => {
-  it("is there: an operator, a model, a tracker, a plugin and a training", () => {
+  it("is there: an operator, a model, a tracker, tokenizers, a plugin and a training", () => {
     const found = files.map(({ name, page }) => `${page} ${name}`)
     expect(found).toEqual([
       "README.md train.ts",
@@ -84,7 +84,9 @@ describe("the code of the pages", () => {
       "docs/add-a-tracker.md csv.ts",
       "docs/add-a-tracker.md main.ts",
       "docs/add-an-operator.md softplus.ts",
-      "docs/add-an-operator.md softplus.test.ts"
+      "docs/add-an-operator.md softplus.test.ts",
+      "docs/write-a-plugin.md letters.ts",
+      "docs/write-a-plugin.md letters.test.ts"
     ])
   })
 

@@ -146,8 +146,8 @@ const bootstrap = (metric: Metric.Service, samples: ReadonlyArray<Sample>, seed:
 }
 
 /**
- * UTF-8 bytes that each token of a vocabulary stands for. Exact for byte-level tokenizers, whose tokens are written with
- * one character a byte; for others the bytes of the token decoded alone. Special tokens stand for none.
+ * UTF-8 bytes that each token of a vocabulary stands for; special tokens stand for none. Exact when the tokenizer gives
+ * every text back: what normalizing or an unknown token loses is not counted.
  */
 export const tokenBytesOf = (tokenizer: Tokenizer.Service): Effect.Effect<Int32Array> =>
   Effect.gen(function* () {

@@ -7,7 +7,9 @@
  *  3. `encode` never fails and never yields a special token but the unknown one, whatever the text says;
  *  4. decoding a stream of ids in any chunks gives the text that decoding them at once gives, and no chunk ends inside a
  *     character;
- *  5. `encodeBatch(texts)` equals mapping `encode`.
+ *  5. `encodeBatch(texts)` equals mapping `encode`;
+ *  6. `encodeWithOffsets` gives the ids of `encode`, and places inside the text that never go back;
+ *  7. a special token that a text spells is one token of `encodeWithSpecialTokens`, between those of the texts around it.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"

@@ -73,7 +73,7 @@ export const tokenizerContract = <E>(
 
     everyText("2 and 3 ids lie in the vocabulary and are never special", (service, text) =>
       Effect.sync(() => {
-        const special = new Set(Object.values(service.specialTokens))
+        const special = new Set(Object.values(service.specialTokens).filter((id) => id !== service.unknownToken))
         const ids = service.encode(text)
         expect(ids).toBeInstanceOf(Int32Array)
         expect(ids.filter((id) => id < 0 || id >= service.vocabularySize || special.has(id))).toEqual(new Int32Array(0))
@@ -84,7 +84,7 @@ export const tokenizerContract = <E>(
       Effect.map(Tokenizer, (service) => {
         for (const [token, id] of Object.entries(service.specialTokens)) {
           expect(service.token(id)).toBe(token)
-          expect(Array.from(service.encode(`a${token}b`))).not.toContain(id)
+          if (id !== service.unknownToken) expect(Array.from(service.encode(`a${token}b`))).not.toContain(id)
         }
       })
     )
@@ -121,6 +121,48 @@ export const tokenizerContract = <E>(
     it.effect("5 a batch is encoded as its texts are", () =>
       Effect.map(Tokenizer, (service) => {
         expect(service.encodeBatch(given)).toEqual(given.map((text) => service.encode(text)))
+      })
+    )
+
+    everyText("6 places lie in the text, in order, and the ids are those of encode", (service, text) =>
+      Effect.sync(() => {
+        const { ids, offsets } = service.encodeWithOffsets(text)
+        expect(ids).toEqual(service.encode(text))
+        if (offsets === undefined) return
+        expect(offsets.length).toBe(2 * ids.length)
+        let [before, until] = [0, 0]
+        for (let i = 0; i < ids.length; i++) {
+          const [start, end] = [offsets[2 * i] ?? Number.NaN, offsets[2 * i + 1] ?? Number.NaN]
+          expect(start).toBeGreaterThanOrEqual(before)
+          expect(end).toBeGreaterThanOrEqual(Math.max(start, until))
+          expect(end).toBeLessThanOrEqual(text.length)
+          before = start
+          until = end
+        }
+      })
+    )
+
+    it.effect("7 special tokens in a text are tokens when they are asked for", () =>
+      Effect.gen(function* () {
+        const service = yield* Tokenizer
+        for (const [token, id] of Object.entries(service.specialTokens)) {
+          const ids = service.encodeWithSpecialTokens(`a${token}${token}b`)
+          expect(ids.filter((found) => found === id).length).toBeGreaterThanOrEqual(2)
+          if (!service.byteLevel) continue
+          expect(Array.from(ids)).toEqual([...service.encode("a"), id, id, ...service.encode("b")])
+          expect(yield* service.decodeWithSpecialTokens(ids)).toBe(`a${token}${token}b`)
+        }
+      })
+    )
+
+    it.effect("byte lengths sum up to the text when it survives", () =>
+      Effect.gen(function* () {
+        const service = yield* Tokenizer
+        if (!service.byteLevel) return
+        for (const text of given) {
+          const lengths = yield* Effect.forEach(service.encode(text), service.byteLength)
+          expect(lengths.reduce((sum, bytes) => sum + bytes, 0)).toBe(new TextEncoder().encode(text).length)
+        }
       })
     )
 
