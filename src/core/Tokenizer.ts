@@ -54,6 +54,32 @@ export class TokenizerFileError extends Schema.TaggedError<TokenizerFileError>()
   }
 }
 
+/** A conversation that cannot be written as one text: there is no template, or the template refuses it. */
+export class ChatTemplateError extends Schema.TaggedError<ChatTemplateError>()("ChatTemplateError", {
+  details: Schema.String,
+  remedy: Schema.String
+}) {
+  override get message() {
+    return `${this.details} ${this.remedy}`
+  }
+}
+
+/** One turn of a conversation, with what else the template knows of: `tool_calls`, `name`, … */
+export interface ChatMessage {
+  readonly role: string
+  readonly content?: unknown
+  readonly [key: string]: unknown
+}
+
+export interface ChatOptions {
+  /** Ends the text with what begins an answer. Default false. */
+  readonly addGenerationPrompt?: boolean
+  /** Tools that the model may call, as JSON Schemas of functions. */
+  readonly tools?: ReadonlyArray<unknown>
+  /** What else the template asks for by name: `enable_thinking`, … */
+  readonly variables?: { readonly [name: string]: unknown }
+}
+
 export class Tokenizer extends Context.Tag("codex/Tokenizer")<Tokenizer, Tokenizer.Service>() {
   /** The whole service from the primitives; a primitive object may also override what is derived, under the same laws. */
   static make(primitives: Tokenizer.Primitives & Partial<Tokenizer.Derived>): Tokenizer.Service {
@@ -119,6 +145,11 @@ export declare namespace Tokenizer {
       texts: ReadonlyArray<string | readonly [string, string]>,
       options?: BatchOptions
     ) => Effect.Effect<Batch, EncodingError>
+    /** The text of a conversation as the model was trained on it, special tokens spelt out. */
+    readonly applyChatTemplate: (
+      messages: ReadonlyArray<ChatMessage>,
+      options?: ChatOptions
+    ) => Effect.Effect<string, ChatTemplateError>
   }
   interface Service extends Primitives, Derived {}
 }
@@ -174,7 +205,14 @@ const derive = (primitives: Primitives): Tokenizer.Derived => {
         const expanded = yield* expand(options)
         const encodings = yield* Effect.forEach(texts, (text) => (primitives.encoding ?? encoding)(text, expanded))
         return yield* stack(encodings, expanded, padToken ?? primitives.endOfText)
-      })
+      }),
+    applyChatTemplate: () =>
+      Effect.fail(
+        new ChatTemplateError({
+          details: "This tokenizer has no chat template.",
+          remedy: "Load one of a chat model with the huggingface plugin: its tokenizer_config.json holds the template."
+        })
+      )
   }
 }
 
