@@ -9,6 +9,9 @@ import * as PairTable from "../PairTable.ts"
 import type { Problem } from "../Problem.ts"
 import type { TokenTable } from "./TokenTable.ts"
 
+const SPACE = 0x20
+const HASH = 0x23
+
 export interface Merges {
   /** The rank of a pair's merge. */
   readonly ranks: PairTable.PairTable
@@ -34,27 +37,34 @@ export const read = (
     problem(rank, `needs the token ${JSON.stringify(token)}, which is not in model.vocab.`)
 
   let rank = 0
+  let joined = -1
   for (let i = 0; i < merges.length; i++) {
     const merge = merges[i]
     let middle = 0
     let end = 0
     if (typeof merge === "string") {
-      // The first line of a merges.txt.
-      if (merge.startsWith("#version")) continue
-      const space = merge.indexOf(" ")
-      if (space < 0 || merge.indexOf(" ", space + 1) >= 0) {
-        return problem(i, `is ${JSON.stringify(merge)}, not a pair of tokens.`)
+      if (merge.length > units.length) {
+        const [first = "", second = ""] = merge.split(" ")
+        return needs(i, first.length > longest ? first : second)
       }
-      if (merge.length > units.length) return needs(i, merge.replace(" ", ""))
-      for (let at = 0; at < space; at++) units[end++] = merge.charCodeAt(at)
-      middle = end
-      for (let at = space + 1; at < merge.length; at++) units[end++] = merge.charCodeAt(at)
+      // The first line of a merges.txt.
+      if (merge.charCodeAt(0) === HASH && merge.startsWith("#version")) continue
+      let spaces = 0
+      for (let at = 0; at < merge.length; at++) {
+        const unit = merge.charCodeAt(at)
+        if (unit === SPACE) {
+          spaces++
+          middle = end
+        } else units[end++] = unit
+      }
+      if (spaces !== 1) return problem(i, `is ${JSON.stringify(merge)}, not a pair of tokens.`)
     } else {
       const [first, second, ...rest]: ReadonlyArray<unknown> = Array.isArray(merge) ? merge : []
       if (typeof first !== "string" || typeof second !== "string" || rest.length > 0) {
         return problem(i, `is ${JSON.stringify(merge)}, not a pair of tokens.`)
       }
-      if (first.length + second.length > units.length) return needs(i, first + second.slice(prefix))
+      if (first.length > longest) return needs(i, first)
+      if (second.length > longest) return needs(i, second)
       for (let at = 0; at < first.length; at++) units[end++] = first.charCodeAt(at)
       middle = end
       for (let at = 0; at < second.length; at++) units[end++] = second.charCodeAt(at)
@@ -67,8 +77,11 @@ export const read = (
       units.copyWithin(middle, middle + prefix, end)
       end = Math.max(middle, end - prefix)
     }
-    const joined = table.find(units, 0, end)
-    if (joined < 0) return needs(i, written(units, 0, end))
+    // Nearly always merges are in the order of the tokens that they make.
+    if (!table.has(joined, units, 0, end)) {
+      joined = table.has(joined + 1, units, 0, end) ? joined + 1 : table.find(units, 0, end)
+      if (joined < 0) return needs(i, written(units, 0, end))
+    }
     ranks.set(a, b, rank)
     left[rank] = a
     right[rank] = b

@@ -50,19 +50,24 @@ export class TokenTable {
 
   /** The id of the token `text[start, end)`, or −1. */
   find(text: Uint16Array, start: number, end: number): number {
-    const { mask, slots, starts, units } = this
+    const { mask, slots } = this
     let hash = OFFSET
     for (let i = start; i < end; i++) hash = Math.imul(hash ^ text[i]!, PRIME)
     hash ^= hash >>> 15
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const id = slots[2 * slot + 1]! - 1
       if (id < 0) return -1
-      if (slots[2 * slot] !== hash) continue
-      const from = starts[id]!
-      if (starts[id + 1]! - from !== end - start) continue
-      let same = start
-      while (same < end && units[from + same - start] === text[same]) same++
-      if (same === end) return id
+      if (slots[2 * slot] === hash && this.has(id, text, start, end)) return id
     }
+  }
+
+  /** Whether token `id` is `text[start, end)`. */
+  has(id: number, text: Uint16Array, start: number, end: number): boolean {
+    const { starts, units } = this
+    if (id < 0 || id + 1 >= starts.length) return false
+    const from = starts[id]!
+    if (starts[id + 1]! - from !== end - start) return false
+    for (let i = start; i < end; i++) if (units[from + i - start] !== text[i]) return false
+    return true
   }
 }

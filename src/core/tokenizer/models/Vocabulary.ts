@@ -18,17 +18,17 @@ export interface Vocabulary {
 export const read = (vocab: { readonly [token: string]: unknown }): Either.Either<Vocabulary, Problem> => {
   const names = Object.keys(vocab)
   const limit = 4 * names.length + 65_536
-  const tokens: Array<string | undefined> = []
+  const tokens = new Array<string | undefined>(names.length).fill(undefined)
   let longest = 0
   for (const token of names) {
     const id = vocab[token]
     if (typeof id !== "number" || !Number.isInteger(id) || id < 0) {
       return problem(token, `is ${JSON.stringify(id)}, not an id.`)
     }
-    if (id >= limit) return problem(token, `is ${id}, which is far more than the ${names.length} tokens there are.`)
+    if (id >= limit) return problem(token, `is ${id}, which is far past the ${names.length} tokens there are.`)
     while (tokens.length <= id) tokens.push(undefined)
-    if (tokens[id] !== undefined)
-      return problem(token, `is ${id}, which is the id of ${JSON.stringify(tokens[id])} too.`)
+    const owner = tokens[id]
+    if (owner !== undefined) return problem(token, `is ${id}, which is the id of ${JSON.stringify(owner)} too.`)
     tokens[id] = token
     if (token.length > longest) longest = token.length
   }
