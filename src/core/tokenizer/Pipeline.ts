@@ -12,12 +12,13 @@ import * as AddedTokens from "./AddedTokens.ts"
 import { original, slice } from "./Aligned.ts"
 import * as Decoder from "./Decoder.ts"
 import * as Decoding from "./Decoding.ts"
+import * as HuggingFaceFolder from "./HuggingFaceFolder.ts"
 import * as Normalizer from "./Normalizer.ts"
 import * as PreTokenizer from "./PreTokenizer.ts"
 import type { Problem } from "./Problem.ts"
 import * as Template from "./Template.ts"
 import { TokenIds } from "./TokenIds.ts"
-import { fileError, fileName, render } from "./TokenizerFile.ts"
+import { fileError, fileName } from "./TokenizerFile.ts"
 import type { AddedToken, TokenizerJson } from "./TokenizerJson.ts"
 import * as TokenModel from "./TokenModel.ts"
 
@@ -30,8 +31,12 @@ export interface Options {
   readonly endOfText?: string
   readonly padToken?: string
   readonly unknownToken?: string
-  /** Files to save besides tokenizer.json. */
+  /** What further special tokens are for: all of it is written into the saved tokenizer_config.json. */
+  readonly roles?: HuggingFaceFolder.Roles
+  /** Files to save besides tokenizer.json, instead of those that would be made, or more. */
   readonly files?: { readonly [fileName: string]: string }
+  /** Default: fails, since a tokenizer.json holds no chat template. */
+  readonly applyChatTemplate?: Tokenizer.Service["applyChatTemplate"]
 }
 
 /** Special tokens by what they are for, in the order in which a vocabulary is searched for them. */
@@ -129,9 +134,17 @@ const build = (definition: TokenizerJson, options: Options): Either.Either<Token
       return { ids: ids.toArray(), offsets }
     }
 
-    const end = options.endOfText ?? endsOfText.find((token) => Object.hasOwn(specialTokens, token))
-    const pad = options.padToken ?? pads.find((token) => idOf(token) !== undefined)
+    const end =
+      options.endOfText ?? options.roles?.eos_token ?? endsOfText.find((token) => Object.hasOwn(specialTokens, token))
+    const pad = options.padToken ?? options.roles?.pad_token ?? pads.find((token) => idOf(token) !== undefined)
     const unknownToken = options.unknownToken === undefined ? model.unknownToken : idOf(options.unknownToken)
+    const written = (id: number | undefined) => (id === undefined ? undefined : tokens[id])
+    const roles: HuggingFaceFolder.Roles = {
+      ...options.roles,
+      eos_token: written(idOf(end)),
+      pad_token: written(idOf(pad)),
+      unk_token: options.roles?.unk_token ?? written(unknownToken)
+    }
     const decoding = Decoding.make({ tokens, specialIds, decode, spec: definition.decoder })
     let files: Tokenizer.Service["files"] | undefined
 
@@ -149,8 +162,9 @@ const build = (definition: TokenizerJson, options: Options): Either.Either<Token
       encodeWithSpecialTokens: (text) => encode(text, false),
       encodeWithOffsets,
       ...decoding,
+      ...(options.applyChatTemplate && { applyChatTemplate: options.applyChatTemplate }),
       get files() {
-        files ??= { [fileName]: render(definition), ...options.files }
+        files ??= { ...HuggingFaceFolder.render(definition, roles), ...options.files }
         return files
       }
     })

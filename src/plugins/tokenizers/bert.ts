@@ -1,0 +1,131 @@
+/**
+ * BERT's tokenizer from its `vocab.txt`: words are cut at spaces and punctuation, then into the longest pieces there are.
+ *
+ * What the vocabulary does not tell is in the config, else in a `tokenizer_config.json` beside it, else as in the original
+ * English model: lower case without accents, Chinese characters apart. A multilingual cased model sets `do_lower_case: false`.
+ * Source: Devlin et al. 2018; google-research/bert, tokenization.py.
+ */
+import * as Path from "@effect/platform/Path"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as Plugin from "../../core/Plugin.ts"
+import { TokenizerFileError, TokenizerKind } from "../../core/Tokenizer.ts"
+import * as Pipeline from "../../core/tokenizer/Pipeline.ts"
+import type { AddedToken, TokenizerJson } from "../../core/tokenizer/TokenizerJson.ts"
+import * as FolderConfig from "./huggingface/FolderConfig.ts"
+import { locate, readText } from "./TokenizerFolder.ts"
+
+const switchOf = (description: string) => Schema.optional(Schema.Boolean).annotations({ description })
+const tokenOf = (token: string, use: string) =>
+  Schema.optionalWith(Schema.NonEmptyString, { default: () => token }).annotations({ description: use })
+
+const Config = Schema.Struct({
+  path: Schema.NonEmptyString.annotations({
+    description: "A vocab.txt with one token a line, or the folder that holds it.",
+    examples: ["bert-base-uncased/vocab.txt"]
+  }),
+  do_lower_case: switchOf("Text is made lower case. Default true."),
+  strip_accents: switchOf("Accents are taken away. Default: as do_lower_case."),
+  tokenize_chinese_chars: switchOf("Every Chinese character is a word. Default true."),
+  unk_token: tokenOf("[UNK]", "Stands for words that cannot be written."),
+  sep_token: tokenOf("[SEP]", "Ends a text."),
+  pad_token: tokenOf("[PAD]", "Fills rows of a batch."),
+  cls_token: tokenOf("[CLS]", "Begins an input."),
+  mask_token: tokenOf("[MASK]", "Stands for a word to be guessed.")
+})
+
+const remedy = "Give a vocab.txt, whose line n is the token of id n − 1, or the folder that holds it."
+
+export const BertTokenizer = Plugin.make(TokenizerKind, "bert", {
+  description: "BERT's WordPiece from a vocab.txt",
+  config: Config,
+  make: ({ path, ...given }) =>
+    Effect.gen(function* () {
+      const file = yield* locate(path, ["vocab.txt"], remedy)
+      const folder = yield* FolderConfig.read((yield* Path.Path).dirname(file))
+      const vocabulary = readVocabulary(yield* readText(file, remedy))
+      for (const role of ["unk_token", "sep_token", "cls_token"] as const) {
+        if (Object.hasOwn(vocabulary, given[role])) continue
+        const details = `has no line ${given[role]}, which is the ${role}.`
+        return yield* new TokenizerFileError({
+          path: file,
+          key: "",
+          details,
+          remedy: `Set ${role} to a token of the file.`
+        })
+      }
+      const definition = toTokenizerJson(vocabulary, {
+        ...given,
+        do_lower_case: given.do_lower_case ?? folder.do_lower_case ?? true,
+        strip_accents: given.strip_accents ?? folder.strip_accents ?? null,
+        tokenize_chinese_chars: given.tokenize_chinese_chars ?? folder.tokenize_chinese_chars ?? true
+      })
+      const { cls_token, mask_token, pad_token, sep_token, unk_token } = given
+      return yield* Pipeline.make(definition, {
+        path: file,
+        endOfText: sep_token,
+        roles: { unk_token, sep_token, pad_token, cls_token, mask_token }
+      })
+    })
+})
+
+type Vocabulary = { readonly [token: string]: number }
+
+/** Of equal lines the last counts; an empty line is an id without a token. */
+const readVocabulary = (text: string): Vocabulary => {
+  const vocabulary: Record<string, number> = Object.create(null)
+  for (const [id, line] of text.split(/\r\n|\n/).entries()) if (line !== "") vocabulary[line] = id
+  return vocabulary
+}
+
+type Switch = "do_lower_case" | "strip_accents" | "tokenize_chinese_chars"
+
+interface Settings extends Omit<typeof Config.Type, "path" | Switch> {
+  readonly do_lower_case: boolean
+  readonly strip_accents: boolean | null
+  readonly tokenize_chinese_chars: boolean
+}
+
+const toTokenizerJson = (vocabulary: Vocabulary, settings: Settings): TokenizerJson => {
+  const { cls_token, mask_token, pad_token, sep_token, unk_token } = settings
+  const special = [...new Set([pad_token, unk_token, cls_token, sep_token, mask_token])]
+  const around = (token: string, type_id: number) => ({ SpecialToken: { id: token, type_id } })
+  const single = [around(cls_token, 0), { Sequence: { id: "A", type_id: 0 } }, around(sep_token, 0)] as const
+  return {
+    version: "1.0",
+    truncation: null,
+    padding: null,
+    added_tokens: special
+      .flatMap((content): ReadonlyArray<AddedToken> => {
+        const id = vocabulary[content]
+        return id === undefined
+          ? []
+          : [{ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true }]
+      })
+      .sort((a, b) => a.id - b.id),
+    normalizer: {
+      type: "BertNormalizer",
+      clean_text: true,
+      handle_chinese_chars: settings.tokenize_chinese_chars,
+      strip_accents: settings.strip_accents,
+      lowercase: settings.do_lower_case
+    },
+    pre_tokenizer: { type: "BertPreTokenizer" },
+    post_processor: {
+      type: "TemplateProcessing",
+      single,
+      pair: [...single, { Sequence: { id: "B", type_id: 1 } }, around(sep_token, 1)],
+      special_tokens: Object.fromEntries(
+        [cls_token, sep_token].map((id) => [id, { id, ids: [vocabulary[id] ?? 0], tokens: [id] }])
+      )
+    },
+    decoder: { type: "WordPiece", prefix: "##", cleanup: true },
+    model: {
+      type: "WordPiece",
+      unk_token,
+      continuing_subword_prefix: "##",
+      max_input_chars_per_word: 100,
+      vocab: vocabulary
+    }
+  }
+}

@@ -1,0 +1,140 @@
+/**
+ * A tiktoken rank file as a vocabulary with merges.
+ *
+ * Each line is a token's bytes in base64 and its rank, which is its id. tiktoken merges any two neighbours whose bytes
+ * together are a token, the lowest rank first; a tokenizer.json names the pairs. The pair of a token is what is left of its
+ * bytes when all tokens of lower rank have been merged: inside a word, too, those merges come first, so no other pair can
+ * meet. A token that this does not leave as a pair (no trainer makes such) gets every pair that its bytes split into.
+ */
+import * as Either from "effect/Either"
+import { byteToCharacter } from "../../../core/tokenizer/ByteAlphabet.ts"
+import * as PairTable from "../../../core/tokenizer/PairTable.ts"
+import type { Problem } from "../../../core/tokenizer/Problem.ts"
+
+export interface Ranks {
+  /** Tokens in the byte-level alphabet, by rank. */
+  readonly vocabulary: { readonly [token: string]: number }
+  readonly merges: ReadonlyArray<readonly [string, string]>
+}
+
+export const parse = (text: string): Either.Either<Ranks, Problem> => {
+  const ranked: Array<readonly [token: string, rank: number]> = []
+  let start = 0
+  for (let line = 1; start < text.length; line++) {
+    const newline = text.indexOf("\n", start)
+    const end = newline < 0 ? text.length : newline
+    const space = text.indexOf(" ", start)
+    if (text.slice(start, end).trim() !== "") {
+      const token = space < 0 || space > end ? undefined : fromBase64(text.slice(start, space))
+      const rank = text.slice(space + 1, end).trimEnd()
+      if (token === undefined || token === "" || !/^[0-9]+$/.test(rank)) {
+        const shown = JSON.stringify(text.slice(start, Math.min(end, start + 40)))
+        return Either.left({
+          key: `line ${line}`,
+          details: `is ${shown}, not a token in base64, a space and its rank.`
+        })
+      }
+      ranked.push([token, Number(rank)])
+    }
+    start = end + 1
+  }
+  ranked.sort(([, a], [, b]) => a - b)
+  const vocabulary: Record<string, number> = Object.create(null)
+  for (const [token, rank] of ranked) vocabulary[token] = rank
+  const absent = byteToCharacter.findIndex((character) => vocabulary[character] === undefined)
+  if (absent >= 0) {
+    return Either.left({ key: "", details: `has no rank for byte ${absent}, so that some texts could not be encoded.` })
+  }
+  return Either.right({ vocabulary, merges: recover(ranked, vocabulary) })
+}
+
+const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+const digitOf = Int8Array.from({ length: 128 }, (_, unit) => digits.indexOf(String.fromCharCode(unit)))
+
+/** The byte-level characters of bytes in base64, or undefined. Faster than a decoder that makes bytes of each. */
+const fromBase64 = (base64: string): string | undefined => {
+  const end = base64.endsWith("==") ? base64.length - 2 : base64.endsWith("=") ? base64.length - 1 : base64.length
+  let token = ""
+  let bits = 0
+  let width = 0
+  for (let i = 0; i < end; i++) {
+    const digit = digitOf[base64.charCodeAt(i)] ?? -1
+    if (digit < 0) return undefined
+    bits = ((bits << 6) | digit) & 0xfff
+    width += 6
+    if (width < 8) continue
+    width -= 8
+    token += byteToCharacter[(bits >> width) & 0xff]
+  }
+  return base64.length % 4 === 0 ? token : undefined
+}
+
+/** The merges of tokens in the order of their ranks. */
+const recover = (
+  ranked: ReadonlyArray<readonly [token: string, rank: number]>,
+  vocabulary: Ranks["vocabulary"]
+): Ranks["merges"] => {
+  const merges: Array<readonly [string, string]> = []
+  const table = PairTable.make(ranked.length)
+  const halve = halver(vocabulary, table)
+  for (const [token, rank] of ranked) {
+    if (token.length === 1) continue
+    const halves = halve(token)
+    if (halves !== undefined) {
+      merges.push([token.slice(0, halves.at), token.slice(halves.at)])
+      table.set(halves.left, halves.right, rank)
+      continue
+    }
+    for (let at = 1; at < token.length; at++) {
+      const pair = [token.slice(0, at), token.slice(at)] as const
+      const [left, right] = [vocabulary[pair[0]], vocabulary[pair[1]]]
+      if (left === undefined || right === undefined) continue
+      merges.push(pair)
+      table.set(left, right, rank)
+    }
+  }
+  return merges
+}
+
+interface Halves {
+  readonly at: number
+  readonly left: number
+  readonly right: number
+}
+
+/** The two parts of a token after all merges of the table, lowest rank first; undefined when there are more. */
+const halver = (
+  vocabulary: Ranks["vocabulary"],
+  table: PairTable.PairTable
+): ((token: string) => Halves | undefined) => {
+  const byteIds = new Int32Array(0x200)
+  for (const character of byteToCharacter) byteIds[character.charCodeAt(0)] = vocabulary[character] ?? -1
+  const ids: Array<number> = []
+  const starts: Array<number> = []
+  /** What part i and the part before it merge to, or −1. */
+  const ranks: Array<number> = []
+  return (token) => {
+    let count = token.length
+    for (let i = 0; i < count; i++) {
+      ids[i] = byteIds[token.charCodeAt(i)]!
+      starts[i] = i
+      ranks[i] = i === 0 ? -1 : table.get(ids[i - 1]!, ids[i]!)
+    }
+    for (; count > 2; count--) {
+      let at = 0
+      for (let i = 1; i < count; i++) {
+        if (ranks[i]! >= 0 && (at === 0 || ranks[i]! < ranks[at]!)) at = i
+      }
+      if (at === 0) return undefined
+      ids[at - 1] = ranks[at]!
+      for (let i = at + 1; i < count; i++) {
+        ids[i - 1] = ids[i]!
+        starts[i - 1] = starts[i]!
+        ranks[i - 1] = ranks[i]!
+      }
+      if (at > 1) ranks[at - 1] = table.get(ids[at - 2]!, ids[at - 1]!)
+      if (at < count - 1) ranks[at] = table.get(ids[at - 1]!, ids[at]!)
+    }
+    return { at: starts[1]!, left: ids[0]!, right: ids[1]! }
+  }
+}
