@@ -1,0 +1,226 @@
+/**
+ * A SentencePiece model as a tokenizer.json with the same ids.
+ *
+ * The character map goes over as it is, extra white space is taken away by replacing runs of spaces, and spaces become ▁ with
+ * one before the text. User-defined pieces are found before all others: in Unigram they have the score that SentencePiece gives
+ * them; elsewhere they are added tokens, so that a text which begins with one has no ▁ before it. Control pieces are special
+ * tokens, which text never gives. Of a `WORD` model each unknown word is a token, while SentencePiece joins neighbours.
+ * Source: SentencePiece 0.2, sentencepiece_model.proto, normalizer.cc, bpe_model.cc, unigram_model.cc.
+ */
+import * as Either from "effect/Either"
+import { encodeBase64 } from "effect/Encoding"
+import type { Roles } from "../../../core/tokenizer/HuggingFaceFolder.ts"
+import type { Problem } from "../../../core/tokenizer/Problem.ts"
+import type {
+  AddedToken,
+  Normalizer,
+  PostProcessor,
+  PreTokenizer,
+  TokenizerJson
+} from "../../../core/tokenizer/TokenizerJson.ts"
+import {
+  type ModelProto,
+  TrainerSpec_ModelType as ModelType,
+  type TrainerSpec,
+  ModelProto_SentencePiece_Type as Type
+} from "./gen/sentencepiece_model_pb.ts"
+import * as Merges from "./Merges.ts"
+
+export interface Ends {
+  readonly add_bos_token: boolean
+  readonly add_eos_token: boolean
+}
+
+export interface Translation {
+  readonly definition: TokenizerJson
+  readonly roles: Roles
+}
+
+/** A piece with its id. */
+interface Piece {
+  readonly id: number
+  readonly text: string
+  readonly score: number
+  readonly type: Type
+}
+
+export const toTokenizerJson = (model: ModelProto, ends: Ends): Either.Either<Translation, Problem> =>
+  Either.gen(function* () {
+    const trainer = model.trainerSpec
+    const normalizer = model.normalizerSpec
+    const pieces = model.pieces.map(({ piece, score, type }, id): Piece => ({ id, text: piece, score, type }))
+    if (pieces.length === 0) return yield* problem("pieces", "are missing: it is no SentencePiece model.")
+    if (trainer === undefined)
+      return yield* problem("trainer_spec", "is missing, so that the kind of model is unknown.")
+    if (trainer.treatWhitespaceAsSuffix) {
+      return yield* problem("trainer_spec.treat_whitespace_as_suffix", "is true, which codex does not support.")
+    }
+    const unknown = pieces.find(({ type }) => type === Type.UNKNOWN)
+    if (unknown === undefined) return yield* problem("pieces", "lack one of type UNKNOWN.")
+
+    const unused = pieces.find(({ type }) => type === Type.UNUSED)
+    if (unused !== undefined) {
+      return yield* problem(`pieces[${unused.id}]`, "has the type UNUSED, which codex does not support.")
+    }
+
+    const unigram = trainer.modelType === ModelType.UNIGRAM
+    const isAdded = ({ type }: Piece) =>
+      type === Type.CONTROL || type === Type.UNKNOWN || (type === Type.USER_DEFINED && !unigram)
+    const control = (id: number) => (pieces[id]?.type === Type.CONTROL ? pieces[id].text : undefined)
+    const roles: Roles = {
+      bos_token: control(trainer.bosId),
+      eos_token: control(trainer.eosId),
+      unk_token: unknown.text,
+      pad_token: control(trainer.padId)
+    }
+    const spaces: Spaces = {
+      mark: (normalizer?.escapeWhitespaces ?? true) ? "▁" : " ",
+      prefix: !(normalizer?.addDummyPrefix ?? true)
+        ? "never"
+        : pieces.some((piece) => piece.type === Type.USER_DEFINED && isAdded(piece))
+          ? "first"
+          : "always",
+      removeExtra: normalizer?.removeExtraWhitespaces ?? true
+    }
+    return {
+      roles,
+      definition: {
+        version: "1.0",
+        truncation: null,
+        padding: null,
+        added_tokens: pieces.filter(isAdded).map(addedToken),
+        normalizer: normalizerOf(normalizer?.precompiledCharsmap ?? new Uint8Array(), spaces),
+        pre_tokenizer: preTokenizerOf(pieces, spaces, trainer.modelType === ModelType.WORD),
+        post_processor: templateOf(pieces, trainer, ends),
+        decoder: {
+          type: "Sequence",
+          decoders: [
+            { type: "Replace", pattern: { String: "▁" }, content: " " },
+            { type: "ByteFallback" },
+            { type: "Fuse" },
+            ...(spaces.prefix === "never" ? [] : [{ type: "Strip", content: " ", start: 1, stop: 0 } as const])
+          ]
+        },
+        model: modelOf(pieces, unknown, trainer)
+      }
+    }
+  })
+
+const problem = (key: string, details: string) => Either.left({ key, details })
+
+const addedToken = ({ id, text, type }: Piece): AddedToken => ({
+  id,
+  content: text,
+  single_word: false,
+  lstrip: false,
+  rstrip: false,
+  normalized: false,
+  special: type !== Type.USER_DEFINED
+})
+
+interface Spaces {
+  /** What stands for a space. */
+  readonly mark: string
+  /** Whether one is put before the text: "first" leaves out text that follows an added token. */
+  readonly prefix: "always" | "first" | "never"
+  readonly removeExtra: boolean
+}
+
+const normalizerOf = (charsmap: Uint8Array, { mark, prefix, removeExtra }: Spaces): Normalizer => ({
+  type: "Sequence",
+  normalizers: [
+    ...(charsmap.length === 0 ? [] : [{ type: "Precompiled", precompiled_charsmap: encodeBase64(charsmap) } as const]),
+    ...(removeExtra
+      ? [
+          // A ▁ that the text spells is a space at its end only, as in SentencePiece.
+          { type: "Replace", pattern: { Regex: "\\A +|[ ▁]+\\z" }, content: "" } as const,
+          { type: "Replace", pattern: { Regex: " {2,}" }, content: " " } as const
+        ]
+      : []),
+    ...(prefix === "always" ? [{ type: "Prepend", prepend: mark } as const] : []),
+    ...(mark === " " ? [] : [{ type: "Replace", pattern: { String: " " }, content: mark } as const])
+  ]
+})
+
+/**
+ * SentencePiece segments a whole text at once. Where no piece has a ▁ after another character, cutting before ▁ gives the
+ * same ids, and words can be remembered.
+ */
+const preTokenizerOf = (
+  pieces: ReadonlyArray<Piece>,
+  { mark, prefix }: Spaces,
+  words: boolean
+): PreTokenizer | null => {
+  const texts = pieces.flatMap(({ text, type }) => (type === Type.NORMAL || type === Type.USER_DEFINED ? [text] : []))
+  const marks = texts.includes("▁") && mark === "▁"
+  const single = words || (marks && texts.every((text) => text.lastIndexOf("▁") <= 0))
+  const runs = marks && texts.every((text) => /^▁*[^▁]*$/.test(text))
+  const steps: ReadonlyArray<PreTokenizer> = [
+    ...(single || prefix === "first"
+      ? [
+          {
+            type: "Metaspace",
+            replacement: mark,
+            prepend_scheme: prefix === "first" ? "first" : "never",
+            split: single
+          } as const
+        ]
+      : []),
+    ...(!single && runs
+      ? [{ type: "Split", pattern: { Regex: "▁+[^▁]*|[^▁]+" }, behavior: "Isolated", invert: false } as const]
+      : [])
+  ]
+  const [only] = steps
+  return only === undefined ? null : steps.length === 1 ? only : { type: "Sequence", pretokenizers: steps }
+}
+
+const templateOf = (pieces: ReadonlyArray<Piece>, trainer: TrainerSpec, ends: Ends): PostProcessor | null => {
+  const control = (id: number, wanted: boolean) =>
+    pieces.filter((piece) => wanted && piece.id === id && piece.type === Type.CONTROL)
+  const before = control(trainer.bosId, ends.add_bos_token)
+  const after = control(trainer.eosId, ends.add_eos_token)
+  if (before.length + after.length === 0) return null
+  const around = (sequence: "A" | "B", type_id: number) => {
+    const special = ({ text }: Piece) => ({ SpecialToken: { id: text, type_id } })
+    return [...before.map(special), { Sequence: { id: sequence, type_id } }, ...after.map(special)]
+  }
+  return {
+    type: "TemplateProcessing",
+    single: around("A", 0),
+    pair: [...around("A", 0), ...around("B", 1)],
+    special_tokens: Object.fromEntries(
+      [...before, ...after].map(({ id, text }) => [text, { id: text, ids: [id], tokens: [text] }])
+    )
+  }
+}
+
+const modelOf = (pieces: ReadonlyArray<Piece>, unknown: Piece, trainer: TrainerSpec): TokenizerJson["model"] => {
+  if (trainer.modelType === ModelType.UNIGRAM) {
+    // What SentencePiece gives a user-defined piece, so that it is always found: 0.1 below the best score, or below 0.
+    const best = pieces.reduce((most, { score, type }) => (type === Type.NORMAL ? Math.max(most, score) : most), 0)
+    const bytes = (text: string) => new TextEncoder().encode(text).length
+    return {
+      type: "Unigram",
+      unk_id: unknown.id,
+      byte_fallback: trainer.byteFallback,
+      vocab: pieces.map(({ score, text, type }) => [
+        text,
+        type === Type.USER_DEFINED ? bytes(text) * best - 0.1 : score
+      ])
+    }
+  }
+  const vocab = Object.fromEntries(pieces.map(({ id, text }) => [text, id]))
+  if (trainer.modelType === ModelType.WORD) return { type: "WordLevel", unk_token: unknown.text, vocab }
+  return {
+    type: "BPE",
+    dropout: null,
+    unk_token: unknown.text,
+    continuing_subword_prefix: null,
+    end_of_word_suffix: null,
+    fuse_unk: true,
+    byte_fallback: trainer.byteFallback,
+    ignore_merges: false,
+    vocab,
+    merges: trainer.modelType === ModelType.BPE ? Merges.make(pieces.filter(({ type }) => type === Type.NORMAL)) : []
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * The example of docs: words between white space, each with the id of its place in a list; other words are `<unk>`.
+ *
+ * It is written as a package of one's own would be, from the smallest primitives that `Tokenizer.make` takes. White space is
+ * not kept: decoding writes one space between words. A file is UTF-8 with one word a line.
+ */
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as Plugin from "../../core/Plugin.ts"
+import { Tokenizer, TokenizerFileError, TokenizerKind, UnknownToken } from "../../core/Tokenizer.ts"
+
+const Config = Schema.Struct({
+  vocabulary: Schema.optionalWith(Schema.Array(Schema.NonEmptyTrimmedString), { default: () => [] }).annotations({
+    description: "The words, in the order of their ids."
+  }),
+  path: Schema.optional(Schema.NonEmptyString).annotations({
+    description: "A file with further words, one a line."
+  }),
+  lower: Schema.optionalWith(Schema.Boolean, { default: () => false }).annotations({
+    description: "Text is made lower case before words are looked up."
+  })
+})
+
+export const WhitespaceTokenizer = Plugin.make(TokenizerKind, "whitespace", {
+  description: "words between white space, from a list of words",
+  config: Config,
+  make: ({ lower, path, vocabulary }) =>
+    Effect.gen(function* () {
+      const listed = path === undefined ? [] : wordsOf(yield* read(path))
+      const unknown = 0
+      const tokens = ["<unk>", ...new Set([...vocabulary, ...listed].filter((word) => word !== "<unk>"))]
+      const ids = new Map(tokens.map((token, id) => [token, id]))
+
+      return Tokenizer.make({
+        vocabularySize: tokens.length,
+        byteLevel: false,
+        specialTokens: {},
+        endOfText: undefined,
+        unknownToken: unknown,
+        token: (id) => tokens[id],
+        encode: (text) =>
+          Int32Array.from(wordsOf(lower ? text.toLowerCase() : text), (word) => ids.get(word) ?? unknown),
+        decode: (sequence) =>
+          Effect.map(
+            Effect.forEach(sequence, (id) => {
+              const token = tokens[id]
+              return token === undefined
+                ? Effect.fail(new UnknownToken({ id, vocabularySize: tokens.length }))
+                : Effect.succeed(token)
+            }),
+            (words) => words.join(" ")
+          ),
+        files: { "vocabulary.txt": `${tokens.slice(1).join("\n")}\n` }
+      })
+    })
+})
+
+const wordsOf = (text: string): ReadonlyArray<string> => text.split(/\s+/).filter((word) => word !== "")
+
+const read = (path: string): Effect.Effect<string, TokenizerFileError, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    return yield* Effect.mapError(
+      fs.readFileString(path),
+      (cause) =>
+        new TokenizerFileError({
+          path,
+          key: "",
+          details: `cannot be read (${cause.message}).`,
+          remedy: "Give a text file with one word a line."
+        })
+    )
+  })
