@@ -43,12 +43,12 @@ export const read = (
     let middle = 0
     let end = 0
     if (typeof merge === "string") {
+      // The first line of a merges.txt.
+      if (merge.charCodeAt(0) === HASH && merge.startsWith("#version")) continue
       if (merge.length > units.length) {
         const [first = "", second = ""] = merge.split(" ")
         return needs(i, first.length > longest ? first : second)
       }
-      // The first line of a merges.txt.
-      if (merge.charCodeAt(0) === HASH && merge.startsWith("#version")) continue
       let spaces = 0
       for (let at = 0; at < merge.length; at++) {
         const unit = merge.charCodeAt(at)

@@ -28,7 +28,7 @@ export const make = (
     if (unknown >= tokens.length) {
       return yield* Either.left({
         key: "model.unk_id",
-        details: `is ${unknown}, but ids end at ${tokens.length - 1}.`
+        details: `is ${unknown}, but there are ${tokens.length} tokens.`
       })
     }
     const idOf = (token: string) => {
