@@ -29,7 +29,7 @@ const Config = Schema.Struct({
 const remedy = "Give the .model file that SentencePiece's trainer wrote."
 
 export const SentencePieceTokenizer = Plugin.make(TokenizerKind, "sentencepiece", {
-  description: "SentencePiece's .model files: Unigram, BPE, words and characters",
+  description: "SentencePiece's .model files: Unigram, BPE and characters",
   config: Config,
   make: ({ path, ...ends }) =>
     Effect.gen(function* () {

@@ -4,7 +4,8 @@
  * The character map goes over as it is, extra white space is taken away by replacing runs of spaces, and spaces become ▁ with
  * one before the text. User-defined pieces are found before all others: in Unigram they have the score that SentencePiece gives
  * them; elsewhere they are added tokens, so that a text which begins with one has no ▁ before it. Control pieces are special
- * tokens, which text never gives. Of a `WORD` model each unknown word is a token, while SentencePiece joins neighbours.
+ * tokens, which text never gives. Models of whole words are refused: SentencePiece joins neighbouring unknown words to one
+ * token, which a tokenizer.json cannot say.
  * Source: SentencePiece 0.2, sentencepiece_model.proto, normalizer.cc, bpe_model.cc, unigram_model.cc.
  */
 import * as Either from "effect/Either"
@@ -52,6 +53,9 @@ export const toTokenizerJson = (model: ModelProto, ends: Ends): Either.Either<Tr
     if (pieces.length === 0) return yield* problem("pieces", "are missing: it is no SentencePiece model.")
     if (trainer === undefined)
       return yield* problem("trainer_spec", "is missing, so that the kind of model is unknown.")
+    if (trainer.modelType === ModelType.WORD) {
+      return yield* problem("trainer_spec.model_type", "is WORD, which codex does not support.")
+    }
     if (trainer.treatWhitespaceAsSuffix) {
       return yield* problem("trainer_spec.treat_whitespace_as_suffix", "is true, which codex does not support.")
     }
@@ -90,7 +94,7 @@ export const toTokenizerJson = (model: ModelProto, ends: Ends): Either.Either<Tr
         padding: null,
         added_tokens: pieces.filter(isAdded).map(addedToken),
         normalizer: normalizerOf(normalizer?.precompiledCharsmap ?? new Uint8Array(), spaces),
-        pre_tokenizer: preTokenizerOf(pieces, spaces, trainer.modelType === ModelType.WORD),
+        pre_tokenizer: preTokenizerOf(pieces, spaces),
         post_processor: templateOf(pieces, trainer, ends),
         decoder: {
           type: "Sequence",
@@ -114,7 +118,8 @@ const addedToken = ({ id, text, type }: Piece): AddedToken => ({
   single_word: false,
   lstrip: false,
   rstrip: false,
-  normalized: false,
+  // A ▁ is found in the text that has them.
+  normalized: text.includes("▁"),
   special: type !== Type.USER_DEFINED
 })
 
@@ -146,14 +151,10 @@ const normalizerOf = (charsmap: Uint8Array, { mark, prefix, removeExtra }: Space
  * SentencePiece segments a whole text at once. Where no piece has a ▁ after another character, cutting before ▁ gives the
  * same ids, and words can be remembered.
  */
-const preTokenizerOf = (
-  pieces: ReadonlyArray<Piece>,
-  { mark, prefix }: Spaces,
-  words: boolean
-): PreTokenizer | null => {
+const preTokenizerOf = (pieces: ReadonlyArray<Piece>, { mark, prefix }: Spaces): PreTokenizer | null => {
   const texts = pieces.flatMap(({ text, type }) => (type === Type.NORMAL || type === Type.USER_DEFINED ? [text] : []))
   const marks = texts.includes("▁") && mark === "▁"
-  const single = words || (marks && texts.every((text) => text.lastIndexOf("▁") <= 0))
+  const single = marks && texts.every((text) => text.lastIndexOf("▁") <= 0)
   const runs = marks && texts.every((text) => /^▁*[^▁]*$/.test(text))
   const steps: ReadonlyArray<PreTokenizer> = [
     ...(single || prefix === "first"
@@ -210,7 +211,6 @@ const modelOf = (pieces: ReadonlyArray<Piece>, unknown: Piece, trainer: TrainerS
     }
   }
   const vocab = Object.fromEntries(pieces.map(({ id, text }) => [text, id]))
-  if (trainer.modelType === ModelType.WORD) return { type: "WordLevel", unk_token: unknown.text, vocab }
   return {
     type: "BPE",
     dropout: null,
