@@ -25,7 +25,15 @@ export { type PluginInfo, Registry } from "./core/Registry.ts"
 export { RunConfig } from "./core/RunConfig.ts"
 export * as Safetensors from "./core/Safetensors.ts"
 export { TokenCache, TokenFileError } from "./core/TokenFile.ts"
-export { Tokenizer, TokenizerFileError, TokenizerKind, UnknownToken } from "./core/Tokenizer.ts"
+export {
+  type ChatMessage,
+  type ChatOptions,
+  ChatTemplateError,
+  Tokenizer,
+  TokenizerFileError,
+  TokenizerKind,
+  UnknownToken
+} from "./core/Tokenizer.ts"
 export { TokenizerTrainError, TokenizerTrainer, TokenizerTrainerKind } from "./core/TokenizerTrainer.ts"
 export { Tracker, TrackerError, TrackerKind } from "./core/Tracker.ts"
 export * as Training from "./core/Training.ts"
@@ -57,8 +65,13 @@ export { BitsPerByte } from "./plugins/metrics/bits_per_byte.ts"
 export { Loss } from "./plugins/metrics/loss.ts"
 export { Perplexity } from "./plugins/metrics/perplexity.ts"
 export { Decoder } from "./plugins/models/decoder.ts"
+export { BertTokenizer } from "./plugins/tokenizers/bert.ts"
 export { BpeTokenizer, BpeTrainer } from "./plugins/tokenizers/bpe.ts"
 export { ByteTokenizer } from "./plugins/tokenizers/byte.ts"
+export { HuggingFaceTokenizer } from "./plugins/tokenizers/huggingface.ts"
+export { SentencePieceTokenizer } from "./plugins/tokenizers/sentencepiece.ts"
+export { TiktokenTokenizer } from "./plugins/tokenizers/tiktoken.ts"
+export { WhitespaceTokenizer } from "./plugins/tokenizers/whitespace.ts"
 export { Ndjson } from "./plugins/trackers/ndjson.ts"
 export * as OnnxBackend from "./services/OnnxBackend.ts"
 export * as PluginLoader from "./services/PluginLoader.ts"

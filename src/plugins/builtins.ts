@@ -11,8 +11,13 @@ import { BitsPerByte } from "./metrics/bits_per_byte.ts"
 import { Loss } from "./metrics/loss.ts"
 import { Perplexity } from "./metrics/perplexity.ts"
 import { Decoder } from "./models/decoder.ts"
+import { BertTokenizer } from "./tokenizers/bert.ts"
 import { BpeTokenizer, BpeTrainer } from "./tokenizers/bpe.ts"
 import { ByteTokenizer } from "./tokenizers/byte.ts"
+import { HuggingFaceTokenizer } from "./tokenizers/huggingface.ts"
+import { SentencePieceTokenizer } from "./tokenizers/sentencepiece.ts"
+import { TiktokenTokenizer } from "./tokenizers/tiktoken.ts"
+import { WhitespaceTokenizer } from "./tokenizers/whitespace.ts"
 import { Ndjson } from "./trackers/ndjson.ts"
 
 export const builtins = Plugin.group(
@@ -25,5 +30,10 @@ export const builtins = Plugin.group(
   BpeTokenizer,
   BpeTrainer,
   ByteTokenizer,
+  HuggingFaceTokenizer,
+  TiktokenTokenizer,
+  SentencePieceTokenizer,
+  BertTokenizer,
+  WhitespaceTokenizer,
   Ndjson
 ).from("codex")

@@ -4,14 +4,11 @@
  * The model becomes a tokenizer.json with the same ids (sentencepiece/Translate.ts says how). SentencePiece itself puts
  * nothing around a text; models that expect it (Llama's begins with `<s>`, T5's ends with `</s>`) say so in the config.
  */
-import { fromBinary } from "@bufbuild/protobuf"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Plugin from "../../core/Plugin.ts"
 import { TokenizerFileError, TokenizerKind } from "../../core/Tokenizer.ts"
 import * as Pipeline from "../../core/tokenizer/Pipeline.ts"
-import { ModelProtoSchema } from "./sentencepiece/gen/sentencepiece_model_pb.ts"
-import * as Translate from "./sentencepiece/Translate.ts"
 import { locate, readBytes } from "./TokenizerFolder.ts"
 
 const flag = (description: string) =>
@@ -34,14 +31,11 @@ export const SentencePieceTokenizer = Plugin.make(TokenizerKind, "sentencepiece"
   make: ({ path, ...ends }) =>
     Effect.gen(function* () {
       const file = yield* locate(path, ["tokenizer.model", "spiece.model", "sentencepiece.bpe.model"], remedy)
-      const fail = (key: string, details: string) => new TokenizerFileError({ path: file, key, details, remedy })
       const bytes = yield* readBytes(file, remedy)
-      const model = yield* Effect.try({
-        try: () => fromBinary(ModelProtoSchema, bytes),
-        catch: (cause) => fail("", `is no SentencePiece model (${cause instanceof Error ? cause.message : cause}).`)
-      })
-      const { definition, roles } = yield* Effect.mapError(Translate.toTokenizerJson(model, ends), ({ details, key }) =>
-        fail(key, details)
+      const ModelFile = yield* Effect.promise(() => import("./sentencepiece/ModelFile.ts"))
+      const { definition, roles } = yield* Effect.mapError(
+        ModelFile.read(bytes, ends),
+        (problem) => new TokenizerFileError({ path: file, remedy, ...problem })
       )
       return yield* Pipeline.make(definition, { path: file, roles })
     })

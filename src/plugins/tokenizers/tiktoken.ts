@@ -13,10 +13,10 @@ import { TokenizerFileError, TokenizerKind } from "../../core/Tokenizer.ts"
 import * as Pipeline from "../../core/tokenizer/Pipeline.ts"
 import type { TokenizerJson } from "../../core/tokenizer/TokenizerJson.ts"
 import { locate, readText } from "./TokenizerFolder.ts"
-import { type Encoding, encodings } from "./tiktoken/Encodings.ts"
+import * as Encodings from "./tiktoken/Encodings.ts"
 import * as Ranks from "./tiktoken/Ranks.ts"
 
-const names = ["gpt2", "r50k_base", "p50k_base", "p50k_edit", "cl100k_base", "o200k_base", "o200k_harmony"] as const
+const { names } = Encodings
 
 const Config = Schema.Struct({
   path: Schema.NonEmptyString.annotations({
@@ -59,14 +59,14 @@ export const TiktokenTokenizer = Plugin.make(TokenizerKind, "tiktoken", {
           remedy: `Set encoding to one of ${names.join(", ")}, or pattern and special_tokens.`
         })
       }
-      const known: Encoding = named === undefined ? { pattern, specialTokens: {} } : encodings[named]
+      const known = named === undefined ? undefined : Encodings.get(named)
       const ranks = yield* Effect.mapError(
         Ranks.parse(yield* readText(file, remedy)),
         (problem) => new TokenizerFileError({ path: file, remedy, ...problem })
       )
       const definition = toTokenizerJson(ranks, {
-        pattern: pattern ?? known.pattern,
-        specialTokens: special_tokens ?? known.specialTokens
+        pattern: pattern ?? known?.pattern,
+        specialTokens: special_tokens ?? known?.specialTokens ?? {}
       })
       return yield* Pipeline.make(definition, {
         path: file,
@@ -75,7 +75,7 @@ export const TiktokenTokenizer = Plugin.make(TokenizerKind, "tiktoken", {
     })
 })
 
-const toTokenizerJson = (ranks: Ranks.Ranks, { pattern, specialTokens }: Encoding): TokenizerJson => {
+const toTokenizerJson = (ranks: Ranks.Ranks, { pattern, specialTokens }: Encodings.Encoding): TokenizerJson => {
   const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: false } as const
   return {
     version: "1.0",

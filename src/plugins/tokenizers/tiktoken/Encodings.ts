@@ -23,51 +23,65 @@ const o200k =
   "\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 
 /** The tokens of the harmony chat format; every other id of its range is reserved. */
-const harmony: { readonly [id: number]: string } = {
-  199998: "<|startoftext|>",
-  199999: "<|endoftext|>",
-  200002: "<|return|>",
-  200003: "<|constrain|>",
-  200005: "<|channel|>",
-  200006: "<|start|>",
-  200007: "<|end|>",
-  200008: "<|message|>",
-  200012: "<|call|>",
-  200018: "<|endofprompt|>"
-}
-const [harmonyFirst, harmonyEnd] = [199_998, 201_088]
-
-export const encodings = {
-  gpt2: { pattern: undefined, specialTokens: { "<|endoftext|>": 50_256 } },
-  r50k_base: { pattern: undefined, specialTokens: { "<|endoftext|>": 50_256 } },
-  p50k_base: { pattern: undefined, specialTokens: { "<|endoftext|>": 50_256 } },
-  p50k_edit: {
-    pattern: undefined,
-    specialTokens: {
-      "<|endoftext|>": 50_256,
-      "<|fim_prefix|>": 50_281,
-      "<|fim_middle|>": 50_282,
-      "<|fim_suffix|>": 50_283
-    }
-  },
-  cl100k_base: {
-    pattern: cl100k,
-    specialTokens: {
-      "<|endoftext|>": 100_257,
-      "<|fim_prefix|>": 100_258,
-      "<|fim_middle|>": 100_259,
-      "<|fim_suffix|>": 100_260,
-      "<|endofprompt|>": 100_276
-    }
-  },
-  o200k_base: { pattern: o200k, specialTokens: { "<|endoftext|>": 199_999, "<|endofprompt|>": 200_018 } },
-  o200k_harmony: {
-    pattern: o200k,
-    specialTokens: Object.fromEntries(
-      Array.from({ length: harmonyEnd - harmonyFirst }, (_, i) => {
-        const id = harmonyFirst + i
-        return [harmony[id] ?? `<|reserved_${id}|>`, id] as const
-      })
-    )
+const harmony = (): Encoding["specialTokens"] => {
+  const named: { readonly [id: number]: string } = {
+    199998: "<|startoftext|>",
+    199999: "<|endoftext|>",
+    200002: "<|return|>",
+    200003: "<|constrain|>",
+    200005: "<|channel|>",
+    200006: "<|start|>",
+    200007: "<|end|>",
+    200008: "<|message|>",
+    200012: "<|call|>",
+    200018: "<|endofprompt|>"
   }
-} satisfies Record<string, Encoding>
+  const [first, end] = [199_998, 201_088]
+  return Object.fromEntries(
+    Array.from({ length: end - first }, (_, i) => [named[first + i] ?? `<|reserved_${first + i}|>`, first + i] as const)
+  )
+}
+
+export const names = [
+  "gpt2",
+  "r50k_base",
+  "p50k_base",
+  "p50k_edit",
+  "cl100k_base",
+  "o200k_base",
+  "o200k_harmony"
+] as const
+
+export const get = (name: (typeof names)[number]): Encoding => {
+  switch (name) {
+    case "gpt2":
+    case "r50k_base":
+    case "p50k_base":
+      return { pattern: undefined, specialTokens: { "<|endoftext|>": 50_256 } }
+    case "p50k_edit":
+      return {
+        pattern: undefined,
+        specialTokens: {
+          "<|endoftext|>": 50_256,
+          "<|fim_prefix|>": 50_281,
+          "<|fim_middle|>": 50_282,
+          "<|fim_suffix|>": 50_283
+        }
+      }
+    case "cl100k_base":
+      return {
+        pattern: cl100k,
+        specialTokens: {
+          "<|endoftext|>": 100_257,
+          "<|fim_prefix|>": 100_258,
+          "<|fim_middle|>": 100_259,
+          "<|fim_suffix|>": 100_260,
+          "<|endofprompt|>": 100_276
+        }
+      }
+    case "o200k_base":
+      return { pattern: o200k, specialTokens: { "<|endoftext|>": 199_999, "<|endofprompt|>": 200_018 } }
+    case "o200k_harmony":
+      return { pattern: o200k, specialTokens: harmony() }
+  }
+}
