@@ -10,7 +10,7 @@ import type { Merges } from "./Merges.ts"
 import type { Segments } from "./Segments.ts"
 
 /** Words up to this many symbols are searched. */
-const SEARCHED = 96
+const SEARCHED = 128
 /** The rank of a pair that has no merge. */
 const NONE = 0x7fffffff
 /** Ranks and places share one number in the heap: place in the lower 2^31. */

@@ -5,16 +5,17 @@
  * pairs. Its place is its rank. Of two merges of one pair the later one counts, as in Hugging Face's readers.
  */
 import * as Either from "effect/Either"
-import * as PairTable from "../PairTable.ts"
+import type { PairTable } from "../PairTable.ts"
 import type { Problem } from "../Problem.ts"
+import * as FilteredPairs from "./FilteredPairs.ts"
+
 import type { TokenTable } from "./TokenTable.ts"
 
 const SPACE = 0x20
 const HASH = 0x23
 
 export interface Merges {
-  /** The rank of a pair's merge. */
-  readonly ranks: PairTable.PairTable
+  readonly ranks: PairTable
   /** By rank: the tokens of the pair, and the one they become. */
   readonly left: Int32Array
   readonly right: Int32Array
@@ -27,7 +28,7 @@ export const read = (
   table: TokenTable,
   { longest, prefix }: { readonly longest: number; readonly prefix: number }
 ): Either.Either<Merges, Problem> => {
-  const ranks = PairTable.make(merges.length)
+  const ranks = FilteredPairs.make(merges.length)
   const left = new Int32Array(merges.length)
   const right = new Int32Array(merges.length)
   const ids = new Int32Array(merges.length)

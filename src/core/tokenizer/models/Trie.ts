@@ -3,7 +3,7 @@
  *
  * Tokens are well-formed, so in well-formed text no match ends inside a character.
  */
-import * as PairTable from "../PairTable.ts"
+import * as FilteredPairs from "./FilteredPairs.ts"
 
 export interface Trie {
   /** The node of the empty string is 0. The node after one unit more, or −1. */
@@ -16,7 +16,7 @@ export interface Trie {
 }
 
 export const make = (expectedTokens: number): Trie => {
-  const children = PairTable.make(3 * expectedTokens)
+  const children = FilteredPairs.make(3 * expectedTokens)
   let values = new Int32Array(4 * expectedTokens + 16).fill(-1)
   let nodes = 1
   const firsts = new Int32Array(1 << 16).fill(-1)

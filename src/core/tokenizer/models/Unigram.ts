@@ -104,12 +104,6 @@ const viterbi = ({ byteIds, scores, trie, unknown }: Rules): CachedModel.Segment
       const first = text.charCodeAt(start + at)
       const width = first >= 0xd800 && first < 0xdc00 ? 2 : 1
       const before = best[at]!
-      const offer = (stop: number, piece: number, score: number) => {
-        if (begins[stop]! >= 0 && !(score > best[stop]!)) return
-        best[stop] = score
-        pieces[stop] = piece
-        begins[stop] = at
-      }
       let known = false
       for (let stop = at, node = 0; stop < length; ) {
         node = trie.child(node, text.charCodeAt(start + stop))
@@ -117,12 +111,19 @@ const viterbi = ({ byteIds, scores, trie, unknown }: Rules): CachedModel.Segment
         stop++
         const piece = trie.value(node)
         if (piece < 0) continue
-        offer(stop, piece, before + scores[piece]!)
+        offer(at, stop, piece, before + scores[piece]!)
         if (stop - at === width) known = true
       }
-      if (!known) offer(at + width, unknown, before + unknownScore)
+      if (!known) offer(at, at + width, unknown, before + unknownScore)
       at += width
     }
+  }
+
+  const offer = (at: number, stop: number, piece: number, score: number) => {
+    if (begins[stop]! >= 0 && !(score > best[stop]!)) return
+    best[stop] = score
+    pieces[stop] = piece
+    begins[stop] = at
   }
 
   /** The token of a run of unknown characters, which as a whole may be a piece after all. */
