@@ -173,7 +173,10 @@ const build = (definition: TokenizerJson, options: Options): Either.Either<Token
 /** Well-formed text never begins with it, so that no text spells what begins with it. */
 const unspelt = "\uD800"
 
-/** The model with its special tokens, but the unknown one, out of reach: its vocabulary may hold them as words. */
+/**
+ * The model with its special tokens out of reach: its vocabulary may hold them as words. The unknown one stays where the model
+ * finds it by name.
+ */
 const withoutSpecial = ({ added_tokens, model }: TokenizerJson): TokenizerJson["model"] => {
   const special = new Set(added_tokens.filter((token) => token.special).map(({ content }) => content))
   switch (model.type) {
@@ -183,10 +186,8 @@ const withoutSpecial = ({ added_tokens, model }: TokenizerJson): TokenizerJson["
     case "Unigram":
       return {
         ...model,
-        vocab: model.vocab.map((entry, id) =>
-          id !== model.unk_id && Array.isArray(entry) && special.has(entry[0])
-            ? [unspelt + entry[0], ...entry.slice(1)]
-            : entry
+        vocab: model.vocab.map((entry) =>
+          Array.isArray(entry) && special.has(entry[0]) ? [unspelt + entry[0], ...entry.slice(1)] : entry
         )
       }
     case "WordLevel":

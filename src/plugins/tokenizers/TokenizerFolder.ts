@@ -59,20 +59,26 @@ export const readText = (
     })
   })
 
+const isUtf8 = (bytes: Uint8Array, options: { readonly stream: boolean }): boolean => {
+  try {
+    new TextDecoder("utf-8", { fatal: true }).decode(bytes, options)
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** Where the first bytes stand that are no UTF-8, by halving. */
 const place = (bytes: Uint8Array): string => {
   let valid = 0
   let invalid = bytes.length
   while (invalid - valid > 1) {
     const middle = (valid + invalid) >> 1
-    // A character that is cut at the end is no fault: the decoder waits for the rest.
-    try {
-      new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(0, middle), { stream: true })
-      valid = middle
-    } catch {
-      invalid = middle
-    }
+    if (isUtf8(bytes.subarray(0, middle), { stream: true })) valid = middle
+    else invalid = middle
   }
+  // What may still have become a character, had it gone on, is part of the fault.
+  while (!isUtf8(bytes.subarray(0, valid), { stream: false })) valid--
   return `byte ${valid}`
 }
 

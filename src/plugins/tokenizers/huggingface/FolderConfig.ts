@@ -48,7 +48,9 @@ const Template = Schema.Union(
 
 const TokenizerConfig = Schema.Struct({
   ...SpecialTokens.fields,
-  added_tokens_decoder: maybe(Schema.Record({ key: Schema.NumberFromString, value: Schema.Struct(TokenFields) })),
+  added_tokens_decoder: maybe(
+    Schema.Record({ key: Schema.String.pipe(Schema.pattern(/^[0-9]+$/)), value: Schema.Struct(TokenFields) })
+  ),
   chat_template: maybe(Template),
   tokenizer_class: maybe(Schema.String),
   add_bos_token: flag,
