@@ -9,9 +9,9 @@ import type { TokenIds } from "./TokenIds.ts"
 
 /** Words up to this many UTF-16 units are kept. */
 const LONGEST = 64
-/** Slots at the start, and integers of records at most (8 MiB). */
+/** Slots at the start, and integers of records at most (4 MiB; then there are fewer than 2^20 slots, another 8 MiB). */
 const SLOTS = 1 << 10
-const MOST_RECORDS = 1 << 21
+const MOST_RECORDS = 1 << 20
 /** A record is its value's length and its key's length in one integer, the key, the value. */
 const KEY_BITS = 7
 const KEY_MASK = (1 << KEY_BITS) - 1

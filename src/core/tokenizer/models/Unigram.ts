@@ -17,6 +17,8 @@ import { Segments } from "./Segments.ts"
 import * as Trie from "./Trie.ts"
 
 const UNKNOWN_PENALTY = 10
+/** Memory that a long word needed for more units than this is not kept. */
+const KEPT = 1 << 16
 
 export const make = (
   spec: TokenizerJson.Unigram,
@@ -93,10 +95,11 @@ const viterbi = ({ byteIds, scores, trie, unknown }: Rules): CachedModel.Segment
 
   const search = (text: string, start: number, end: number) => {
     const length = end - start
-    if (length >= best.length) {
-      best = new Float64Array(2 * length)
-      pieces = new Int32Array(2 * length)
-      begins = new Int32Array(2 * length)
+    if (length >= best.length || (best.length > KEPT && length < KEPT)) {
+      const capacity = Math.max(256, 2 * length)
+      best = new Float64Array(capacity)
+      pieces = new Int32Array(capacity)
+      begins = new Int32Array(capacity)
     }
     begins.fill(-1, 0, length + 1)
     best[0] = 0

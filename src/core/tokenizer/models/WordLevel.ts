@@ -1,5 +1,7 @@
 /**
  * A word is a token, or the unknown one.
+ *
+ * Nothing is split and nothing merged, so every token has the whole word's place.
  */
 import * as Either from "effect/Either"
 import type { Problem } from "../Problem.ts"
