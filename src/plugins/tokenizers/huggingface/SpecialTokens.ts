@@ -13,7 +13,11 @@ import type { NamedToken } from "./FolderConfig.ts"
 /** The definition with the tokens that it lacks. */
 export const withAddedTokens = (definition: TokenizerJson, named: ReadonlyArray<NamedToken>): TokenizerJson => {
   const known = new Set(definition.added_tokens.map(({ content }) => content))
-  const missing = named.filter(({ content }) => !known.has(content) && known.add(content))
+  // One that a file lists and another gives a role is special.
+  const special = new Map(named.filter((token) => token.special).map((token) => [token.content, token]))
+  const missing = named
+    .filter(({ content }) => !known.has(content) && known.add(content))
+    .map((token) => ({ ...(special.get(token.content) ?? token), id: token.id }))
   if (missing.length === 0) return definition
   const vocabulary = idsOf(definition.model)
   const taken = new Set([...vocabulary.values(), ...definition.added_tokens.map(({ id }) => id)])
