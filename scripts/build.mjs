@@ -3,28 +3,29 @@
  *
  * The command is bundled because its start-up is mostly the loading of some three hundred small modules of Effect. What a
  * command needs only when it runs is behind `import()`, so it becomes a chunk of its own and costs `codex --help` nothing.
- * Native code stays outside; the worker that runs ONNX Runtime is its own entry, since a Worker needs a file.
+ * Native code stays outside; the threads that run ONNX Runtime and encode text are entries of their own, since a Worker
+ * needs a file.
  *
  *     npm run generate && node scripts/build.mjs
  */
 import { spawnSync } from "node:child_process"
-import { existsSync, rmSync } from "node:fs"
+import { rmSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { build } from "esbuild"
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
-const worker = "src/services/onnx/OnnxWorker.ts"
+const workers = { OnnxWorker: "src/services/onnx/OnnxWorker.ts", EncodeWorker: "src/services/tokens/EncodeWorker.ts" }
 
 /**
- * The command and the worker, into dist/bin.js, dist/OnnxWorker.js and dist/chunks/. Older chunks stay, since a command that
- * runs may still want one (their names are hashes); the whole build starts from an empty dist/.
+ * The command and the workers, into dist/bin.js, dist/OnnxWorker.js, dist/EncodeWorker.js and dist/chunks/. Older chunks
+ * stay, since a command that runs may still want one (their names are hashes); the whole build starts from an empty dist/.
  */
 export const bundle = async () => {
   await build({
     absWorkingDir: root,
-    entryPoints: { bin: "src/bin.ts", ...(existsSync(join(root, worker)) ? { OnnxWorker: worker } : {}) },
+    entryPoints: { bin: "src/bin.ts", ...workers },
     outdir: "dist",
     chunkNames: "chunks/[name]-[hash]",
     bundle: true,

@@ -6,14 +6,12 @@
  * inputs and the outputs that were asked for cross between the threads, as transferred buffers, so the event loop stays
  * free while a step runs; an interruption takes effect between steps. State lives in memory: nothing survives a kill.
  * `layerConfig` reads CODEX_DEVICE and CODEX_THREADS; nothing else here reads the environment.
- * A file of its own, `onnx/OnnxWorker`, is the thread's entry; see `workerUrl` for where it is looked for.
+ * A file of its own, `onnx/OnnxWorker`, is the thread's entry.
  */
 import { existsSync } from "node:fs"
 import { createRequire } from "node:module"
 import { availableParallelism } from "node:os"
 import { dirname, join } from "node:path"
-import { fileURLToPath } from "node:url"
-import { Worker } from "node:worker_threads"
 import * as Config from "effect/Config"
 import type { ConfigError } from "effect/ConfigError"
 import * as Effect from "effect/Effect"
@@ -31,8 +29,9 @@ import * as RowUpdates from "../core/tensor/RowUpdates.ts"
 import { show, type TensorData, type TensorType } from "../core/tensor/Tensor.ts"
 import * as BackendCheck from "./BackendCheck.ts"
 import { encode } from "./onnx/OnnxModel.ts"
-import type { Device, Reply, Request, WireTensor } from "./onnx/Protocol.ts"
-import * as WorkerClient from "./onnx/WorkerClient.ts"
+import { type Device, type Reply, type Request, transfersOf, type WireTensor } from "./onnx/Protocol.ts"
+import * as WorkerClient from "./worker/WorkerClient.ts"
+import * as WorkerFile from "./worker/WorkerFile.ts"
 
 export interface Options {
   /** What to run on; `auto` takes the best that really starts and falls back to the CPU. Default: `auto`. */
@@ -133,9 +132,11 @@ const startDevice = (device: Device, threads: number): Effect.Effect<Backend.Ser
   Effect.gen(function* () {
     const unavailable = (details: string, cause?: unknown) =>
       new BackendError({ reason: "Unavailable", subject: device, details, remedy: remedies[device], cause })
-    const client = yield* WorkerClient.make(spawnWorker).pipe(
-      Effect.mapError((error) => unavailable(error.message, error.cause))
-    )
+    const client = yield* WorkerClient.make<Request, Reply>({
+      spawn: () => WorkerFile.spawn("onnx/OnnxWorker", "codex-onnx"),
+      transfers: transfersOf,
+      stop: { _tag: "Stop" }
+    }).pipe(Effect.mapError((error) => unavailable(error.message, error.cause)))
     const probe = yield* encode(identityGraph({ dtype: "float32", shape: [1] })).pipe(Effect.orDie)
     const reply = yield* client
       .ask({ _tag: "Start", device, threads, probe })
@@ -154,7 +155,7 @@ const startDevice = (device: Device, threads: number): Effect.Effect<Backend.Ser
   })
 
 const compile = <Name extends string>(
-  client: WorkerClient.WorkerClient,
+  client: WorkerClient.WorkerClient<Request, Reply>,
   device: Device,
   executable: number,
   programs: { readonly [K in Name]: Program }
@@ -280,25 +281,6 @@ const toDatas = (tensors: ReadonlyArray<WireTensor>): TensorDatas =>
   Object.fromEntries(
     tensors.map(({ data, dtype, name, shape }): [string, TensorData] => [name, { data, dtype, shape }])
   )
-
-/**
- * Where the thread's entry is: beside this file in the sources and in tsc's output; in a bundle this code may sit in
- * `dist/bin.js` or `dist/chunks/*.js`, and the entry is `dist/OnnxWorker.js`.
- */
-const workerUrl = (): URL => {
-  const places = ["./onnx/OnnxWorker.ts", "./onnx/OnnxWorker.js", "./OnnxWorker.js", "../OnnxWorker.js"]
-  const urls = places.map((place) => new URL(place, import.meta.url))
-  return urls.find((url) => existsSync(fileURLToPath(url))) ?? urls[1]!
-}
-
-const spawnWorker = (): Worker => {
-  const url = workerUrl()
-  if (!url.pathname.endsWith(".ts")) return new Worker(url, { name: "codex-onnx" })
-  // Only someone who works on codex itself runs the TypeScript sources. `--import tsx` does not reach a worker thread.
-  const tsx = createRequire(import.meta.url).resolve("tsx/cjs/api")
-  const entry = `require(${JSON.stringify(tsx)}).register(); require(${JSON.stringify(fileURLToPath(url))})`
-  return new Worker(entry, { name: "codex-onnx", eval: true, execArgv: [] })
-}
 
 const runtimePackage = (): string => createRequire(import.meta.url).resolve("onnxruntime-node/package.json")
 

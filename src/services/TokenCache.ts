@@ -6,9 +6,11 @@
  * machine that ONNX Runtime runs on), and `index.json`, which says what it holds and its SHA-256. It is written under a
  * temporary sibling name, synced and renamed, so `kill -9` leaves either nothing or all of it, and two processes may build
  * the same entry at once: the first rename wins, the contents are equal. An entry that does not agree with its index is
- * built again. Released with the scope: the open file; on failure or interruption also the temporary folder.
+ * built again. Released with the scope: the open file; on failure or interruption also the temporary folder and the threads
+ * that encode (tokens/EncodeStream.ts).
  */
 import { createHash } from "node:crypto"
+import { availableParallelism } from "node:os"
 import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
@@ -21,6 +23,8 @@ import * as Stream from "effect/Stream"
 import type { DatasetError } from "../core/Dataset.ts"
 import { TokenCache, type TokenFile, TokenFileError } from "../core/TokenFile.ts"
 import type { Tokenizer } from "../core/Tokenizer.ts"
+import * as EncodeStream from "./tokens/EncodeStream.ts"
+import type { Encoded, Width } from "./tokens/Protocol.ts"
 
 export const defaultDirectory = ".codex/cache/tokens"
 
@@ -41,14 +45,19 @@ type Index = typeof Index.Type
 
 const IndexJson = Schema.parseJson(Index)
 
-/** Caches under `directory`, which is made when the first entry is. */
-export const layer = (
-  options: { readonly directory?: string } = {}
-): Layer.Layer<TokenCache, never, FileSystem.FileSystem | Path.Path> =>
-  Layer.effect(TokenCache, make(options.directory ?? defaultDirectory))
+export interface Options {
+  /** Made when the first entry is. Default: `.codex/cache/tokens`. */
+  readonly directory?: string
+  /** Threads that encode when there is much text. The file is the same for any number. Default: one a core. */
+  readonly threads?: number
+}
 
-const make = (directory: string): Effect.Effect<TokenCache.Service, never, FileSystem.FileSystem | Path.Path> =>
+export const layer = (options: Options = {}): Layer.Layer<TokenCache, never, FileSystem.FileSystem | Path.Path> =>
+  Layer.effect(TokenCache, make(options))
+
+const make = (options: Options): Effect.Effect<TokenCache.Service, never, FileSystem.FileSystem | Path.Path> =>
   Effect.gen(function* () {
+    const { directory = defaultDirectory, threads = availableParallelism() } = options
     const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path
     const fail = failure(directory)
@@ -72,7 +81,7 @@ const make = (directory: string): Effect.Effect<TokenCache.Service, never, FileS
           (folder) => Effect.ignore(fs.remove(folder, { recursive: true, force: true }))
         )
         const file = path.join(temporary, "tokens.bin")
-        const totals = yield* writeTokens(fs, file, options, fail)
+        const totals = yield* writeTokens(fs, file, options, threads, fail)
         const { sha256 } = yield* fail(digestOf(fs, file))
         const index: Index = { format: FORMAT, key, dtype: dtypeOf(options.tokenizer), ...totals, sha256 }
         yield* fail(writeSynced(fs, path.join(temporary, "index.json"), `${JSON.stringify(index, null, 2)}\n`))
@@ -128,21 +137,21 @@ const keyOf = (options: Parameters<TokenCache.Service["open"]>[0], fingerprint: 
 
 const dtypeOf = (tokenizer: Tokenizer.Service) => (tokenizer.vocabularySize <= 0x10000 ? "uint16" : "uint32")
 
-const widthOf = (dtype: Index["dtype"]) => (dtype === "uint16" ? 2 : 4)
+const widthOf = (dtype: Index["dtype"]): Width => (dtype === "uint16" ? 2 : 4)
 
 /** Bytes gathered before they are written. */
 const WRITTEN = 1 << 20
 
-/** Tokenises all documents into a file, one at a time. */
+/** Tokenises all documents into a file. */
 const writeTokens = (
   fs: FileSystem.FileSystem,
   file: string,
   options: Parameters<TokenCache.Service["open"]>[0],
+  threads: number,
   fail: Failure
 ): Effect.Effect<Pick<Index, "tokens" | "documents" | "bytes">, DatasetError | TokenFileError> =>
   Effect.gen(function* () {
     const { dataset, onProgress, split, tokenizer } = options
-    const Ids = dtypeOf(tokenizer) === "uint16" ? Uint16Array : Uint32Array
     const handle = yield* fail(fs.open(file, { flag: "w" }))
     const totals = { tokens: 0, documents: 0, bytes: 0 }
     const waiting = new Uint8Array(WRITTEN)
@@ -152,25 +161,29 @@ const writeTokens = (
       filled = 0
       return count === 0 ? Effect.void : fail(handle.writeAll(waiting.subarray(0, count)))
     })
-    const write = (ids: Uint16Array | Uint32Array) =>
+    const write = (encoded: Encoded) =>
       Effect.gen(function* () {
-        const bytes = new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength)
+        const { buffer, byteLength, byteOffset, length } = encoded.ids
+        const bytes = new Uint8Array(buffer, byteOffset, byteLength)
         if (filled + bytes.length > waiting.length) yield* flush
-        if (bytes.length > waiting.length) return yield* fail(handle.writeAll(bytes))
-        waiting.set(bytes, filled)
-        filled += bytes.length
+        if (bytes.length > waiting.length) yield* fail(handle.writeAll(bytes))
+        else {
+          waiting.set(bytes, filled)
+          filled += bytes.length
+        }
+        totals.tokens += length
+        for (const bytes of encoded.bytes) {
+          totals.documents += 1
+          totals.bytes += bytes
+          if (onProgress !== undefined) yield* onProgress({ documents: totals.documents, bytes: totals.bytes })
+        }
       })
-    const end = tokenizer.endOfText === undefined ? [] : [tokenizer.endOfText]
-    yield* Stream.runForEach(dataset.documents(split), ({ text }) =>
-      Effect.gen(function* () {
-        const ids = tokenizer.encode(text)
-        yield* write(new Ids(ids))
-        yield* write(new Ids(end))
-        totals.tokens += ids.length + end.length
-        totals.documents += 1
-        totals.bytes += new TextEncoder().encode(text).length
-        if (onProgress !== undefined) yield* onProgress({ documents: totals.documents, bytes: totals.bytes })
-        yield* Effect.yieldNow()
+    const texts = Stream.map(dataset.documents(split), ({ text }) => text)
+    const width = widthOf(dtypeOf(tokenizer))
+    yield* EncodeStream.run({ texts, tokenizer, width, threads, write }).pipe(
+      Effect.catchTag("EncodePoolError", ({ message }) => {
+        const remedy = "Run again; `threads: 1` encodes without other threads."
+        return new TokenFileError({ path: file, details: `the text was not encoded. ${message}`, remedy })
       })
     )
     yield* flush

@@ -11,11 +11,11 @@
  */
 import { parentPort } from "node:worker_threads"
 import { env, InferenceSession, listSupportedBackends, Tensor } from "onnxruntime-node"
+import type { Envelope } from "../worker/WorkerClient.ts"
 import {
   buffersOf,
   type Compile,
   type Device,
-  type Envelope,
   type Reply,
   type Request,
   type Run,

@@ -83,12 +83,14 @@ export type Reply =
   | { readonly _tag: "Missing"; readonly state: string }
   | { readonly _tag: "Failed"; readonly subject: string; readonly details: string }
 
-/** A request or its reply, under the number that belongs to both. */
-export interface Envelope<A extends Request | Reply> {
-  readonly id: number
-  readonly body: A
-}
-
 /** What to transfer with tensors, so that no number is copied on the way. */
 export const buffersOf = (tensors: ReadonlyArray<WireTensor>): Array<ArrayBuffer> =>
   tensors.flatMap(({ data }) => (data.buffer instanceof ArrayBuffer ? [data.buffer] : []))
+
+/** What to transfer with a request. */
+export const transfersOf = (request: Request): Array<ArrayBuffer> => {
+  if (request._tag === "Run") return buffersOf(request.inputs)
+  if (request._tag === "WriteState") return buffersOf(request.values)
+  if (request._tag === "Compile") return request.programs.map(({ model }) => model.buffer)
+  return []
+}

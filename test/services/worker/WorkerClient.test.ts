@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
-import * as WorkerClient from "../../../src/services/onnx/WorkerClient.ts"
+import * as WorkerClient from "../../../src/services/worker/WorkerClient.ts"
 
 /** A thread that does `onRun` when it is asked to run and answers everything else. */
 const thread = (onRun: string) => () =>
@@ -21,7 +21,12 @@ const thread = (onRun: string) => () =>
     { eval: true, resourceLimits: { maxOldGenerationSizeMb: 16 }, stderr: true }
   )
 
-const ask = { _tag: "Run", executable: 0, program: "p", inputs: [], fetch: [] } as const
+const ask = { _tag: "Run" } as const
+
+type Request = { readonly _tag: "Run" | "Stop" }
+type Reply = { readonly _tag: "Done"; readonly tensors: ReadonlyArray<unknown> }
+
+const start = (spawn: () => Worker) => WorkerClient.make<Request, Reply>({ spawn, stop: { _tag: "Stop" } })
 
 describe("WorkerClient", () => {
   for (const [how, onRun, details] of [
@@ -31,7 +36,7 @@ describe("WorkerClient", () => {
   ] as const) {
     it.scoped(`a thread that ${how} fails the pending requests, and later ones at once`, () =>
       Effect.gen(function* () {
-        const client = yield* WorkerClient.make(thread(onRun))
+        const client = yield* start(thread(onRun))
         const errors = yield* Effect.all([Effect.flip(client.ask(ask)), Effect.flip(client.ask(ask))], {
           concurrency: "unbounded"
         })
@@ -48,19 +53,19 @@ describe("WorkerClient", () => {
 
   it.scoped("a thread that cannot be made is an error", () =>
     Effect.gen(function* () {
-      const error = yield* Effect.flip(WorkerClient.make(() => new Worker("not/absolute.js")))
+      const error = yield* Effect.flip(start(() => new Worker("not/absolute.js")))
       expect(error.message).toMatch(/^The worker thread is not running: it does not start \(.*not\/absolute\.js/)
     })
   )
 
   it.scoped("a request that was sent ends before its fiber can be interrupted", () =>
     Effect.gen(function* () {
-      const client = yield* WorkerClient.make(thread("setTimeout(done, 150)"))
-      const start = performance.now()
+      const client = yield* start(thread("setTimeout(done, 150)"))
+      const from = performance.now()
       const fiber = yield* Effect.fork(client.ask(ask))
       yield* Effect.yieldNow()
       yield* Fiber.interrupt(fiber)
-      expect(performance.now() - start).toBeGreaterThan(140)
+      expect(performance.now() - from).toBeGreaterThan(140)
     })
   )
 
@@ -69,7 +74,7 @@ describe("WorkerClient", () => {
       const threads: Array<Worker> = []
       const scope = yield* Scope.make()
       const client = yield* Scope.extend(
-        WorkerClient.make(() => {
+        start(() => {
           const made = thread("const end = Date.now() + 50; while (Date.now() < end); done()")()
           threads.push(made)
           return made
@@ -83,6 +88,27 @@ describe("WorkerClient", () => {
       // Node's sign that a thread is over.
       expect(threads.map(({ threadId }) => threadId)).toEqual([-1])
       expect(yield* Effect.flip(client.ask(ask))).toMatchObject({ pending: false, details: "its scope was closed" })
+    })
+  )
+
+  const endless = "for (;;);"
+  it.effect("without a request to stop, a request is interrupted at once and the thread ended, whatever it does", () =>
+    Effect.gen(function* () {
+      const threads: Array<Worker> = []
+      const scope = yield* Scope.make()
+      const spawn = () => {
+        const made = thread(endless)()
+        threads.push(made)
+        return made
+      }
+      const client = yield* Scope.extend(WorkerClient.make<Request, Reply>({ spawn }), scope)
+      const fiber = yield* Effect.fork(client.ask(ask))
+      yield* Effect.promise(() => new Promise((resolve) => threads[0]!.once("online", resolve)))
+      const from = performance.now()
+      yield* Fiber.interrupt(fiber)
+      yield* Scope.close(scope, Exit.void)
+      expect(performance.now() - from).toBeLessThan(2000)
+      expect(threads.map(({ threadId }) => threadId)).toEqual([-1])
     })
   )
 })

@@ -1,11 +1,11 @@
 /**
- * Speaks `Protocol` with a worker thread: one Effect per request, death of the thread as a value.
+ * Speaks a protocol of requests and replies with a worker thread: one Effect per request, death of the thread as a value.
  *
- * A small wrapper of our own instead of @effect/platform's Worker, because the thread holds state: that one starts a
+ * A small wrapper of our own instead of @effect/platform's Worker, because a thread holds state: that one starts a
  * dead worker again after a second (the state would silently be gone), a request sent to a dead thread never ends
- * there, and it would load Effect into the thread. A request cannot be interrupted once it was sent; an interruption takes
- * effect when the reply is there. Closing the scope asks the thread to stop, so that native memory is released in order,
- * and ends it.
+ * there, and it would load Effect into every thread. The thread answers in the order of asking, each request once.
+ * Closing the scope ends the thread: at once, or, where there is a `stop` request, when that has its reply, so that native
+ * memory is released in order. With `stop`, a request cannot be interrupted once it was sent.
  */
 import type { Worker } from "node:worker_threads"
 import * as Deferred from "effect/Deferred"
@@ -13,7 +13,12 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import { buffersOf, type Envelope, type Reply, type Request } from "./Protocol.ts"
+
+/** A request or its reply, under the number that belongs to both. */
+export interface Envelope<A> {
+  readonly id: number
+  readonly body: A
+}
 
 /** The thread is gone. `pending` tells whether this request was under way when it went. */
 export class WorkerGone extends Schema.TaggedError<WorkerGone>()("WorkerGone", {
@@ -26,18 +31,30 @@ export class WorkerGone extends Schema.TaggedError<WorkerGone>()("WorkerGone", {
   }
 }
 
-export interface WorkerClient {
+export interface WorkerClient<Request, Reply> {
   readonly ask: (request: Request) => Effect.Effect<Reply, WorkerGone>
 }
 
-type State =
+export interface Options<Request> {
+  /** Starts the thread; may throw. */
+  readonly spawn: () => Worker
+  /** The buffers of a request that go over instead of being copied. Default: none. */
+  readonly transfers?: (request: Request) => Array<ArrayBuffer>
+  /** Asked before the thread is ended. Default: it is ended at once. */
+  readonly stop?: Request
+}
+
+type State<Reply> =
   | { readonly _tag: "Open"; readonly pending: Map<number, Deferred.Deferred<Reply, WorkerGone>> }
   | { readonly _tag: "Gone"; readonly details: string; readonly cause?: unknown }
 
-/** Starts a thread that serves the protocol; `spawn` may throw. */
-export const make = (spawn: () => Worker): Effect.Effect<WorkerClient, WorkerGone, Scope.Scope> =>
+/** Starts a thread that serves the protocol. */
+export const make = <Request, Reply>(
+  options: Options<Request>
+): Effect.Effect<WorkerClient<Request, Reply>, WorkerGone, Scope.Scope> =>
   Effect.gen(function* () {
-    let state: State = { _tag: "Open", pending: new Map() }
+    const { spawn, stop, transfers } = options
+    let state: State<Reply> = { _tag: "Open", pending: new Map() }
     let nextId = 0
 
     const fall = (details: string, cause?: unknown) => {
@@ -49,20 +66,18 @@ export const make = (spawn: () => Worker): Effect.Effect<WorkerClient, WorkerGon
       }
     }
 
-    const ask = (request: Request): Effect.Effect<Reply, WorkerGone> =>
-      Effect.uninterruptible(
-        Effect.gen(function* () {
-          if (state._tag === "Gone") {
-            return yield* new WorkerGone({ pending: false, details: state.details, cause: state.cause })
-          }
-          const deferred = yield* Deferred.make<Reply, WorkerGone>()
-          const id = nextId++
-          state.pending.set(id, deferred)
-          const envelope: Envelope<Request> = { id, body: request }
-          worker.postMessage(envelope, transfersOf(request))
-          return yield* Deferred.await(deferred)
-        })
-      )
+    const send = (request: Request): Effect.Effect<Reply, WorkerGone> =>
+      Effect.gen(function* () {
+        if (state._tag === "Gone") {
+          return yield* new WorkerGone({ pending: false, details: state.details, cause: state.cause })
+        }
+        const deferred = yield* Deferred.make<Reply, WorkerGone>()
+        const id = nextId++
+        state.pending.set(id, deferred)
+        const envelope: Envelope<Request> = { id, body: request }
+        worker.postMessage(envelope, transfers?.(request))
+        return yield* Deferred.await(deferred)
+      })
 
     const worker = yield* Effect.acquireRelease(
       Effect.try({
@@ -70,8 +85,7 @@ export const make = (spawn: () => Worker): Effect.Effect<WorkerClient, WorkerGon
         catch: (cause) => new WorkerGone({ pending: false, details: `it does not start (${String(cause)})`, cause })
       }),
       (worker) =>
-        ask({ _tag: "Stop" }).pipe(
-          Effect.ignore,
+        (stop === undefined ? Effect.void : Effect.ignore(send(stop))).pipe(
           Effect.zipRight(Effect.sync(() => fall("its scope was closed"))),
           Effect.zipRight(Effect.promise(() => worker.terminate()))
         )
@@ -85,12 +99,5 @@ export const make = (spawn: () => Worker): Effect.Effect<WorkerClient, WorkerGon
     worker.on("error", (error) => fall(error.message, error))
     worker.on("messageerror", (error) => fall(`a message could not be read (${error.message})`, error))
     worker.on("exit", (code) => fall(`it ended with code ${code}`))
-    return { ask }
+    return { ask: stop === undefined ? send : (request) => Effect.uninterruptible(send(request)) }
   })
-
-const transfersOf = (request: Request): Array<ArrayBuffer> => {
-  if (request._tag === "Run") return buffersOf(request.inputs)
-  if (request._tag === "WriteState") return buffersOf(request.values)
-  if (request._tag === "Compile") return request.programs.map(({ model }) => model.buffer)
-  return []
-}
