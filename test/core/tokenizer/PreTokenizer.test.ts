@@ -1,0 +1,190 @@
+/**
+ * Pre-tokenizers and the translation of patterns. Oracle: the native `tokenizers` package with the same definition, on hard
+ * texts and random ones; for places, the places of the native words.
+ */
+import { describe, expect, it } from "@effect/vitest"
+import * as Either from "effect/Either"
+import * as FastCheck from "effect/FastCheck"
+import * as Schema from "effect/Schema"
+import { original } from "../../../src/core/tokenizer/Aligned.ts"
+import * as ByteAlphabet from "../../../src/core/tokenizer/ByteAlphabet.ts"
+import * as Pattern from "../../../src/core/tokenizer/Pattern.ts"
+import * as PreTokenizer from "../../../src/core/tokenizer/PreTokenizer.ts"
+import * as TokenizerJson from "../../../src/core/tokenizer/TokenizerJson.ts"
+import { hardTexts } from "../../../src/testing/tokenizer.ts"
+import { native, toUnits, words } from "./native.ts"
+
+const decode = Schema.decodeUnknownSync(TokenizerJson.PreTokenizer)
+const split = (Regex: string, behavior = "Isolated", invert = false) => ({
+  type: "Split",
+  pattern: { Regex },
+  behavior,
+  invert
+})
+const byteLevel = { type: "ByteLevel", add_prefix_space: false, use_regex: false }
+
+export const patterns = {
+  llama3:
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+  qwen: "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+  o200k:
+    "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+  deepseek:
+    "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+"
+}
+
+const behaviors = ["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"]
+
+const specs = [
+  ...["BertPreTokenizer", "Whitespace", "WhitespaceSplit", "UnicodeScripts"].map((type) => ({ type })),
+  ...[true, false].flatMap((add_prefix_space) =>
+    [true, false].map((use_regex) => ({ type: "ByteLevel", add_prefix_space, use_regex }))
+  ),
+  ...["always", "first", "never"].flatMap((prepend_scheme) =>
+    [true, false].map((split) => ({ type: "Metaspace", prepend_scheme, split }))
+  ),
+  { type: "Digits", individual_digits: true },
+  { type: "Digits" },
+  { type: "FixedLength", length: 3 },
+  { type: "CharDelimiterSplit", delimiter: "a" },
+  ...behaviors.map((behavior) => ({ type: "Punctuation", behavior })),
+  ...behaviors.flatMap((behavior) => [split("[ab]", behavior), split("[ab]+", behavior, true)]),
+  { type: "Split", pattern: { String: " " }, behavior: "MergedWithPrevious", invert: false },
+  ...Object.values(patterns).map((pattern) => ({
+    type: "Sequence",
+    pretokenizers: [split(pattern), byteLevel]
+  })),
+  { type: "Sequence", pretokenizers: [split(patterns.o200k, "Removed", true), byteLevel] },
+  {
+    type: "Sequence",
+    pretokenizers: [split("\\p{N}{1,3}"), split("[一-龥぀-ゟ゠-ヿ]+"), split(patterns.deepseek), byteLevel]
+  },
+  { type: "Sequence", pretokenizers: [{ type: "ByteLevel", add_prefix_space: false }, { type: "Digits" }] },
+  { type: "Sequence", pretokenizers: [{ type: "WhitespaceSplit" }, { type: "Metaspace", prepend_scheme: "first" }] }
+].map((spec) => decode(spec))
+
+const text = FastCheck.oneof(
+  FastCheck.array(
+    FastCheck.constantFrom(
+      ...[
+        "a",
+        "B",
+        "ab",
+        "é",
+        "e\u0301",
+        "ß",
+        "ǅ",
+        "ʰ",
+        "字",
+        "かな",
+        "カー",
+        "ก็",
+        "😀",
+        "👍🏽",
+        "𝒜",
+        "1",
+        "12345",
+        "½",
+        "Ⅷ"
+      ],
+      ...[" ", "  ", "\t", "\n", "\r\n", "\u0085", "\u00A0", "\u2028", "\uFEFF", "\u200D", "'s", "'LL", "'ſ", "'", "’"],
+      ...[".", "...", "_", "-", "/", "$", "€", "<|", "▁", "\0", "\u0001", "\u{10FFFF}", "\uFFFF"]
+    ),
+    { maxLength: 12 }
+  ).map((parts) => parts.join("")),
+  FastCheck.string({ unit: "binary", maxLength: 30 })
+)
+
+/** Words that are raw text, as the native package writes them. */
+const written = (word: string, byteLevel: boolean) =>
+  byteLevel ? ByteAlphabet.write(new TextEncoder().encode(word)) : word
+
+describe("PreTokenizer", () => {
+  for (const spec of specs) {
+    const oracle = native({ ...words, pre_tokenizer: spec }).getPreTokenizer()
+    const ours = Either.getOrThrow(PreTokenizer.make(spec))
+    const check = (given: string) => {
+      const theirs = (oracle?.preTokenizeString(given) ?? []).filter(([word]) => word !== "")
+      const found: Array<string> = []
+      ours.split(given, true, (from, start, end) => found.push(written(from.slice(start, end), ours.byteLevel)))
+      expect(found).toEqual(theirs.map(([word]) => word))
+      const aligned = ours.align(original(given), true)
+      expect(aligned.map((word) => written(word.text, ours.byteLevel))).toEqual(found)
+      expect(aligned.flatMap(({ ends, starts }) => [starts[0], ends[ends.length - 1]])).toEqual(
+        toUnits(
+          given,
+          theirs.map(([, range]) => range)
+        )
+      )
+    }
+    const name = JSON.stringify(spec).slice(0, 160)
+
+    it(`${name}: hard texts`, () => {
+      for (const given of hardTexts) check(given.toWellFormed())
+    })
+    it.prop(`${name}: random texts`, [text], ([given]) => check(given))
+  }
+
+  it("without a definition leaves the text whole, and an empty one gives no word", () => {
+    const ours = Either.getOrThrow(PreTokenizer.make(null))
+    expect(ours.align(original("a b"), true).map((word) => word.text)).toEqual(["a b"])
+    expect(ours.align(original(""), true)).toEqual([])
+  })
+})
+
+describe("Pattern", () => {
+  /** Ranges of matches, by the native package's Split. */
+  const expected = (Regex: string, given: string) => {
+    const spec = decode(split(Regex, "Removed", true))
+    return native({ ...words, pre_tokenizer: spec })
+      .getPreTokenizer()
+      ?.preTokenizeString(given)
+      .map(([word]) => word)
+      .filter((word) => word !== "")
+  }
+  const sample = "aA sS ſk K 09 ½ _-^]\\ é\u0301 字 かな \t\n\r\n\u0085\u00A0x\uFEFF a.b ßaaab ABC abc"
+
+  it.each([
+    "\\s+|\\S+",
+    "[\\s&&[^\\n]]+",
+    "(?i:k)",
+    "(?i)s",
+    "(?i:[a-c]+)",
+    "(?>a+)b",
+    "a++b",
+    "[^\\W\\d_]+",
+    "\\w+",
+    "\\h+",
+    "\\p{Han}|\\p{Hiragana}+",
+    "\\p{^L}+",
+    "\\P{L}+",
+    "[[:alpha:]]+",
+    "[[:^alpha:]]+",
+    "[[:punct:]]+",
+    "^.",
+    ".$",
+    "\\Aa",
+    "c\\z",
+    "\\bA",
+    "[\\]\\-\\^\\\\]",
+    "a{2}",
+    "a{,2}b",
+    "(?:ab|a)(?=\\.|b)",
+    "(?<!a)b",
+    "\\x41|\\x{62}",
+    "(?<name>a)b?"
+  ])("%s matches what Oniguruma matches", (pattern) => {
+    const regex = Either.getOrThrow(Pattern.compile({ Regex: pattern }))
+    const found = [...sample.matchAll(regex)].map(([match]) => match).filter((match) => match !== "")
+    expect(found).toEqual(expected(pattern, sample))
+  })
+
+  it.each(["(", "a)", "[a", "\\p{Nothing}", "\\p{L", "(?<=a", "\\k<x>", "(?~a)", "*a"])("%s is refused", (pattern) => {
+    expect(Either.isLeft(Pattern.compile({ Regex: pattern }))).toBe(true)
+  })
+
+  it("a string is no pattern", () => {
+    const regex = Either.getOrThrow(Pattern.compile({ String: "a.b" }))
+    expect([..."a.b axb".matchAll(regex)].map(([match]) => match)).toEqual(["a.b"])
+  })
+})
