@@ -169,6 +169,10 @@ class Reader {
         return this.parenthesis(ignoreCase)
       case "[":
         return this.characterClass(ignoreCase)
+      case "*":
+      case "+":
+      case "?":
+        throw new Unsupported(`repeats nothing with ${character}.`)
       case ".":
         return "[^\\n]"
       case "^":

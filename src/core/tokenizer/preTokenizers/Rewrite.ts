@@ -10,19 +10,18 @@ export interface Rewrite {
   readonly align: (text: Aligned, first: boolean) => Aligned
 }
 
-/** Puts `prefix` before a piece that does not begin with it, when `applies`. The prefix stands for nothing. */
+/** Puts `prefix` before a piece that does not begin with it, when `applies`. It has the place of the character after it. */
 const prefixed = (prefix: string, applies: (first: boolean) => boolean): Rewrite => {
-  const missing = (text: string, first: boolean) => applies(first) && !text.startsWith(prefix)
+  const missing = (text: string, first: boolean) => text !== "" && applies(first) && !text.startsWith(prefix)
   return {
     text: (text, first) => (missing(text, first) ? prefix + text : text),
     align: (aligned, first) => {
       if (!missing(aligned.text, first)) return aligned
-      const place = aligned.starts[0] ?? 0
-      const nowhere = new Array<number>(prefix.length).fill(place)
+      const copies = (value: number | undefined) => new Array<number>(prefix.length).fill(value ?? 0)
       return {
         text: prefix + aligned.text,
-        starts: Int32Array.from([...nowhere, ...aligned.starts]),
-        ends: Int32Array.from([...nowhere, ...aligned.ends])
+        starts: Int32Array.from([...copies(aligned.starts[0]), ...aligned.starts]),
+        ends: Int32Array.from([...copies(aligned.ends[0]), ...aligned.ends])
       }
     }
   }
