@@ -14,7 +14,9 @@ import * as Stream from "effect/Stream"
 import { type Dataset, DatasetError } from "../../src/core/Dataset.ts"
 import { TokenCache } from "../../src/core/TokenFile.ts"
 import { Tokenizer } from "../../src/core/Tokenizer.ts"
+import * as Pipeline from "../../src/core/tokenizer/Pipeline.ts"
 import * as TokenCacheLayer from "../../src/services/TokenCache.ts"
+import { byteLevel } from "./tokens/definition.ts"
 
 /** Code points as ids, with room for all of them: above 65,536, so the cache needs four bytes an id. */
 const wide = Tokenizer.make({
@@ -39,6 +41,9 @@ const narrow = Tokenizer.make({
 })
 
 const texts = ["Call me Ishmael.", "", "naïve 😀", Array.from({ length: 14_000 }, (_, i) => `${i} `).join("")]
+
+/** Enough text that threads are started for it. */
+const much = Array.from({ length: 30 }, (_, i) => `${i} ${i % 2 === 0 ? texts[3] : "the naïve 漢字 ".repeat(9000)}`)
 
 /** A dataset in memory that counts how often its documents were read. */
 const counting = (documents: ReadonlyArray<string>, fingerprint = "f") => {
@@ -149,6 +154,46 @@ describe("token cache", () => {
         expect(reads.count).toBe(4)
         yield* open(folder, once)
         expect(reads.count).toBe(4)
+      }).pipe(Effect.scoped)
+    )
+  )
+
+  it.live("writes the same bytes with any number of threads", () =>
+    inFolder((folder, fs) =>
+      Effect.gen(function* () {
+        const tokenizer = yield* Pipeline.make(byteLevel)
+        const { dataset } = counting(much)
+        const files = yield* Effect.forEach([1, 2, 3], (threads) =>
+          Effect.gen(function* () {
+            const directory = `${folder}/${threads}`
+            let documents = 0
+            const onProgress = () => Effect.sync(() => documents++)
+            const cache = yield* Effect.provide(TokenCache, TokenCacheLayer.layer({ directory, threads }))
+            yield* cache.open({ dataset, tokenizer, split: "train", onProgress })
+            expect(documents).toBe(much.length)
+            const [key] = yield* fs.readDirectory(directory)
+            return Buffer.from(yield* fs.readFile(`${directory}/${key}/tokens.bin`))
+          })
+        )
+        const alone = Buffer.concat(
+          much.map((text) => Buffer.from(Uint16Array.from([...tokenizer.encode(text), 256]).buffer))
+        )
+        expect(files.map((file) => file.equals(alone))).toEqual([true, true, true])
+      }).pipe(Effect.scoped)
+    )
+  )
+
+  it.live("leaves nothing behind when a thread dies, and says so", () =>
+    inFolder((folder, fs) =>
+      Effect.gen(function* () {
+        const tokenizer = yield* Pipeline.make(byteLevel)
+        const { dataset } = counting(much)
+        process.once("worker", (worker) => worker.once("online", () => void worker.terminate()))
+        const cache = yield* Effect.provide(TokenCache, TokenCacheLayer.layer({ directory: folder, threads: 2 }))
+        const error = yield* Effect.flip(cache.open({ dataset, tokenizer, split: "train" }))
+        expect(error).toMatchObject({ _tag: "TokenFileError" })
+        expect(error.message).toMatch(/tokens\.bin: the text was not encoded\. A thread .*ended with code .*threads: 1/)
+        expect(yield* fs.readDirectory(folder)).toEqual([])
       }).pipe(Effect.scoped)
     )
   )

@@ -11,7 +11,7 @@ import type * as Scope from "effect/Scope"
 import type { TokenizerJson } from "../../core/tokenizer/TokenizerJson.ts"
 import * as WorkerClient from "../worker/WorkerClient.ts"
 import * as WorkerFile from "../worker/WorkerFile.ts"
-import type { Encoded, Reply, Request, Width } from "./Protocol.ts"
+import type { Encoded, Reply, Request, Start, Width } from "./Protocol.ts"
 
 /** A batch has no ids, because its thread died or cannot make the tokenizer. */
 export class EncodePoolError extends Schema.TaggedError<EncodePoolError>()("EncodePoolError", {
@@ -35,41 +35,36 @@ export interface Options {
   readonly width: Width
   readonly threads: number
   /** Default: a thread of tokens/EncodeWorker. */
-  readonly spawn?: () => Worker
+  readonly spawn?: (start: Start) => Worker
 }
 
 export const make = (options: Options): Effect.Effect<EncodePool, EncodePoolError, Scope.Scope> =>
   Effect.gen(function* () {
     const { endOfText, spawn = spawnWorker, threads, width } = options
     // Written once and read by all: as objects it would be cloned for each thread on this one.
-    const definition = shared(JSON.stringify(options.definition))
+    const start: Start = { definition: shared(JSON.stringify(options.definition)), endOfText, width }
     const free: Array<WorkerClient.WorkerClient<Request, Reply>> = []
     const turns = yield* Effect.makeSemaphore(threads)
     for (let i = 0; i < threads; i++) {
-      const client = yield* Effect.mapError(WorkerClient.make<Request, Reply>({ spawn }), fromGone)
-      // A thread answers in order, so nobody waits for this reply: batches after it are refused when it failed.
-      yield* Effect.forkScoped(Effect.ignore(client.ask({ _tag: "Start", definition, endOfText, width })))
-      free.push(client)
+      free.push(yield* Effect.mapError(WorkerClient.make<Request, Reply>({ spawn: () => spawn(start) }), fromGone))
     }
     const ask = (texts: ReadonlyArray<string>) =>
       Effect.suspend(() => {
         // One permit a thread, so there is one.
         const client = free.pop()!
         return Effect.ensuring(
-          client.ask({ _tag: "Encode", texts }),
+          client.ask(texts),
           Effect.sync(() => free.push(client))
         )
       }).pipe(turns.withPermits(1), Effect.mapError(fromGone))
     const encode: EncodePool["encode"] = (texts) =>
       Effect.flatMap(ask(texts), (reply) =>
-        reply._tag === "Encoded"
-          ? Effect.succeed(reply)
-          : new EncodePoolError({ details: reply._tag === "Failed" ? reply.details : "it is out of step" })
+        reply._tag === "Encoded" ? Effect.succeed(reply) : new EncodePoolError({ details: reply.details })
       )
     return { encode }
   })
 
-const spawnWorker = (): Worker => WorkerFile.spawn("tokens/EncodeWorker", "codex-encode")
+const spawnWorker = (start: Start): Worker => WorkerFile.spawn("tokens/EncodeWorker", "codex-encode", start)
 
 const fromGone = ({ cause, message }: WorkerClient.WorkerGone) => new EncodePoolError({ details: message, cause })
 

@@ -55,6 +55,8 @@ export const run = <E, R, E2, R2>(
         )
       )
 
+    // Not of the fiber that a stream runs its parts in, which ends earlier.
+    const scope = yield* Effect.scope
     let pool: EncodePool.EncodePool | undefined
     const underWay: Array<Fiber.Fiber<Encoded, EncodePool.EncodePoolError>> = []
     let batch: Array<string> = []
@@ -63,7 +65,7 @@ export const run = <E, R, E2, R2>(
     const send = Effect.gen(function* () {
       if (batch.length === 0 || pool === undefined) return
       if (underWay.length >= 2 * threads) yield* writeOldest
-      underWay.push(yield* Effect.fork(pool.encode(batch)))
+      underWay.push(yield* Effect.forkIn(pool.encode(batch), scope))
       batch = []
       gathered = 0
     })

@@ -8,20 +8,15 @@ import type { Tokenizer } from "../../core/Tokenizer.ts"
 
 export type Width = 2 | 4
 
-/** The tokenizer that a thread makes before it encodes: JSON in UTF-8, in memory that all threads read. */
+/** What a thread is started with: the tokenizer to make, as JSON in UTF-8 in memory that all threads read. */
 export interface Start {
-  readonly _tag: "Start"
   readonly definition: SharedArrayBuffer
   readonly width: Width
   readonly endOfText: number | undefined
 }
 
-export interface Encode {
-  readonly _tag: "Encode"
-  readonly texts: ReadonlyArray<string>
-}
-
-export type Request = Start | Encode
+/** Texts to encode. */
+export type Request = ReadonlyArray<string>
 
 export interface Encoded {
   readonly _tag: "Encoded"
@@ -31,7 +26,7 @@ export interface Encoded {
   readonly bytes: Float64Array<ArrayBuffer>
 }
 
-export type Reply = { readonly _tag: "Started" } | Encoded | { readonly _tag: "Failed"; readonly details: string }
+export type Reply = Encoded | { readonly _tag: "Failed"; readonly details: string }
 
 export const encodeTexts = (
   { encode, endOfText }: Pick<Tokenizer.Service, "encode" | "endOfText">,

@@ -9,14 +9,17 @@ import { basename } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Worker } from "node:worker_threads"
 
-/** `module` is relative to src/services, without extension; `name` is what debuggers show. Throws as `new Worker` does. */
-export const spawn = (module: string, name: string): Worker => {
+/**
+ * `module` is relative to src/services, without extension; `name` is what debuggers show; the thread finds a copy of `data`
+ * as `workerData`. Throws as `new Worker` does.
+ */
+export const spawn = (module: string, name: string, data?: unknown): Worker => {
   const url = locate(module)
-  if (!url.pathname.endsWith(".ts")) return new Worker(url, { name })
+  if (!url.pathname.endsWith(".ts")) return new Worker(url, { name, workerData: data })
   // Only someone who works on codex itself runs the TypeScript sources. `--import tsx` does not reach a worker thread.
   const tsx = createRequire(import.meta.url).resolve("tsx/cjs/api")
   const entry = `require(${JSON.stringify(tsx)}).register(); require(${JSON.stringify(fileURLToPath(url))})`
-  return new Worker(entry, { name, eval: true, execArgv: [] })
+  return new Worker(entry, { name, workerData: data, eval: true, execArgv: [] })
 }
 
 /**
