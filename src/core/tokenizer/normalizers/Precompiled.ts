@@ -1,0 +1,129 @@
+/**
+ * The character map of a SentencePiece model: what its normalizer puts for a character or a short cluster.
+ *
+ * The map is the size of a trie in bytes, the trie of UTF-8 keys as a double array, and the contents, each ended by a zero
+ * byte, to which the trie's values point. A grapheme cluster of fewer than six bytes is replaced as a whole by what its
+ * shortest prefix in the trie says, even when that drops its marks; the characters of other clusters are looked up one by one.
+ * That is not what SentencePiece does, but what Hugging Face's spm_precompiled does, and with it the models in use.
+ * Source: darts-clone's double array; Hugging Face's spm_precompiled 0.1.
+ */
+import * as Either from "effect/Either"
+import { decodeBase64 } from "effect/Encoding"
+import type { Normalizer } from "../Normalizer.ts"
+import type { Problem } from "../Problem.ts"
+import * as Edits from "./Edits.ts"
+
+export const make = (charsmap: string, key: string): Either.Either<Normalizer, Problem> =>
+  Either.gen(function* () {
+    const invalid = (details: string) => Either.left({ key, details })
+    const bytes = yield* Either.mapLeft(decodeBase64(charsmap), () => ({ key, details: "is not base64." }))
+    if (bytes.length < 4) return yield* invalid("is too short for a character map.")
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    const size = Math.floor(view.getUint32(0, true) / 4)
+    if (4 + 4 * size > bytes.length) return yield* invalid("ends inside its trie.")
+    const trie = Uint32Array.from({ length: size }, (_, i) => view.getUint32(4 + 4 * i, true))
+    const contents = bytes.subarray(4 + 4 * size)
+    if (Either.isLeft(decode(contents))) return yield* invalid("has contents that are not UTF-8.")
+    return Edits.make(rule(trie, contents))
+  })
+
+const decode = (bytes: Uint8Array) =>
+  Either.try(() => new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes))
+
+/** Parts of a unit of the double array. */
+const hasLeaf = (unit: number) => ((unit >>> 8) & 1) === 1
+const label = (unit: number) => (unit & 0x800000ff) >>> 0
+const offset = (unit: number) => (unit >>> 10) << ((unit & 0x200) >>> 6)
+
+/** The value of the shortest key that the bytes begin with, or −1. */
+const shortestPrefix = (trie: Uint32Array, bytes: Uint8Array): number => {
+  let node = offset(trie[0] ?? 0)
+  for (const byte of bytes) {
+    if (byte === 0) return -1
+    node ^= byte
+    const unit = trie[node]
+    if (unit === undefined || label(unit) !== byte) return -1
+    node ^= offset(unit)
+    if (hasLeaf(unit)) return (trie[node] ?? 0) & 0x7fffffff
+  }
+  return -1
+}
+
+/** Clusters of several characters have six bytes at least unless one of these is in them. */
+const short = /[\0-\u07FF]/
+/**
+ * Where clusters of several characters may be, with enough around them to tell where they end: marks with what they follow,
+ * after characters that bind the next one. Marks here are all that extends a cluster.
+ */
+const prefix = "[\\u0600-\\u0605\\u06DD\\u070F\\u0890\\u0891\\u08E2]"
+const jamo = "[\\u1100-\\u11FF\\uA960-\\uA97F\\uAC00-\\uD7FF]"
+const extension = "[\\p{M}\\p{Gr_Ext}\\p{Emoji_Modifier}\\u200D\\u0E33\\u0EB3]"
+const clusters = new RegExp(`\\r\\n|(?:(?:${prefix}|${jamo})*.${extension}+|${prefix}+.)+`, "gsu")
+
+const rule = (trie: Uint32Array, contents: Uint8Array): Edits.Rule => {
+  const encoder = new TextEncoder()
+  const segmenter = new Intl.Segmenter("en", { granularity: "grapheme" })
+  const contentAt = (at: number) => {
+    const end = contents.indexOf(0, at)
+    return Either.getOrUndefined(decode(contents.subarray(at, end < 0 ? contents.length : end)))
+  }
+  const characters = mapped(trie, contentAt)
+
+  const replaceCharacters = (text: string, start: number, end: number, replace: Edits.Replace) => {
+    for (let at = start; at < end; ) {
+      const codePoint = text.codePointAt(at) ?? 0
+      const next = at + (codePoint > 0xffff ? 2 : 1)
+      const content = characters.get(codePoint)
+      if (content !== undefined) replace(at, next, content)
+      at = next
+    }
+  }
+
+  return (text, replace) => {
+    let done = 0
+    for (const { 0: run, index } of text.matchAll(clusters)) {
+      if (!short.test(run)) continue
+      replaceCharacters(text, done, index, replace)
+      for (const { index: within, segment } of segmenter.segment(run)) {
+        const start = index + within
+        const bytes = encoder.encode(segment)
+        const value = bytes.length < 6 ? shortestPrefix(trie, bytes) : -1
+        const content = value < 0 ? undefined : contentAt(value)
+        if (content === undefined) replaceCharacters(text, start, start + segment.length, replace)
+        else replace(start, start + segment.length, content)
+      }
+      done = index + run.length
+    }
+    replaceCharacters(text, done, text.length, replace)
+  }
+}
+
+/** What the map puts for single characters, by code point. */
+const mapped = (
+  trie: Uint32Array,
+  contentAt: (at: number) => string | undefined
+): { readonly get: (codePoint: number) => string | undefined } => {
+  const contents = new Map<number, string>()
+  const known = new Uint8Array(0x110000)
+  /** All characters that begin with some bytes, from the node where those lead. */
+  const visit = (node: number, codePoint: number, missing: number) => {
+    const [first, last] = missing < 0 ? [1, 0xf4] : [0x80, 0xbf]
+    for (let byte = first; byte <= last; byte++) {
+      const at = node ^ byte
+      const unit = trie[at]
+      if (unit === undefined || label(unit) !== byte) continue
+      const next = at ^ offset(unit)
+      const length = missing < 0 ? (byte < 0x80 ? 0 : byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3) : missing - 1
+      const value = missing < 0 ? byte & (length === 0 ? 0x7f : 0x3f >> length) : (codePoint << 6) | (byte & 0x3f)
+      if (length > 0) visit(next, value, length)
+      else if (hasLeaf(unit) && value < known.length) {
+        const content = contentAt((trie[next] ?? 0) & 0x7fffffff)
+        if (content === undefined) continue
+        contents.set(value, content)
+        known[value] = 1
+      }
+    }
+  }
+  visit(offset(trie[0] ?? 0), 0, -1)
+  return { get: (codePoint) => (known[codePoint] === 1 ? contents.get(codePoint) : undefined) }
+}
