@@ -59,6 +59,7 @@ export { train } from "./jobs/train.ts"
 export * as ops from "./ops.ts"
 // The built-in plugins, alone and together.
 export { builtins } from "./plugins/builtins.ts"
+export { NdjsonDataset } from "./plugins/datasets/ndjson.ts"
 export { TextDataset } from "./plugins/datasets/text.ts"
 export { Accuracy } from "./plugins/metrics/accuracy.ts"
 export { BitsPerByte } from "./plugins/metrics/bits_per_byte.ts"

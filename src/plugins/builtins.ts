@@ -5,6 +5,7 @@
  * group's layer asks for is the sum of what these plugins need.
  */
 import * as Plugin from "../core/Plugin.ts"
+import { NdjsonDataset } from "./datasets/ndjson.ts"
 import { TextDataset } from "./datasets/text.ts"
 import { Accuracy } from "./metrics/accuracy.ts"
 import { BitsPerByte } from "./metrics/bits_per_byte.ts"
@@ -22,6 +23,7 @@ import { Ndjson } from "./trackers/ndjson.ts"
 
 export const builtins = Plugin.group(
   TextDataset,
+  NdjsonDataset,
   Accuracy,
   BitsPerByte,
   Loss,

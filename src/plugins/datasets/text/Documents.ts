@@ -68,7 +68,8 @@ export const cutNear = (file: TextFile, near: number) =>
     return from + Utf8.boundaryBefore(around, near - from)
   })
 
-const readBytes = (file: TextFile, start: number, end: number) =>
+/** The bytes [start, end) of a file. */
+export const readBytes = (file: TextFile, start: number, end: number) =>
   Effect.scoped(
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
@@ -92,7 +93,8 @@ const changed = (file: TextFile) =>
     remedy: "Run again when nothing writes to it."
   })
 
-const invalidText = (file: TextFile, offset: number, byte: number | undefined) =>
+/** The failure of a byte that is no UTF-8, with the line that it stands in. */
+export const invalidText = (file: TextFile, offset: number, byte: number | undefined) =>
   Effect.gen(function* () {
     let line = 1
     for (let start = 0; start < offset; start += SEARCHED) {

@@ -1,8 +1,8 @@
 /**
  * Finds the files that a list of paths and patterns names.
  *
- * A path that exists is taken as it stands, whatever characters it has; a folder stands for the .txt files in it and below
- * it; anything else is a pattern (`*`, `**`, `?`, `[a-z]`, `{a,b}`). Patterns keep the order of the list, files of one
+ * A path that exists is taken as it stands, whatever characters it has; a folder stands for the files of certain extensions
+ * (.txt) in it and below it; anything else is a pattern (`*`, `**`, `?`, `[a-z]`, `{a,b}`). Patterns keep the order of the list, files of one
  * pattern come in natural order, and a file that was named twice counts once, at its first place.
  */
 import * as FileSystem from "@effect/platform/FileSystem"
@@ -18,11 +18,12 @@ export interface TextFile {
 
 /** The files with at least one byte, in order. Fails when a pattern finds nothing or all that was found is empty. */
 export const find = (
-  patterns: ReadonlyArray<string>
+  patterns: ReadonlyArray<string>,
+  extensions: ReadonlyArray<string> = [".txt"]
 ): Effect.Effect<ReadonlyArray<TextFile>, DatasetError, FileSystem.FileSystem | Path.Path> =>
   Effect.gen(function* () {
     const path = yield* Path.Path
-    const found = (yield* Effect.forEach(patterns, findOne)).flat()
+    const found = (yield* Effect.forEach(patterns, (pattern) => findOne(pattern, extensions))).flat()
     const first = new Map<string, string>()
     for (const file of found) {
       const absolute = path.resolve(file)
@@ -39,7 +40,7 @@ export const find = (
     })
   })
 
-const findOne = (pattern: string) =>
+const findOne = (pattern: string, extensions: ReadonlyArray<string>) =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path
@@ -55,12 +56,13 @@ const findOne = (pattern: string) =>
       case "File":
         return [pattern]
       case "Directory": {
-        const inside = yield* glob("**/*.txt", pattern)
+        const patterns = extensions.map((extension) => `**/*${extension}`)
+        const inside = yield* glob(patterns, pattern)
         if (inside.length > 0) return inside.map((file) => path.join(pattern, file))
         return yield* new DatasetError({
           reason: "NotFound",
           path: pattern,
-          details: "the folder has no .txt file in it or below it.",
+          details: `the folder has no ${extensions.join(" or ")} file in it or below it.`,
           remedy: `For other files name a pattern, such as '${path.join(pattern, "*.md")}'.`
         })
       }
@@ -85,7 +87,7 @@ const findOne = (pattern: string) =>
   })
 
 /** Matches in natural order: relative to `folder` where it is given, else as the pattern is written. */
-const glob = (pattern: string, folder?: string) =>
+const glob = (pattern: string | ReadonlyArray<string>, folder?: string) =>
   Effect.gen(function* () {
     const path = yield* Path.Path
     const matches = yield* Effect.tryPromise({
@@ -93,11 +95,11 @@ const glob = (pattern: string, folder?: string) =>
         const tinyglobby = await import("tinyglobby")
         return tinyglobby.glob(pattern, {
           cwd: path.resolve(folder ?? "."),
-          absolute: path.isAbsolute(pattern),
+          absolute: typeof pattern === "string" && path.isAbsolute(pattern),
           expandDirectories: false
         })
       },
-      catch: (cause) => unreadable(pattern, cause)
+      catch: (cause) => unreadable(folder ?? String(pattern), cause)
     })
     return matches.sort(NaturalOrder.compare)
   })
