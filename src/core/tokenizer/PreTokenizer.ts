@@ -9,7 +9,7 @@ import { type Aligned, slice } from "./Aligned.ts"
 import * as Pattern from "./Pattern.ts"
 import type { Problem } from "./Problem.ts"
 import { bytes, metaspace, prefixSpace, type Rewrite } from "./preTokenizers/Rewrite.ts"
-import { scannerOf } from "./preTokenizers/Scanner.ts"
+import { gpt2, scannerOf } from "./preTokenizers/Scanner.ts"
 import { scripts } from "./preTokenizers/Scripts.ts"
 import { matchesOf, type Ranges, split } from "./preTokenizers/Split.ts"
 import type * as TokenizerJson from "./TokenizerJson.ts"
@@ -27,9 +27,6 @@ interface Step {
   readonly rewrite?: Rewrite
   readonly split?: Ranges
 }
-
-/** GPT-2's: English contractions, letters, numbers, other signs, white space. Source: Radford et al. 2019. */
-export const gpt2Pattern = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
 
 export const make = (spec: TokenizerJson.PreTokenizer | null): Either.Either<PreTokenizer, Problem> =>
   Either.gen(function* () {
@@ -110,7 +107,7 @@ const stepsOf = (spec: TokenizerJson.PreTokenizer, key: string): Either.Either<R
         { split: split(matches, spec.behavior, spec.invert) }
       ])
     case "ByteLevel":
-      return Either.map(matcher({ Regex: gpt2Pattern }, key), (matches) => [
+      return Either.map(matcher({ Regex: gpt2 }, key), (matches) => [
         ...(spec.add_prefix_space ? [{ rewrite: prefixSpace }] : []),
         ...(spec.use_regex ? [{ split: split(matches, "Isolated", false) }] : []),
         { rewrite: bytes }
