@@ -75,9 +75,13 @@ export const matches =
     for (let match = pattern.exec(text); match !== null; match = pattern.exec(text)) {
       const start = match.index
       const end = start + match[0].length
-      if (end > start || start !== last) replace(start, end, content(match[0]))
+      const empty = end === start
+      // From the middle of a surrogate pair a search would begin before it.
+      if (empty) pattern.lastIndex = end + ((text.codePointAt(end) ?? 0) > 0xffff ? 2 : 1)
+      // V8 finds empty matches inside of surrogate pairs, in spite of the flags.
+      if (empty && (start === last || (text.codePointAt(start - 1) ?? 0) > 0xffff)) continue
+      replace(start, end, content(match[0]))
       last = end
-      if (end === start) pattern.lastIndex += (text.codePointAt(start) ?? 0) > 0xffff ? 2 : 1
     }
   }
 

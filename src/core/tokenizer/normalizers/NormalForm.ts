@@ -6,8 +6,8 @@
  */
 import type { Aligned } from "../Aligned.ts"
 import type { Normalizer } from "../Normalizer.ts"
+import { unknownToNormalForms } from "./CharacterClasses.ts"
 import * as Edits from "./Edits.ts"
-import { unknownToNormalForms } from "./UnicodeVersion.ts"
 
 /**
  * A character with what may combine with it: marks, jamo, and the letters for Korean and the voice marks of katakana that
@@ -15,15 +15,18 @@ import { unknownToNormalForms } from "./UnicodeVersion.ts"
  */
 const cluster = /.[\p{M}\u1160-\u11FF\u3131-\u318E\uD7B0-\uD7FB\uFF9E-\uFFDC]+|[^\0-\x7F]/gsu
 
+/** Texts that normal forms may change, and between two of them a character that they do not. */
+const parts = (text: string): ReadonlyArray<string> => text.split(unknownToNormalForms)
+
 export const make = (form: "NFC" | "NFD" | "NFKC" | "NFKD"): Normalizer => {
   const ofPart = Edits.matches(cluster, (match) => match.normalize(form))
   const rule: Edits.Rule = (text, replace) => {
     let from = 0
-    for (const part of text.split(unknownToNormalForms)) {
+    for (const [i, part] of parts(text).entries()) {
       const start = from
-      // Unchanged clusters keep finer ranges.
-      if (part.normalize(form) !== part) {
+      if (i % 2 === 0 && part.normalize(form) !== part) {
         ofPart(part, (a, b, content) => {
+          // Unchanged clusters keep finer ranges.
           if (content !== part.slice(a, b)) replace(start + a, start + b, content)
         })
       }
@@ -33,8 +36,8 @@ export const make = (form: "NFC" | "NFD" | "NFKC" | "NFKD"): Normalizer => {
   const normalize = (text: string) => {
     const whole = text.normalize(form)
     if (whole === text) return text
-    const parts = text.split(unknownToNormalForms)
-    return parts.length === 1 ? whole : parts.map((part) => part.normalize(form)).join("")
+    const all = parts(text)
+    return all.length === 1 ? whole : all.map((part, i) => (i % 2 === 0 ? part.normalize(form) : part)).join("")
   }
   const align = (given: Aligned) => {
     const whole = normalize(given.text)

@@ -51,14 +51,12 @@ const shortestPrefix = (trie: Uint32Array, bytes: Uint8Array): number => {
 
 /** Clusters of several characters have six bytes at least unless one of these is in them. */
 const short = /[\0-\u07FF]/
-/**
- * Where clusters of several characters may be, with enough around them to tell where they end: marks with what they follow,
- * after characters that bind the next one. Marks here are all that extends a cluster.
- */
+/** Characters that bind the next one, those that may bind it if it is Hangul too, and those that extend a cluster. */
 const prefix = "[\\u0600-\\u0605\\u06DD\\u070F\\u0890\\u0891\\u08E2]"
-const jamo = "[\\u1100-\\u11FF\\uA960-\\uA97F\\uAC00-\\uD7FF]"
+const hangul = "[\\u1100-\\u11FF\\uA960-\\uA97F\\uAC00-\\uD7FF]"
 const extension = "[\\p{M}\\p{Gr_Ext}\\p{Emoji_Modifier}\\u200D\\u0E33\\u0EB3]"
-const clusters = new RegExp(`\\r\\n|(?:(?:${prefix}|${jamo})*.${extension}+|${prefix}+.)+`, "gsu")
+/** Where clusters of several characters may be, with enough before them to tell where they begin. */
+const clusters = new RegExp(`\\r\\n|(?:${prefix}+.${extension}*|${hangul}?.${extension}+)+`, "gsu")
 
 const rule = (trie: Uint32Array, contents: Uint8Array): Edits.Rule => {
   const encoder = new TextEncoder()

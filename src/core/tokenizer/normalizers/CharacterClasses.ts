@@ -1,0 +1,43 @@
+/**
+ * Classes of characters as Hugging Face's tokenizers see them, whose tables are of Unicode 8 and 9.
+ *
+ * The engine that runs this program knows a newer Unicode. What came later is taken out of its classes, so that ids do not
+ * depend on it: each list holds what differs from Unicode 17, and tests compare all characters with the native package.
+ */
+
+/** A class of code points, from numbers and ranges in hexadecimal. */
+const classOf = (ranges: string) => `[${ranges.replace(/[0-9A-F]+/g, (code) => `\\u{${code}}`).replaceAll(" ", "")}]`
+
+/** Marks since Unicode 10. */
+const newMark = classOf(
+  "7FD 897-89F 8CA-8D3 9FE AFA-AFF B55 C04 C3C CF3 D00 D3B-D3C D81 EBA ECE 1715 180F 1ABF-1ADD 1AE0-1AEB 1CF7 " +
+    "1DF6-1DFA A82C A8FF 10D24-10D27 10D69-10D6D 10EAB-10EAC 10EFA-10EFF 10F46-10F50 10F82-10F85 11070 11073-11074 " +
+    "110C2 11145-11146 111C9 111CE-111CF 11241 1133B 113B8-113C0 113C2 113C5 113C7-113CA 113CC-113D0 113D2 " +
+    "113E1-113E2 1145E 1182C-1183A 11930-11935 11937-11938 1193B-1193E 11940 11942-11943 119D1-119D7 119DA-119E0 " +
+    "119E4 11A01-11A0A 11A33-11A39 11A3B-11A3E 11A47 11A51-11A5B 11A8A-11A99 11B60-11B67 11D31-11D36 11D3A " +
+    "11D3C-11D3D 11D3F-11D45 11D47 11D8A-11D8E 11D90-11D91 11D93-11D97 11EF3-11EF6 11F00-11F01 11F03 11F34-11F3A " +
+    "11F3E-11F42 11F5A 13440 13447-13455 1611E-1612F 16F4F 16F7F-16F87 16FE4 16FF0-16FF1 1CF00-1CF2D 1CF30-1CF46 " +
+    "1E08F 1E130-1E136 1E2AE 1E2EC-1E2EF 1E4EC-1E4EF 1E5EE-1E5EF 1E6E3 1E6E6 1E6EE-1E6EF 1E6F5"
+)
+/** Nonspacing marks of Unicode 9, and characters that became such later. */
+const newNonspacingMark = classOf(
+  "8D4-8E1 1885-1886 1DFB A8C5 A9BD 1123E 11438-1143F 11442-11444 11446 11C30-11C36 11C38-11C3D 11C3F 11C92-11CA7 " +
+    "11CAA-11CB0 11CB2-11CB3 11CB5-11CB6 1E000-1E006 1E008-1E018 1E01B-1E021 1E023-1E024 1E026-1E02A 1E944-1E94A"
+)
+/** Characters since Unicode 10 that decompose, and the parts they are composed of. */
+const newComposite = classOf(
+  "32FF A7F1-A7F4 AB69 105C9 105D2 105DA 105E4 10781-10785 10787-107B0 107B2-107BA 11382-11385 1138B 1138E " +
+    "11390-11391 16D63 16D67-16D6A 1CCD6-1CCF9 1E030-1E06D 1F16C 1FBF0-1FBF9"
+)
+
+const pattern = (source: string) => new RegExp(source, "gu")
+
+/** Marks of every kind. */
+export const mark = pattern(`(?!${newMark})\\p{M}|[\\u1CF2\\u1CF3]`)
+export const nonspacingMark = pattern(`(?!${newMark}|${newNonspacingMark})\\p{Mn}|[\\u1734\\u{1171E}]`)
+/** What BERT takes away: control and format characters and private ones, but not tabs and ends of lines. */
+export const control = pattern(
+  `(?![\\t\\n\\r\\u0890\\u0891\\u08E2\\u{110CD}\\u{13430}-\\u{1343F}])[\\p{Cc}\\p{Cf}\\p{Co}\\uFFFD]`
+)
+/** Characters that no normal form changes, combines or reorders. */
+export const unknownToNormalForms = pattern(`(${newMark}|${newComposite})`)
