@@ -19,6 +19,7 @@ const usageTags: ReadonlySet<string> = new Set([
   "PluginManifestError",
   "ModelError",
   "TokenizerTrainError",
+  "TextSourceError",
   "TrainConfigError",
   "OtherConfig"
 ])

@@ -7,7 +7,6 @@
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { type Dataset, DatasetKind } from "../core/Dataset.ts"
 import { ModelKind } from "../core/Model.ts"
@@ -17,17 +16,7 @@ import { TokenCache } from "../core/TokenFile.ts"
 import { type Tokenizer, TokenizerKind } from "../core/Tokenizer.ts"
 import { TokenizerTrainerKind } from "../core/TokenizerTrainer.ts"
 import { type OnEvent, Preparing } from "./JobEvent.ts"
-
-/** Files of a tokenizer that could not be written. */
-export class TokenizerFilesError extends Schema.TaggedError<TokenizerFilesError>()("TokenizerFilesError", {
-  path: Schema.String,
-  cause: Schema.Defect
-}) {
-  override get message() {
-    const reason = this.cause instanceof Error ? this.cause.message : String(this.cause)
-    return `${this.path}: the tokenizer could not be written: ${reason}. Check space and permissions.`
-  }
-}
+import { saveTokenizer, TokenizerFilesError } from "./tokenizers/Save.ts"
 
 const withoutName = ({ name: _, ...config }: PluginSection): unknown => config
 
@@ -47,29 +36,6 @@ export const tokenizerAt = (section: TokenizerSection, directory: string) =>
     const { name, train, ...config } = section
     return registry.resolve(TokenizerKind, name, train === undefined ? config : { ...config, path: directory })
   })
-
-/** Writes a tokenizer's files so that a reader sees all of them or none. */
-export const saveTokenizer = (directory: string, files: { readonly [fileName: string]: string }) =>
-  Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
-    const paths = yield* Path.Path
-    const parent = paths.dirname(paths.resolve(directory))
-    yield* fs.makeDirectory(parent, { recursive: true })
-    const temporary = yield* Effect.acquireRelease(
-      fs.makeTempDirectory({ directory: parent, prefix: ".tokenizer." }),
-      (path) => Effect.ignore(fs.remove(path, { recursive: true, force: true }))
-    )
-    for (const [name, content] of Object.entries(files)) {
-      yield* fs.writeFileString(paths.join(temporary, name), content)
-    }
-    yield* fs.chmod(temporary, 0o755)
-    yield* fs.remove(directory, { recursive: true, force: true })
-    yield* fs.rename(temporary, directory)
-  }).pipe(
-    Effect.scoped,
-    Effect.uninterruptible,
-    Effect.mapError((cause) => new TokenizerFilesError({ path: directory, cause }))
-  )
 
 /** Trains the tokenizer of a section on the training split, when the section says so and it is not there yet. */
 export const tokenizerOf = (section: TokenizerSection, dataset: Dataset.Service, directory: string, onEvent: OnEvent) =>

@@ -15,7 +15,8 @@ import type { ParameterSpecs } from "../core/tensor/Module.ts"
 import * as Session from "../core/training/Session.ts"
 import type { Started, Step } from "../core/training/TrainEvent.ts"
 import type { OnEvent, Prepared } from "./JobEvent.ts"
-import { partsOf, TokenizerFilesError } from "./Parts.ts"
+import { partsOf } from "./Parts.ts"
+import { TokenizerFilesError } from "./tokenizers/Save.ts"
 import { preparedOf, sessionOptions } from "./train.ts"
 
 export interface DryRun {

@@ -17,7 +17,8 @@ import { TokenizerTrainError } from "../core/TokenizerTrainer.ts"
 import { RunStore } from "../services/RunStore.ts"
 import type { OnEvent } from "./JobEvent.ts"
 import * as LoadConfig from "./LoadConfig.ts"
-import { architectureOf, datasetOf, saveTokenizer, TokenizerFilesError, tokenFilesOf, tokenizerOf } from "./Parts.ts"
+import { architectureOf, datasetOf, tokenFilesOf, tokenizerOf } from "./Parts.ts"
+import { saveTokenizer, TokenizerFilesError } from "./tokenizers/Save.ts"
 
 /** One setting that the text does not allow. */
 export interface Change {

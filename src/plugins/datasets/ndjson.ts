@@ -7,6 +7,7 @@
  * texts are passed over. A line that is no such object fails with its number: data that is skipped in silence is not noticed.
  */
 import * as FileSystem from "@effect/platform/FileSystem"
+import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
@@ -51,7 +52,12 @@ export const NdjsonDataset = Plugin.make(DatasetKind, "ndjson", {
 
 const read = (range: Range, field: string): Stream.Stream<Document, DatasetError, FileSystem.FileSystem> =>
   Lines.read(range).pipe(
-    Stream.mapChunksEffect((lines) => Effect.forEach(lines, (line) => parse(range, line, field))),
+    Stream.mapChunksEffect((lines) =>
+      Effect.map(
+        Effect.forEach(lines, (line) => parse(range, line, field)),
+        Chunk.unsafeFromArray
+      )
+    ),
     Stream.filter(({ text }) => text !== "")
   )
 

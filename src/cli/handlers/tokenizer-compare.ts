@@ -1,0 +1,54 @@
+/**
+ * Prints two tokenizers side by side, as text or as JSON.
+ */
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Statistics from "../../core/tokenizer/Statistics.ts"
+import { compareTokenizers } from "../../jobs/compareTokenizers.ts"
+import * as Layers from "../../jobs/Layers.ts"
+import { openTokenizer } from "../../jobs/tokenizers/Named.ts"
+import * as Texts from "../../jobs/tokenizers/Texts.ts"
+import { usage } from "../TokenizerOptions.ts"
+import { comparisonText } from "../TokenizerReport.ts"
+
+export interface Options {
+  readonly tokenizers: readonly [string, string]
+  readonly encoding: Option.Option<string>
+  readonly text: ReadonlyArray<string>
+  readonly data: ReadonlyArray<string>
+  readonly field: Option.Option<string>
+  readonly format: "text" | "json"
+}
+
+export const run = (options: Options) =>
+  Effect.gen(function* () {
+    if (options.text.length === 0 && options.data.length === 0) {
+      return yield* usage("There is nothing to compare them on: give --text or --data.")
+    }
+    const [a, b] = options.tokenizers
+    const open = (name: string) =>
+      openTokenizer(name, {
+        encoding: name.endsWith(".tiktoken") ? Option.getOrUndefined(options.encoding) : undefined
+      })
+    const named = [yield* open(a), yield* open(b)] as const
+    const texts = yield* Texts.open({
+      texts: options.text,
+      paths: options.data,
+      field: Option.getOrUndefined(options.field)
+    })
+    const comparison = yield* compareTokenizers(named, texts.documents)
+    yield* Console.log(
+      options.format === "json"
+        ? JSON.stringify({
+            tokenizers: comparison.tokenizers.map(({ plugin, statistics, tokenizer, vocabularySize }) => ({
+              tokenizer,
+              plugin,
+              vocabulary_size: vocabularySize,
+              ...Statistics.encode(statistics)
+            })),
+            differences: comparison.differences
+          })
+        : comparisonText(comparison)
+    )
+  }).pipe(Effect.scoped, Effect.provide([Layers.files(), Layers.registry()]))

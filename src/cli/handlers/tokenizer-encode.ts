@@ -1,0 +1,85 @@
+/**
+ * Prints the token ids of a text: alone, or with what each stands for.
+ */
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type { Tokenizer } from "../../core/Tokenizer.ts"
+import type { Encoding } from "../../core/tokenizer/Encoding.ts"
+import * as Layers from "../../jobs/Layers.ts"
+import { openTokenizer } from "../../jobs/tokenizers/Named.ts"
+import * as Input from "../Input.ts"
+import { table } from "../Table.ts"
+import { visible } from "../Tokens.ts"
+
+export interface Options {
+  readonly tokenizer: string
+  readonly encoding: Option.Option<string>
+  readonly text: Option.Option<string>
+  readonly file: Option.Option<string>
+  readonly format: "ids" | "json" | "tokens" | "table"
+  readonly addSpecialTokens: boolean
+  readonly parseSpecialTokens: boolean
+}
+
+export const run = (options: Options) =>
+  Effect.gen(function* () {
+    const { tokenizer } = yield* openTokenizer(options.tokenizer, {
+      encoding: Option.getOrUndefined(options.encoding)
+    })
+    const text = yield* Input.read(options, "text")
+    if (options.format === "ids") return yield* Console.log(idsOf(tokenizer, text, options).join(" "))
+    const encoding = yield* tokenizer.encoding(text, {
+      addSpecialTokens: options.addSpecialTokens,
+      splitSpecialTokens: !options.parseSpecialTokens
+    })
+    yield* Console.log(rendered(tokenizer, encoding, text.toWellFormed(), options.format))
+  }).pipe(Effect.scoped, Effect.provide([Layers.files(), Layers.registry()]))
+
+/** Without places, which cost more than the ids do. */
+const idsOf = (tokenizer: Tokenizer.Service, text: string, options: Options): ReadonlyArray<number> => {
+  const ids = Array.from(options.parseSpecialTokens ? tokenizer.encodeWithSpecialTokens(text) : tokenizer.encode(text))
+  if (!options.addSpecialTokens) return ids
+  return tokenizer.template.single.flatMap((piece) => (piece._tag === "Sequence" ? ids : piece.ids))
+}
+
+const rendered = (
+  tokenizer: Tokenizer.Service,
+  { ids, offsets, specialTokensMask }: Encoding,
+  text: string,
+  format: Exclude<Options["format"], "ids">
+): string => {
+  const tokens = Array.from(ids, (id, i) => ({
+    id,
+    token: tokenizer.token(id) ?? "",
+    place:
+      offsets === undefined || specialTokensMask[i] === 1 ? undefined : [offsets[2 * i] ?? 0, offsets[2 * i + 1] ?? 0]
+  }))
+  switch (format) {
+    case "json":
+      return JSON.stringify({
+        ids: tokens.map(({ id }) => id),
+        tokens: tokens.map(({ token }) => token),
+        offsets: tokens.map(({ place }) => place ?? null)
+      })
+    case "tokens":
+      return tokens.map(({ token }) => visible(token)).join("\n")
+    case "table":
+      return table(
+        [
+          { title: "id", align: "right" },
+          { title: "token" },
+          { title: "start", align: "right" },
+          { title: "end", align: "right" },
+          { title: "text" }
+        ],
+        tokens.map(({ id, place, token }) => [
+          `${id}`,
+          visible(token),
+          place === undefined ? "–" : `${place[0]}`,
+          place === undefined ? "–" : `${place[1]}`,
+          place === undefined ? "" : visible(text.slice(place[0], place[1]))
+        ])
+      )
+  }
+}

@@ -1,0 +1,28 @@
+/**
+ * Writes a tokenizer as a Hugging Face folder.
+ */
+import * as Path from "@effect/platform/Path"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { exportTokenizer } from "../../jobs/exportTokenizer.ts"
+import * as Layers from "../../jobs/Layers.ts"
+import { openTokenizer } from "../../jobs/tokenizers/Named.ts"
+import { bytes } from "../Format.ts"
+
+export interface Options {
+  readonly tokenizer: string
+  readonly encoding: Option.Option<string>
+  readonly out: string
+  readonly force: boolean
+}
+
+export const run = (options: Options) =>
+  Effect.gen(function* () {
+    const paths = yield* Path.Path
+    const tokenizer = yield* openTokenizer(options.tokenizer, { encoding: Option.getOrUndefined(options.encoding) })
+    const files = yield* exportTokenizer({ tokenizer, out: options.out, force: options.force })
+    yield* Console.log(
+      files.map(({ bytes: size, file }) => `${paths.join(options.out, file)}: ${bytes(size)}`).join("\n")
+    )
+  }).pipe(Effect.scoped, Effect.provide([Layers.files(), Layers.registry()]))

@@ -1,0 +1,52 @@
+/**
+ * The job behind `codex tokenizer compare`: two tokenizers on the same texts, in numbers, and where they first split
+ * differently.
+ */
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import type { Document } from "../core/Dataset.ts"
+import * as Statistics from "../core/tokenizer/Statistics.ts"
+import type { Named } from "./tokenizers/Named.ts"
+import { type Difference, differences } from "./tokenizers/Pieces.ts"
+
+export interface ComparedTokenizer {
+  readonly tokenizer: string
+  readonly plugin: string
+  readonly vocabularySize: number
+  readonly statistics: Statistics.Statistics
+}
+
+export interface Comparison {
+  readonly tokenizers: readonly [ComparedTokenizer, ComparedTokenizer]
+  /** The first ones. */
+  readonly differences: ReadonlyArray<Difference>
+}
+
+const DIFFERENCES = 10
+
+/** Measures both on every document, one at a time. */
+export const compareTokenizers = <E, R>([a, b]: readonly [Named, Named], documents: Stream.Stream<Document, E, R>) =>
+  Effect.gen(function* () {
+    const counters = [Statistics.make(a.tokenizer), Statistics.make(b.tokenizer)] as const
+    const found: Array<Difference> = []
+    yield* Stream.runForEach(documents, (document) =>
+      Effect.gen(function* () {
+        for (const counter of counters) yield* counter.add(document.text, document.id)
+        found.push(...differences([a.tokenizer, b.tokenizer], document, DIFFERENCES - found.length))
+      })
+    )
+    const side = ({ name, plugin, tokenizer }: Named, counter: Statistics.Counter) =>
+      Effect.map(
+        counter.result,
+        (statistics): ComparedTokenizer => ({
+          tokenizer: name,
+          plugin,
+          vocabularySize: tokenizer.vocabularySize,
+          statistics
+        })
+      )
+    return {
+      tokenizers: [yield* side(a, counters[0]), yield* side(b, counters[1])],
+      differences: found
+    } satisfies Comparison
+  })

@@ -1,0 +1,67 @@
+/**
+ * The job behind `codex tokenizer export`: any tokenizer that codex runs as a tokenizer.json, saved as a folder that Hugging
+ * Face's libraries open.
+ *
+ * Files of the folder that are not the tokenizer's stay; the manifest of a training does not, when its tokenizer is replaced.
+ */
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Path from "@effect/platform/Path"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as Manifest from "./tokenizers/Manifest.ts"
+import type { Named } from "./tokenizers/Named.ts"
+import { checkWritable, saveTokenizer, TokenizerFilesError } from "./tokenizers/Save.ts"
+import { TokenizerExists } from "./trainTokenizer.ts"
+
+/** A tokenizer that cannot be written in Hugging Face's format. */
+export class TokenizerExportError extends Schema.TaggedError<TokenizerExportError>()("TokenizerExportError", {
+  tokenizer: Schema.String,
+  plugin: Schema.String
+}) {
+  override get message() {
+    return (
+      `${this.tokenizer}: the plugin ${this.plugin} runs code of its own, which no tokenizer.json describes, ` +
+      "so other tools could not open it. Export one that is trained with codex or loaded from a known format."
+    )
+  }
+}
+
+export interface ExportTokenizerOptions {
+  readonly tokenizer: Named
+  readonly out: string
+  /** Replaces files that are there. Default false. */
+  readonly force?: boolean
+}
+
+/** Saves the folder, and returns the names of its files with their sizes in bytes. */
+export const exportTokenizer = ({
+  force = false,
+  out,
+  tokenizer: { name, plugin, tokenizer }
+}: ExportTokenizerOptions) =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const paths = yield* Path.Path
+    if (tokenizer.definition === undefined) return yield* new TokenizerExportError({ tokenizer: name, plugin })
+    const { files } = tokenizer
+    yield* checkWritable(out)
+    const others = yield* Effect.filter(Object.entries(files), ([file, content]) =>
+      Effect.match(fs.readFileString(paths.join(out, file)), {
+        onFailure: () => false,
+        onSuccess: (present) => present !== content
+      })
+    )
+    const replaced = others.map(([file]) => file)
+    if (!force && replaced.length > 0) {
+      return yield* new TokenizerExists({ path: out, changes: [], files: replaced })
+    }
+    const manifest = yield* Manifest.read(out)
+    yield* saveTokenizer(out, files)
+    if (manifest !== undefined && manifest.tokenizer?.sha256 !== Manifest.sha256(files["tokenizer.json"] ?? "")) {
+      yield* Effect.mapError(
+        fs.remove(paths.join(out, Manifest.fileName)),
+        (cause) => new TokenizerFilesError({ path: out, cause })
+      )
+    }
+    return Object.entries(files).map(([file, content]) => ({ file, bytes: Buffer.byteLength(content) }))
+  })

@@ -1,0 +1,112 @@
+/**
+ * The job behind `codex tokenizer inspect`: what a tokenizer is made of, what its special tokens are for, and what it makes of
+ * texts.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import type { Document } from "../core/Dataset.ts"
+import type { Tokenizer } from "../core/Tokenizer.ts"
+import type { TemplatePiece } from "../core/tokenizer/Encoding.ts"
+import { configFile, roleNames } from "../core/tokenizer/HuggingFaceFolder.ts"
+import * as Statistics from "../core/tokenizer/Statistics.ts"
+import type { TokenizerJson } from "../core/tokenizer/TokenizerJson.ts"
+import type { Named } from "./tokenizers/Named.ts"
+import { type Piece, piecesOf } from "./tokenizers/Pieces.ts"
+
+export interface SpecialToken {
+  readonly token: string
+  readonly id: number
+  /** What it is for: `eos_token`, `pad_token`, … */
+  readonly roles: ReadonlyArray<string>
+}
+
+export interface Inspection {
+  readonly tokenizer: string
+  readonly plugin: string
+  /** `byte-level BPE`, `WordPiece`, …; the plugin's name when it is no tokenizer.json. */
+  readonly algorithm: string
+  readonly vocabularySize: number
+  /** Whether every text is given back. */
+  readonly byteLevel: boolean
+  /** Parts as a tokenizer.json has them; undefined when it is none. */
+  readonly normalizer: TokenizerJson["normalizer"] | undefined
+  readonly preTokenizer: TokenizerJson["pre_tokenizer"] | undefined
+  readonly decoder: TokenizerJson["decoder"] | undefined
+  readonly specialTokens: ReadonlyArray<SpecialToken>
+  /** What stands around a text A, and around two. */
+  readonly template: { readonly single: string; readonly pair: string }
+  /** The tokens of the sample. */
+  readonly pieces: ReadonlyArray<Piece>
+  /** Of the documents, when there are any. */
+  readonly statistics: Statistics.Statistics | undefined
+}
+
+/** Looks at a tokenizer. `sample` is the text whose tokens are shown; `documents` are what is measured. */
+export const inspectTokenizer = <E, R>(
+  { name, plugin, tokenizer }: Named,
+  options: { readonly sample: string; readonly documents?: Stream.Stream<Document, E, R> | undefined }
+) =>
+  Effect.gen(function* () {
+    const { definition } = tokenizer
+    const counter = Statistics.make(tokenizer)
+    if (options.documents !== undefined) {
+      yield* Stream.runForEach(options.documents, ({ id, text }) => counter.add(text, id))
+    }
+    return {
+      tokenizer: name,
+      plugin,
+      algorithm: definition === undefined ? plugin : algorithmOf(definition),
+      vocabularySize: tokenizer.vocabularySize,
+      byteLevel: tokenizer.byteLevel,
+      normalizer: definition?.normalizer,
+      preTokenizer: definition?.pre_tokenizer,
+      decoder: definition?.decoder,
+      specialTokens: specialTokensOf(tokenizer),
+      template: {
+        single: written(tokenizer, tokenizer.template.single),
+        pair: written(tokenizer, tokenizer.template.pair)
+      },
+      pieces: piecesOf(tokenizer, options.sample),
+      statistics: options.documents === undefined ? undefined : yield* counter.result
+    } satisfies Inspection
+  })
+
+const algorithmOf = ({ decoder, model }: TokenizerJson): string => {
+  if (model.type !== "BPE") return model.type === "WordLevel" ? "word level" : model.type
+  if (model.byte_fallback) return "BPE with byte fallback"
+  const decoders = decoder?.type === "Sequence" ? decoder.decoders : [decoder]
+  return decoders.some((one) => one?.type === "ByteLevel") ? "byte-level BPE" : "BPE"
+}
+
+const Token = Schema.Union(Schema.String, Schema.Struct({ content: Schema.String }))
+const Record = Schema.parseJson(Schema.Record({ key: Schema.String, value: Schema.Unknown }))
+
+const contentOf = (token: unknown): string | undefined =>
+  Schema.is(Token)(token) ? (typeof token === "string" ? token : token.content) : undefined
+
+/** Special tokens by id, with the roles that the tokenizer's own files give them. */
+const specialTokensOf = (tokenizer: Tokenizer.Service): ReadonlyArray<SpecialToken> => {
+  const text = tokenizer.definition === undefined ? undefined : tokenizer.files[configFile]
+  const config = text === undefined ? {} : Option.getOrElse(Schema.decodeOption(Record)(text), () => ({}))
+  const roles = new Map<string, ReadonlyArray<string>>()
+  const give = (token: string | undefined, role: string) => {
+    if (token !== undefined && !roles.get(token)?.includes(role)) roles.set(token, [...(roles.get(token) ?? []), role])
+  }
+  for (const role of roleNames) give(contentOf(config[role]), role)
+  const written = (id: number | undefined) => (id === undefined ? undefined : tokenizer.token(id))
+  give(written(tokenizer.endOfText), "eos_token")
+  give(written(tokenizer.padToken), "pad_token")
+  give(written(tokenizer.unknownToken), "unk_token")
+  return Object.entries(tokenizer.specialTokens)
+    .map(([token, id]) => ({ token, id, roles: roles.get(token) ?? [] }))
+    .sort((a, b) => a.id - b.id)
+}
+
+const written = (tokenizer: Tokenizer.Service, pieces: ReadonlyArray<TemplatePiece>): string =>
+  pieces
+    .flatMap((piece) =>
+      piece._tag === "Sequence" ? [piece.id] : piece.ids.map((id) => tokenizer.token(id) ?? `${id}`)
+    )
+    .join(" ")

@@ -1,0 +1,119 @@
+/**
+ * manifest.json beside a trained tokenizer: what it was trained on, how, and what came of it.
+ *
+ * It has no dates and no places of this machine but the paths as they were given, so that training again gives the same bytes.
+ * What it says decides whether another training would change token ids: then a model trained with the old tokenizer reads
+ * nonsense.
+ */
+import { createHash } from "node:crypto"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Path from "@effect/platform/Path"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { show } from "../../core/ConfigIssue.ts"
+import { version } from "../../core/Version.ts"
+import type { TextFile } from "../../plugins/datasets/text/Files.ts"
+import { unreadable } from "../../plugins/datasets/text/Files.ts"
+
+export const fileName = "manifest.json"
+
+const Input = Schema.Struct({ path: Schema.String, bytes: Schema.Number, sha256: Schema.String })
+export type Input = typeof Input.Type
+
+const Settings = Schema.Record({ key: Schema.String, value: Schema.Unknown })
+
+export const Manifest = Schema.Struct({
+  format: Schema.Literal(1),
+  algorithm: Schema.String,
+  /** The trainer's config with its defaults. */
+  settings: Settings,
+  data: Schema.Struct({
+    files: Schema.Array(Input),
+    /** The field that NDJSON files were read by. */
+    field: Schema.optional(Schema.String),
+    /** A dataset plugin's section, and its fingerprint. */
+    dataset: Schema.optional(Settings),
+    fingerprint: Schema.optional(Schema.String)
+  }),
+  /** What wrote it; `unicode` decides about classes of characters and normalization. */
+  versions: Schema.Record({ key: Schema.String, value: Schema.String }),
+  tokenizer: Schema.optional(
+    Schema.Struct({ file: Schema.String, sha256: Schema.String, vocabulary_size: Schema.Number })
+  ),
+  /** Over the first texts, up to the bytes that it says. */
+  statistics: Schema.optional(Schema.Unknown)
+})
+export type Manifest = typeof Manifest.Type
+
+/** What is known before training. */
+export type Purpose = Pick<Manifest, "algorithm" | "settings" | "data" | "versions">
+
+export const versions = { codex: version, node: process.versions.node, unicode: process.versions.unicode ?? "" }
+
+const Text = Schema.parseJson(Manifest, { space: 2 })
+
+export const render = (manifest: Manifest): string => `${Schema.encodeSync(Text)(manifest)}\n`
+
+/** The manifest of a folder; undefined where there is none that codex wrote. */
+export const read = (
+  directory: string
+): Effect.Effect<Manifest | undefined, never, FileSystem.FileSystem | Path.Path> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const paths = yield* Path.Path
+    const text = yield* fs.readFileString(paths.join(directory, fileName))
+    return yield* Schema.decode(Text)(text)
+  }).pipe(Effect.orElseSucceed(() => undefined))
+
+export const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex")
+
+/** A file with its SHA-256, read in pieces. */
+export const hashed = ({ bytes, path }: TextFile) =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const hash = createHash("sha256")
+    yield* Stream.runForEach(fs.stream(path, { chunkSize: 1 << 20 }), (piece) => Effect.sync(() => hash.update(piece)))
+    return { path, bytes, sha256: hash.digest("hex") }
+  }).pipe(Effect.mapError((cause) => unreadable(path, cause)))
+
+/** What differs between two trainings and may change token ids, each as `what: before → after`. */
+export const changes = (before: Purpose, after: Purpose): ReadonlyArray<string> => {
+  const changed = (key: string, from: unknown, to: unknown) =>
+    written(from) === written(to) ? [] : [`${key}: ${written(from)} → ${written(to)}`]
+  const keys = [...new Set([...Object.keys(before.settings), ...Object.keys(after.settings)])]
+  return [
+    ...changed("algorithm", before.algorithm, after.algorithm),
+    ...keys.flatMap((key) => changed(key, before.settings[key], after.settings[key])),
+    ...dataChange(before.data, after.data),
+    ...changed("unicode", before.versions.unicode, after.versions.unicode)
+  ]
+}
+
+/** Names and order of files do not matter; their content, and how it is read, does. */
+const dataChange = (before: Manifest["data"], after: Manifest["data"]): ReadonlyArray<string> => {
+  const content = ({ dataset, field, files, fingerprint }: Manifest["data"]) =>
+    JSON.stringify([files.map((file) => file.sha256).sort(), field, fingerprint, fingerprint === undefined || dataset])
+  if (content(before) === content(after)) return []
+  const [from, to] = [amount(before), amount(after)]
+  return [from === to ? `data: ${from}, of other content` : `data: ${from} → ${to}`]
+}
+
+const amount = ({ dataset, field, files }: Manifest["data"]): string =>
+  [
+    ...(files.length === 0
+      ? []
+      : [`${files.length} files of ${files.reduce((sum, { bytes }) => sum + bytes, 0)} bytes`]),
+    ...(field === undefined ? [] : [`field ${field}`]),
+    ...(dataset === undefined ? [] : [`dataset ${dataset.name}`])
+  ].join(", ")
+
+/** A value as messages show it: a list without quotation marks. */
+const written = (value: unknown): string =>
+  value === undefined
+    ? "none"
+    : Array.isArray(value)
+      ? `[${value.map(written).join(", ")}]`
+      : typeof value === "string" && /^[\w.+<|>-]+$/.test(value)
+        ? value
+        : show(value)

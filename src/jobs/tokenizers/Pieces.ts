@@ -1,0 +1,105 @@
+/**
+ * Where tokens lie in a text, for people: the tokens of one tokenizer, and the places where two tokenizers split differently.
+ */
+import type { Document } from "../../core/Dataset.ts"
+import type { Tokenizer } from "../../core/Tokenizer.ts"
+
+export interface Piece {
+  readonly id: number
+  /** Written form. */
+  readonly token: string
+  /** UTF-16 units of the text; undefined when the tokenizer cannot tell. */
+  readonly place: readonly [start: number, end: number] | undefined
+}
+
+/** The tokens of a text; special tokens that it spells are their ids when asked for. */
+export const piecesOf = (
+  tokenizer: Tokenizer.Service,
+  text: string,
+  splitSpecialTokens = true
+): ReadonlyArray<Piece> => {
+  const { ids, offsets } = tokenizer.encodeWithOffsets(text, { splitSpecialTokens })
+  return Array.from(ids, (id, i) => ({
+    id,
+    token: tokenizer.token(id) ?? "",
+    place: offsets === undefined ? undefined : ([offsets[2 * i] ?? 0, offsets[2 * i + 1] ?? 0] as const)
+  }))
+}
+
+/** A shortest stretch of a text that two tokenizers split differently. */
+export interface Difference {
+  readonly document: string
+  /** UTF-16 units before it, and the line that it starts in, counted from 1. */
+  readonly offset: number
+  readonly line: number
+  readonly text: string
+  readonly tokens: readonly [ReadonlyArray<string>, ReadonlyArray<string>]
+}
+
+/** UTF-16 units of a document that are looked through. */
+const LOOKED_AT = 1 << 16
+
+/** The first `most` differences in a document; none when one of the tokenizers cannot tell where its tokens lie. */
+export const differences = (
+  [a, b]: readonly [Tokenizer.Service, Tokenizer.Service],
+  { id, text: whole }: Document,
+  most: number
+): ReadonlyArray<Difference> => {
+  if (most <= 0) return []
+  const text = whole.slice(0, LOOKED_AT).toWellFormed()
+  const [left, right] = [cursor(piecesOf(a, text)), cursor(piecesOf(b, text))]
+  const found: Array<Difference> = []
+  let from = 0
+  while (found.length < most && (left.more() || right.more())) {
+    left.start()
+    right.start()
+    // Both go on until they end a token at the same place.
+    left.take()
+    right.take()
+    while (left.end() !== right.end()) {
+      const behind = left.end() < right.end() ? left : right
+      if (!behind.take()) break
+    }
+    while (left.end() !== right.end() && (left.more() || right.more())) (left.more() ? left : right).take()
+    const to = Math.max(left.end(), right.end())
+    const [one, other] = [left.taken(), right.taken()]
+    if (!alike(one, other)) {
+      found.push({
+        document: id,
+        offset: from,
+        line: text.slice(0, from).split("\n").length,
+        text: text.slice(from, to),
+        tokens: [one.map(({ token }) => token), other.map(({ token }) => token)]
+      })
+    }
+    from = to
+  }
+  return found
+}
+
+/** One token for one token, however much white space each counts in, or parts of the same characters. */
+const alike = (a: ReadonlyArray<Piece>, b: ReadonlyArray<Piece>): boolean =>
+  (a.length === 1 && b.length === 1) ||
+  (a.length === b.length && a.every(({ place }, i) => place?.join() === b[i]?.place?.join()))
+
+const cursor = (pieces: ReadonlyArray<Piece>) => {
+  const known = pieces.filter(({ place }) => place !== undefined)
+  let [first, next, end] = [0, 0, 0]
+  const endOf = (index: number) => known[index]?.place?.[1] ?? 0
+  return {
+    more: () => next < known.length,
+    start: () => {
+      first = next
+    },
+    /** A token, with those that end no later: parts of its last character. False at the end. */
+    take: () => {
+      if (next >= known.length) return false
+      end = Math.max(end, endOf(next))
+      next += 1
+      while (next < known.length && endOf(next) <= end) next += 1
+      return true
+    },
+    end: () => end,
+    taken: () => known.slice(first, next)
+  }
+}
