@@ -6,6 +6,7 @@
  */
 import * as Either from "effect/Either"
 import { type Aligned, slice } from "./Aligned.ts"
+import { punctuation } from "./normalizers/CharacterClasses.ts"
 import * as Pattern from "./Pattern.ts"
 import type { Problem } from "./Problem.ts"
 import { bytes, metaspace, prefixSpace, type Rewrite } from "./preTokenizers/Rewrite.ts"
@@ -66,7 +67,6 @@ const aligned = (steps: ReadonlyArray<Step>, given: Aligned, first: boolean): Re
 }
 
 const whitespace = /\p{White_Space}/gu
-const punctuation = /[\p{P}$+<=>^`\x7c~]/gu
 const number = /\p{N}/gu
 /** Rust's `\w+|[^\w\s]+`, whose word characters are those of UTS #18. */
 const words =

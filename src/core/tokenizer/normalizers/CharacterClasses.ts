@@ -30,6 +30,14 @@ const newComposite = classOf(
     "11390-11391 16D63 16D67-16D6A 1CCD6-1CCF9 1E030-1E06D 1F16C 1FBF0-1FBF9"
 )
 
+/** Punctuation since Unicode 8. */
+const newPunctuation = classOf(
+  "61D 9FD A76 C77 C84 1B4E-1B4F 1B7D-1B7F 2E43-2E4F 2E52-2E5D 10D6E 10EAD 10ED0 10F55-10F59 10F86-10F89 113D4-113D5 " +
+    "113D7-113D8 1144B-1144F 1145A-1145B 1145D 11660-1166C 116B9 1183B 11944-11946 119E2 11A3F-11A46 11A9A-11A9C " +
+    "11A9E-11AA2 11B00-11B09 11BE1 11C41-11C45 11C70-11C71 11EF7-11EF8 11F43-11F4F 11FFF 12FF1-12FF2 16D6D-16D6F " +
+    "16E97-16E9A 16FE2 1E5FF 1E95E-1E95F"
+)
+
 const pattern = (source: string) => new RegExp(source, "gu")
 
 /** Marks of every kind. */
@@ -41,3 +49,5 @@ export const control = pattern(
 )
 /** Characters that no normal form changes, combines or reorders. */
 export const unknownToNormalForms = pattern(`(${newMark}|${newComposite})`)
+/** Punctuation, and the signs of ASCII. U+166D and U+111C9 were punctuation then. */
+export const punctuation = pattern(`(?!${newPunctuation})\\p{P}|[$+<=>^\`\\x7C~\\u166D\\u{111C9}]`)
