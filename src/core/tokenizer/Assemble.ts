@@ -3,7 +3,7 @@
  */
 import * as Either from "effect/Either"
 import type { EncodeOptions, Encoding, EncodingError, Template, TemplatePiece, TextTokens } from "./Encoding.ts"
-import { added, plain } from "./Template.ts"
+import { added } from "./Template.ts"
 import { truncate, type Windows } from "./Truncation.ts"
 
 export const assemble = (
@@ -11,8 +11,8 @@ export const assemble = (
   template: Template,
   options: EncodeOptions
 ): Either.Either<Encoding, EncodingError> => {
-  const around = options.addSpecialTokens === false ? plain : template
-  const pieces = texts.length === 1 ? around.single : around.pair
+  const whole = texts.length === 1 ? template.single : template.pair
+  const pieces = options.addSpecialTokens === false ? whole.filter(({ _tag }) => _tag === "Sequence") : whole
   return Either.map(truncate(texts, options.truncation, added(pieces)), ([a, b]) => {
     const [first = empty, ...overflowing] = combinations(a, b).map((sequences) => fill(pieces, sequences))
     return { ...first, overflowing }

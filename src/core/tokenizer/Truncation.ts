@@ -29,8 +29,8 @@ export const truncate = (
   if (!Number.isSafeInteger(stride) || stride < 0) return wrong("stride", `is ${stride}.`, "Give 0 or more tokens.")
   const [first, second] = texts
   const lengths = shares(strategy, maxLength - taken, first.ids.length, second?.ids.length)
-  const short = lengths.findIndex((length) => length < 0)
-  if (short >= 0 || (second === undefined && strategy === "only_second")) {
+  const short = strategy !== "longest_first" && second !== undefined && lengths.some((length) => length <= 0)
+  if (short || (second === undefined && strategy === "only_second")) {
     return wrong(
       "strategy",
       `is ${strategy}, but that text has too few tokens to cut ${maxLength} tokens from the pair.`,

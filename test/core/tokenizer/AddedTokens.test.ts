@@ -15,7 +15,7 @@ const flags = FastCheck.record({
   normalized: FastCheck.boolean()
 })
 
-const contents = ["ab", "abc", "<s>", "<s>x", "É", "A B", "_"] as const
+const contents = ["ab", "abc", "<t>", "<t>x", "É", "A B", "_"] as const
 
 const definitions = FastCheck.tuple(
   FastCheck.tuple(...contents.map(() => FastCheck.tuple(flags, FastCheck.boolean()))),
@@ -26,7 +26,7 @@ const definitions = FastCheck.tuple(
     normalizer,
     added_tokens: contents.map((content, i) => {
       const [options, special] = tokens[i] ?? [{}, false]
-      return addedToken(100 + i, content, { ...options, special })
+      return addedToken(30 + i, content, { ...options, special })
     })
   })
 )

@@ -1,6 +1,7 @@
 /**
  * Special tokens around texts, truncation with windows, padding. Oracle: the native `tokenizers` package with the same
- * options, and shapes counted by hand.
+ * options, and shapes counted by hand. The native `encode` reads no further than the first window needs (0.23 loses the
+ * last windows, and all of them without a post-processor), so windows are those of the native `truncate`.
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -81,26 +82,20 @@ const same = (ours: Encoding, theirs: Native, texts: ReadonlyArray<string>): voi
     sequenceIds: sequences,
     offsets
   })
-  const overflowing = theirs.getOverflowing()
-  expect(ours.overflowing.length).toBe(overflowing.length)
-  for (const [i, window] of overflowing.entries()) {
-    const mine = ours.overflowing[i]
-    if (mine !== undefined) same(mine, window, texts)
-  }
 }
 
 describe("encoding", () => {
   for (const post_processor of processors) {
     const definition = { ...words, post_processor }
+    const tokenizer = Effect.runSync(Pipeline.make(definition))
+    const untruncated = native(definition)
 
     it.effect.prop(
       `${post_processor?.type ?? "nothing"} around texts and pairs`,
       [text, FastCheck.option(text, { nil: undefined }), FastCheck.boolean()],
       ([first, second, addSpecialTokens]) =>
         Effect.gen(function* () {
-          const tokenizer = yield* Pipeline.make(definition)
-          const oracle = native(definition)
-          const theirs = yield* Effect.promise(() => oracle.encode(first, second ?? null, { addSpecialTokens }))
+          const theirs = yield* Effect.promise(() => untruncated.encode(first, second ?? null, { addSpecialTokens }))
           const ours = yield* tokenizer.encoding(second === undefined ? first : [first, second], { addSpecialTokens })
           same(ours, theirs, [first, second ?? ""])
         })
@@ -111,19 +106,67 @@ describe("encoding", () => {
       [text, FastCheck.option(text, { nil: undefined }), truncations],
       ([first, second, truncation]) =>
         Effect.gen(function* () {
-          const tokenizer = yield* Pipeline.make(definition)
           const ours = yield* Effect.either(
             tokenizer.encoding(second === undefined ? first : [first, second], { truncation })
           )
           // What codex refuses, the native package answers in ways of its own, down to aborting the process.
-          if (ours._tag === "Left") return expect(ours.left.message).toMatch(/^truncation\./)
+          if (ours._tag === "Left") {
+            expect(ours.left.message).toMatch(/^truncation\./)
+            return
+          }
           expect(ours.right.ids.length).toBeLessThanOrEqual(truncation.maxLength)
+          // A text that is too long by itself is cut by the native package before the pair is shared out.
+          if (
+            second !== undefined &&
+            [first, second].some((one) => tokenizer.encode(one).length >= truncation.maxLength - 4)
+          )
+            return
           const oracle = oracleOf(definition, truncation)
           const theirs = yield* Effect.promise(() => oracle.encode(first, second ?? null))
           same(ours.right, theirs, [first, second ?? ""])
         })
     )
   }
+})
+
+describe("overflow", () => {
+  const windows = FastCheck.integer({ min: 1, max: 5 }).chain((maxLength) =>
+    FastCheck.record({
+      maxLength: FastCheck.constant(maxLength),
+      stride: FastCheck.integer({ min: 0, max: maxLength - 1 }),
+      side: FastCheck.constantFrom("left" as const, "right" as const)
+    })
+  )
+
+  const tokenizer = Effect.runSync(Pipeline.make(words))
+  const oracle = native(words)
+
+  it.effect.prop("has the windows that the native package cuts", [text, windows], ([given, truncation]) =>
+    Effect.gen(function* () {
+      const theirs = yield* Effect.promise(() => oracle.encode(given))
+      theirs.truncate(truncation.maxLength, truncation.stride, truncation.side)
+      const ours = yield* tokenizer.encoding(given, { truncation })
+      expect([ours, ...ours.overflowing].map(({ ids }) => [...ids])).toEqual(
+        [theirs, ...theirs.getOverflowing()].map((window) => window.getIds())
+      )
+    })
+  )
+
+  it.effect("of a pair has each window of one with each of the other", () =>
+    Effect.gen(function* () {
+      const tokenizer = yield* Pipeline.make({ ...words, post_processor: processors[1] ?? null })
+      const ours = yield* tokenizer.encoding(["a b c", "d e"], { truncation: { maxLength: 5 } })
+      const written = ({ ids }: Encoding) => Array.from(ids, tokenizer.token).join(" ")
+      expect([ours, ...ours.overflowing].map(written)).toEqual([
+        "<s> a </s> d </s>",
+        "<s> b </s> d </s>",
+        "<s> b </s> e </s>",
+        "<s> c </s> d </s>",
+        "<s> c </s> e </s>",
+        "<s> a </s> e </s>"
+      ])
+    })
+  )
 })
 
 const plain = Pipeline.make(words)

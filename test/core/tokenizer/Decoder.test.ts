@@ -19,7 +19,6 @@ const decode = Schema.decodeUnknownSync(TokenizerJson.Decoder)
 const decoders = [
   { type: "ByteLevel" },
   { type: "BPEDecoder" },
-  { type: "BPEDecoder", suffix: "▁" },
   { type: "WordPiece" },
   { type: "WordPiece", prefix: "#", cleanup: false },
   { type: "Metaspace" },
@@ -29,7 +28,8 @@ const decoders = [
   { type: "CTC", pad_token: "a", word_delimiter_token: "b", cleanup: false },
   { type: "Fuse" },
   { type: "ByteFallback" },
-  { type: "Strip", content: " ", start: 1, stop: 2 },
+  // With `stop`, the native package dies of a token that is stripped whole: that is checked by hand below.
+  { type: "Strip", content: " ", start: 1, stop: 0 },
   { type: "Replace", pattern: { String: "▁" }, content: " " },
   { type: "Replace", pattern: { Regex: "[ab]+" }, content: "$1" },
   {
@@ -70,6 +70,11 @@ describe("Decoder", () => {
       })
     )
   }
+
+  it("strips at both ends, at most as often as it says", () => {
+    const strip = Either.getOrThrow(Decoder.make(decode({ type: "Strip", content: "é", start: 1, stop: 2 })))
+    expect(["ééaééé", "é", "éé", "", "a"].map((token) => strip([token]))).toEqual(["éaé", "", "", "", "a"])
+  })
 
   it("joins by spaces without a decoder", () => {
     expect(Either.getOrThrow(Decoder.make(null))(["a", "b"])).toBe("a b")

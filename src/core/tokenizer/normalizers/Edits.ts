@@ -2,7 +2,7 @@
  * A rewriting as a list of edits, so that one rule gives both the new text and where each of its units comes from.
  *
  * An edit replaces a range of the text; each unit of its content stands for all that the range stood for. An empty range
- * inserts units that stand for nothing. A rule names its edits in the order of the text, and they do not overlap.
+ * inserts units that have the place of the character after it, as a prefix does in Hugging Face's tokenizers. A rule names its edits in the order of the text, and they do not overlap.
  */
 import type { Aligned } from "../Aligned.ts"
 import type { Normalizer } from "../Normalizer.ts"
@@ -51,7 +51,8 @@ export const align = (rule: Rule, given: Aligned): Aligned => {
   for (const [start, end, content] of edits) {
     keep(start)
     const from = given.starts[start] ?? given.ends[start - 1] ?? 0
-    const to = end === start ? from : (given.ends[end - 1] ?? from)
+    const after = start + ((text.codePointAt(start) ?? 0) > 0xffff ? 1 : 0)
+    const to = given.ends[end === start ? after : end - 1] ?? from
     starts.fill(from, at, at + content.length)
     ends.fill(to, at, at + content.length)
     result += content

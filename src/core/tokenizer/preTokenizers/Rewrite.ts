@@ -21,7 +21,10 @@ const prefixed = (prefix: string, applies: (first: boolean) => boolean): Rewrite
       return {
         text: prefix + aligned.text,
         starts: Int32Array.from([...copies(aligned.starts[0]), ...aligned.starts]),
-        ends: Int32Array.from([...copies(aligned.ends[0]), ...aligned.ends])
+        ends: Int32Array.from([
+          ...copies(aligned.ends[(aligned.text.codePointAt(0) ?? 0) > 0xffff ? 1 : 0]),
+          ...aligned.ends
+        ])
       }
     }
   }
