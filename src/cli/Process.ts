@@ -22,6 +22,7 @@ export const run = <A, E>(
 ): void => {
   const signalled = Signals.listen(process)
   program.pipe(
+    Effect.zipLeft(Signals.outputSettled),
     Effect.raceFirst(Signals.outputClosed(process)),
     Effect.tapErrorCause((cause) =>
       Effect.sync(() => {

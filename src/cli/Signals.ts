@@ -6,6 +6,15 @@
  * has already sent, so a repetition counts only after a moment. A reader that goes away (`codex … | head`) is no failure.
  */
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+
+/** Results that did not arrive: the disk that stdout is written to is full, or gone. */
+export class OutputError extends Schema.TaggedError<OutputError>()("OutputError", { cause: Schema.Defect }) {
+  override get message() {
+    const reason = this.cause instanceof Error ? this.cause.message : String(this.cause)
+    return `stdout: the result could not be written: ${reason}. Check the space where it goes.`
+  }
+}
 
 const codes = { SIGINT: 130, SIGTERM: 143 } as const
 
@@ -24,10 +33,16 @@ export const listen = (target: NodeJS.Process): (() => number | undefined) => {
 }
 
 /** Succeeds when nobody reads stdout any more; errors of stderr have no reader at all and are dropped. */
-export const outputClosed = (target: NodeJS.Process): Effect.Effect<void> =>
+export const outputClosed = (target: NodeJS.Process): Effect.Effect<void, OutputError> =>
   Effect.async((resume) => {
     const ignore = () => {}
-    const closed = (error: NodeJS.ErrnoException) => resume(error.code === "EPIPE" ? Effect.void : Effect.die(error))
+    const closed = (error: NodeJS.ErrnoException) =>
+      resume(error.code === "EPIPE" ? Effect.void : new OutputError({ cause: error }))
     target.stdout.once("error", closed).on("error", ignore)
     target.stderr.on("error", ignore)
   })
+
+/** Lets streams tell of writes that failed, which they do a moment later. */
+export const outputSettled: Effect.Effect<void> = Effect.async((resume) => {
+  setImmediate(() => resume(Effect.void))
+})

@@ -32,7 +32,7 @@ export const compareTokenizers = <E, R>([a, b]: readonly [Named, Named], documen
     yield* Stream.runForEach(documents, (document) =>
       Effect.gen(function* () {
         for (const counter of counters) yield* counter.add(document.text, document.id)
-        found.push(...differences([a.tokenizer, b.tokenizer], document, DIFFERENCES - found.length))
+        found.push(...differences([a.tokenizer, b.tokenizer], document, DIFFERENCES - found.length, found))
       })
     )
     const side = ({ name, plugin, tokenizer }: Named, counter: Statistics.Counter) =>

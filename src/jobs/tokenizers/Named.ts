@@ -65,6 +65,7 @@ export const openTokenizer = (name: string, { encoding }: NameOptions = {}) =>
           `Write ./${name} for what lies here, or run the command elsewhere.`
         )
       }
+      if (encoding !== undefined) return yield* fail(...withoutEncoding(encoding))
       return yield* registry.resolve(TokenizerKind, name, {}).pipe(
         Effect.map((tokenizer): Named => ({ name, plugin: name, tokenizer })),
         Effect.catchTag("PluginConfigError", () =>
@@ -88,7 +89,7 @@ export const openTokenizer = (name: string, { encoding }: NameOptions = {}) =>
       )
     }
     if (encoding !== undefined && place.plugin !== "tiktoken") {
-      return yield* fail(`is no .tiktoken file, so it has no encoding ${encoding}.`, "Leave out the encoding.")
+      return yield* fail(...withoutEncoding(encoding))
     }
     if (place.plugin === run) {
       const { config, tokenizer } = yield* ofRun(name)
@@ -97,6 +98,9 @@ export const openTokenizer = (name: string, { encoding }: NameOptions = {}) =>
     const config = { path: place.path, ...(encoding === undefined ? {} : { encoding }) }
     return { name, plugin: place.plugin, tokenizer: yield* registry.resolve(TokenizerKind, place.plugin, config) }
   })
+
+const withoutEncoding = (encoding: string) =>
+  [`is no .tiktoken file, so ${encoding} says nothing of it.`, "Leave out the encoding."] as const
 
 const isMissing = (error: { readonly _tag: string; readonly reason?: string }) => error.reason === "NotFound"
 

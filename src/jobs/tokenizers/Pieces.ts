@@ -39,13 +39,18 @@ export interface Difference {
 /** UTF-16 units of a document that are looked through. */
 const LOOKED_AT = 1 << 16
 
-/** The first `most` differences in a document; none when one of the tokenizers cannot tell where its tokens lie. */
+/**
+ * The first `most` differences in a document, of equal ones the first; those that are `known` are passed over. None when one
+ * of the tokenizers cannot tell where its tokens lie.
+ */
 export const differences = (
   [a, b]: readonly [Tokenizer.Service, Tokenizer.Service],
   { id, text: whole }: Document,
-  most: number
+  most: number,
+  known: ReadonlyArray<Difference> = []
 ): ReadonlyArray<Difference> => {
   if (most <= 0) return []
+  const seen = new Set(known.map(keyOf))
   const text = whole.slice(0, LOOKED_AT).toWellFormed()
   const [left, right] = [cursor(piecesOf(a, text)), cursor(piecesOf(b, text))]
   const found: Array<Difference> = []
@@ -63,19 +68,19 @@ export const differences = (
     while (left.end() !== right.end() && (left.more() || right.more())) (left.more() ? left : right).take()
     const to = Math.max(left.end(), right.end())
     const [one, other] = [left.taken(), right.taken()]
-    if (!alike(one, other)) {
-      found.push({
-        document: id,
-        offset: from,
-        line: text.slice(0, from).split("\n").length,
-        text: text.slice(from, to),
-        tokens: [one.map(({ token }) => token), other.map(({ token }) => token)]
-      })
+    const tokens = [one.map(({ token }) => token), other.map(({ token }) => token)] as const
+    const key = keyOf({ tokens })
+    if (!alike(one, other) && !seen.has(key)) {
+      seen.add(key)
+      const line = text.slice(0, from).split("\n").length
+      found.push({ document: id, offset: from, line, text: text.slice(from, to), tokens })
     }
     from = to
   }
   return found
 }
+
+const keyOf = ({ tokens }: Pick<Difference, "tokens">) => JSON.stringify(tokens)
 
 /** One token for one token, however much white space each counts in, or parts of the same characters. */
 const alike = (a: ReadonlyArray<Piece>, b: ReadonlyArray<Piece>): boolean =>
