@@ -43,7 +43,7 @@ const narrow = Tokenizer.make({
 const texts = ["Call me Ishmael.", "", "naïve 😀", Array.from({ length: 14_000 }, (_, i) => `${i} `).join("")]
 
 /** Enough text that threads are started for it. */
-const much = Array.from({ length: 30 }, (_, i) => `${i} ${i % 2 === 0 ? texts[3] : "the naïve 漢字 ".repeat(9000)}`)
+const much = Array.from({ length: 30 }, (_, i) => `${i} ${i % 2 === 0 ? texts[3] : "the the the 漢 ".repeat(45_000)}`)
 
 /** A dataset in memory that counts how often its documents were read. */
 const counting = (documents: ReadonlyArray<string>, fingerprint = "f") => {
@@ -176,7 +176,7 @@ describe("token cache", () => {
           })
         )
         const alone = Buffer.concat(
-          much.map((text) => Buffer.from(Uint16Array.from([...tokenizer.encode(text), 256]).buffer))
+          much.flatMap((text) => [Buffer.from(Uint16Array.from(tokenizer.encode(text)).buffer), Buffer.from([0, 1])])
         )
         expect(files.map((file) => file.equals(alone))).toEqual([true, true, true])
       }).pipe(Effect.scoped)

@@ -1,11 +1,11 @@
 /**
  * Documents to ids in the order of the documents: on this thread while there is little text, on a pool after that.
  *
- * Starting threads costs a second of each core, so the first two megabytes are encoded here, between turns of the event loop.
- * After them, documents are gathered into batches of half a megabyte, and a few batches more than there are threads are under
- * way; no more are taken from the stream until the oldest has been written. Documents are never cut: ids could differ. So
- * memory is bounded by the longest documents, a few of them a thread. Where the cuts between batches are depends on the texts
- * alone, and the ids on nothing but the text.
+ * Threads read the vocabulary again, which takes as long as encoding ten megabytes or, for a large one, twenty; so the
+ * first of the text is encoded here, between turns of the event loop. After it, documents are gathered into batches of half
+ * a megabyte, two batches a thread are under way, and nothing is taken from the stream until the oldest has been written.
+ * Documents are never cut, since ids could differ: memory is bounded by a few of the longest ones a thread. The ids depend
+ * on nothing but the texts.
  */
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
@@ -22,13 +22,15 @@ export interface Options<E, R, E2, R2> {
   readonly width: Width
   /** At most this many threads besides this one; fewer than 2 means this one alone. */
   readonly threads: number
+  /** UTF-16 units that are encoded here before threads are started. Default: what takes as long as starting them. */
+  readonly few?: number
   /** Told the ids of batches in order, one at a time; the next is not taken before it is done. */
   readonly write: (encoded: Encoded) => Effect.Effect<void, E2, R2>
 }
 
-/** UTF-16 units that are encoded without threads. */
-const FEW = 2 << 20
-/** UTF-16 units of a batch: a tenth of a second's work. */
+/** UTF-16 units that are encoded in the time that a thread takes to start. */
+const fewFor = ({ vocabularySize }: Tokenizer.Service) => 8e6 + 64 * vocabularySize
+/** UTF-16 units of a batch: some 25 milliseconds of work. */
 const BATCH = 1 << 19
 /** What a text weighs besides its units: there may be millions of empty ones. */
 const EACH = 32
@@ -39,7 +41,7 @@ export const run = <E, R, E2, R2>(
   options: Options<E, R, E2, R2>
 ): Effect.Effect<void, E | E2 | EncodePool.EncodePoolError, R | R2 | Scope.Scope> =>
   Effect.gen(function* () {
-    const { threads, tokenizer, width, write } = options
+    const { few = fewFor(options.tokenizer), threads, tokenizer, width, write } = options
     const { definition, endOfText } = tokenizer
     let taken = 0
     let rested = performance.now()
@@ -85,7 +87,7 @@ export const run = <E, R, E2, R2>(
         Chunk.toReadonlyArray(texts),
         (text) => {
           taken += text.length + EACH
-          return alone || (pool === undefined && taken <= FEW) ? here(text) : there(text)
+          return alone || (pool === undefined && taken <= few) ? here(text) : there(text)
         },
         { discard: true }
       )

@@ -15,6 +15,7 @@ import * as EncodeStream from "../../../src/services/tokens/EncodeStream.ts"
 import type { Encoded } from "../../../src/services/tokens/Protocol.ts"
 import { byteLevel } from "./definition.ts"
 
+const few = 1e6
 const tokenizer = Pipeline.make(byteLevel)
 
 /** Texts of some 40 kB in ASCII and of some in CJK, all different. */
@@ -36,7 +37,7 @@ const collect = (texts: Iterable<string>, service: Tokenizer.Service, threads: n
   Effect.gen(function* () {
     const parts: Array<Encoded> = []
     const write = (encoded: Encoded) => Effect.sync(() => parts.push(encoded))
-    yield* EncodeStream.run({ texts: Stream.fromIterable(texts), tokenizer: service, width: 4, threads, write })
+    yield* EncodeStream.run({ texts: Stream.fromIterable(texts), tokenizer: service, width: 4, threads, few, write })
     return {
       ids: Buffer.concat(parts.map(({ ids }) => Buffer.from(ids.buffer))),
       bytes: parts.flatMap(({ bytes }) => Array.from(bytes))
@@ -100,6 +101,7 @@ describe("encoding a stream of texts", () => {
         tokenizer: service,
         width: 2,
         threads: 2,
+        few,
         write: ({ bytes }) =>
           Effect.sync(() => {
             for (const count of bytes) written += count
