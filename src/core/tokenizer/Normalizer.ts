@@ -83,7 +83,7 @@ const plainSpaces = Edits.constant(/[\t\n\r\u00A0\u1680\u2000-\u200A\u2028\u2029
 /** The blocks that Google's BERT calls Chinese. */
 const ideograph =
   /[\u3400-\u4DBF\u4E00-\u9FFF\uF900-\uFAFF\u{20000}-\u{2A6DF}\u{2A700}-\u{2B81F}\u{2B920}-\u{2CEAF}\u{2F800}-\u{2FA1F}]/gu
-const spacedIdeographs = Edits.make(Edits.matches(ideograph, (character) => ` ${character} `))
+const spacedIdeographs = Edits.make(Edits.characters(ideograph, (codePoint) => ` ${String.fromCodePoint(codePoint)} `))
 
 /** Character by character: a sigma at the end of a word is one like others. All but İ keep their number of units. */
 const lowercase = Edits.sequence([
@@ -111,6 +111,12 @@ const nmt = Edits.sequence([
 ])
 
 /** Characters that are more than one byte, or are not written as themselves. */
-const byteLevel = Edits.make(
-  Edits.matches(/[^!-~]/gu, (character) => ByteAlphabet.write(new TextEncoder().encode(character)))
-)
+const byteLevel = Edits.make(Edits.characters(/[^!-~]/gu, (codePoint) => ByteAlphabet.write(utf8(codePoint))))
+
+const utf8 = (c: number): ReadonlyArray<number> => {
+  const tail = (shift: number) => 0x80 | ((c >> shift) & 0x3f)
+  if (c < 0x80) return [c]
+  if (c < 0x800) return [0xc0 | (c >> 6), tail(0)]
+  if (c < 0x10000) return [0xe0 | (c >> 12), tail(6), tail(0)]
+  return [0xf0 | (c >> 18), tail(12), tail(6), tail(0)]
+}

@@ -38,16 +38,16 @@ const newPunctuation = classOf(
     "16E97-16E9A 16FE2 1E5FF 1E95E-1E95F"
 )
 
-const pattern = (source: string) => new RegExp(source, "gu")
+const pattern = (source: string) => new RegExp(source, "gv")
 
 /** Marks of every kind. */
-export const mark = pattern(`(?!${newMark})\\p{M}|[\\u1CF2\\u1CF3]`)
-export const nonspacingMark = pattern(`(?!${newMark}|${newNonspacingMark})\\p{Mn}|[\\u1734\\u{1171E}]`)
+export const mark = pattern(`[[\\p{M}--${newMark}]\\u1CF2\\u1CF3]`)
+export const nonspacingMark = pattern(`[[\\p{Mn}--[${newMark}${newNonspacingMark}]]\\u1734\\u{1171E}]`)
 /** What BERT takes away: control and format characters and private ones, but not tabs and ends of lines. */
 export const control = pattern(
-  `(?![\\t\\n\\r\\u0890\\u0891\\u08E2\\u{110CD}\\u{13430}-\\u{1343F}])[\\p{Cc}\\p{Cf}\\p{Co}\\uFFFD]`
+  "[[\\p{Cc}\\p{Cf}\\p{Co}\\uFFFD]--[\\t\\n\\r\\u0890\\u0891\\u08E2\\u{110CD}\\u{13430}-\\u{1343F}]]"
 )
 /** Characters that no normal form changes, combines or reorders. */
-export const unknownToNormalForms = pattern(`(${newMark}|${newComposite})`)
+export const unknownToNormalForms = pattern(`([${newMark}${newComposite}])`)
 /** Punctuation, and the signs of ASCII. U+166D and U+111C9 were punctuation then. */
-export const punctuation = pattern(`(?!${newPunctuation})\\p{P}|[$+<=>^\`\\x7C~\\u166D\\u{111C9}]`)
+export const punctuation = pattern(`[[\\p{P}--${newPunctuation}]$+<=>^\`\\x7C~\\u166D\\u{111C9}]`)

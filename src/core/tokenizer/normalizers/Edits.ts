@@ -17,50 +17,99 @@ export const make = (rule: Rule): Normalizer => ({
 })
 
 export const apply = (rule: Rule, text: string): string => {
-  let result = ""
-  let done = 0
-  rule(text, (start, end, content) => {
-    result += text.slice(done, start) + content
-    done = end
-  })
-  return done === 0 && result === "" ? text : result + text.slice(done)
+  const output = new Output(text)
+  rule(text, output.replace)
+  return output.edited ? output.text() : text
 }
 
 export const align = (rule: Rule, given: Aligned): Aligned => {
-  const { text } = given
-  const edits: Array<readonly [start: number, end: number, content: string]> = []
-  let length = text.length
-  rule(text, (start, end, content) => {
-    edits.push([start, end, content])
-    length += content.length - (end - start)
-  })
-  if (edits.length === 0) return given
+  const output = new Output(given.text, given)
+  rule(given.text, output.replace)
+  return output.edited ? { text: output.text(), ...output.ranges() } : given
+}
 
-  const starts = new Int32Array(length)
-  const ends = new Int32Array(length)
-  let result = ""
-  let done = 0
-  let at = 0
-  const keep = (until: number) => {
-    result += text.slice(done, until)
-    for (; done < until; done++, at++) {
-      starts[at] = given.starts[done] ?? 0
-      ends[at] = given.ends[done] ?? 0
+/** What fits into the arguments of one call. */
+const CHUNK = 8192
+
+/** The text with its edits so far, unit by unit: with a million edits, strings would be slow. */
+class Output {
+  edited = false
+  private units = new Uint16Array(0)
+  private starts = new Int32Array(0)
+  private ends = new Int32Array(0)
+  private length = 0
+  private done = 0
+  private readonly from: string
+  private readonly given: Aligned | undefined
+
+  constructor(from: string, given?: Aligned) {
+    this.from = from
+    this.given = given
+  }
+
+  readonly replace: Replace = (start, end, content) => {
+    this.edited = true
+    this.keep(start)
+    this.reserve(content.length)
+    const { given, length, units } = this
+    for (let i = 0; i < content.length; i++) units[length + i] = content.charCodeAt(i)
+    if (given !== undefined) {
+      const first = given.starts[start] ?? given.ends[start - 1] ?? 0
+      const after = start + ((this.from.codePointAt(start) ?? 0) > 0xffff ? 1 : 0)
+      const last = given.ends[end === start ? after : end - 1] ?? first
+      for (let i = length; i < length + content.length; i++) {
+        this.starts[i] = first
+        this.ends[i] = last
+      }
     }
+    this.length += content.length
+    this.done = end
   }
-  for (const [start, end, content] of edits) {
-    keep(start)
-    const from = given.starts[start] ?? given.ends[start - 1] ?? 0
-    const after = start + ((text.codePointAt(start) ?? 0) > 0xffff ? 1 : 0)
-    const to = given.ends[end === start ? after : end - 1] ?? from
-    starts.fill(from, at, at + content.length)
-    ends.fill(to, at, at + content.length)
-    result += content
-    at += content.length
-    done = end
+
+  text(): string {
+    this.keep(this.from.length)
+    let text = ""
+    for (let at = 0; at < this.length; at += CHUNK) {
+      text += String.fromCharCode(...this.units.subarray(at, Math.min(at + CHUNK, this.length)))
+    }
+    return text
   }
-  keep(text.length)
-  return { text: result, starts, ends }
+
+  /** Of the units of `text`. */
+  ranges(): Pick<Aligned, "starts" | "ends"> {
+    return { starts: this.starts.subarray(0, this.length), ends: this.ends.subarray(0, this.length) }
+  }
+
+  /** Copies what comes before the next edit. */
+  private keep(until: number) {
+    const { done, from, given } = this
+    this.reserve(until - done)
+    const { length, units } = this
+    const shift = length - done
+    for (let i = done; i < until; i++) units[i + shift] = from.charCodeAt(i)
+    if (given !== undefined) {
+      for (let i = done; i < until; i++) {
+        this.starts[i + shift] = given.starts[i]!
+        this.ends[i + shift] = given.ends[i]!
+      }
+    }
+    this.length = until + shift
+    this.done = until
+  }
+
+  private reserve(more: number) {
+    const needed = this.length + more
+    if (needed <= this.units.length) return
+    const capacity = Math.max(needed, this.from.length + 16, this.units.length * 2)
+    const { ends, starts, units } = this
+    this.units = new Uint16Array(capacity)
+    this.units.set(units)
+    if (this.given === undefined) return
+    this.starts = new Int32Array(capacity)
+    this.starts.set(starts)
+    this.ends = new Int32Array(capacity)
+    this.ends.set(ends)
+  }
 }
 
 /**
@@ -86,9 +135,23 @@ export const matches =
     }
   }
 
-/** Replaces a pattern whose matches are never empty by one content. */
+/** Replaces each character that a global pattern of single characters matches. */
+export const characters =
+  (pattern: RegExp, content: (codePoint: number) => string): Rule =>
+  (text, replace) => {
+    pattern.lastIndex = 0
+    // Unlike exec, it makes no object.
+    while (pattern.test(text)) {
+      const end = pattern.lastIndex
+      const unit = text.charCodeAt(end - 1)
+      if (unit < 0xdc00 || unit > 0xdfff) replace(end - 1, end, content(unit))
+      else replace(end - 2, end, content(text.codePointAt(end - 2) ?? 0))
+    }
+  }
+
+/** Replaces each such character by the same content. */
 export const constant = (pattern: RegExp, content: string): Normalizer => {
-  const rule = matches(pattern, () => content)
+  const rule = characters(pattern, () => content)
   const template = content.replaceAll("$", "$$$$")
   return { normalize: (text) => text.replace(pattern, template), align: (text) => align(rule, text) }
 }
