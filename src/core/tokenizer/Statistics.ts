@@ -12,7 +12,7 @@ import type { Tokenizer, UnknownToken } from "../Tokenizer.ts"
 export interface LongToken {
   readonly id: number
   readonly token: string
-  /** UTF-8 bytes that it stands for. */
+  /** UTF-8 bytes that it stands for inside a text, with the space before it where decoding writes one. */
   readonly bytes: number
 }
 
