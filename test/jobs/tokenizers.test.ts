@@ -65,7 +65,7 @@ layer(Toy.layer)("jobs on tokenizers", (it) => {
     })
   )
 
-  it.scoped.each([
+  it.effect.each([
     ["byt", /^byt: there is no such file or folder, and no tokenizer plugin of that name\. Did you mean byte\?$/],
     ["bert", /^bert: is a tokenizer plugin that reads files\. Give the path/],
     [
@@ -77,9 +77,10 @@ layer(Toy.layer)("jobs on tokenizers", (it) => {
     [at("runs/1/config.yaml"), /^runs\/1\/config\.yaml: the name does not say what tokenizer the file holds\./],
     [at("ranks/a.tiktoken"), /^ranks\/a\.tiktoken: does not say which encoding/]
   ] as const)("%s is refused with what was looked for", ([name, expected]) =>
-    Effect.map(message(name), (found) =>
+    Effect.gen(function* () {
+      const found = yield* Effect.scoped(message(name))
       expect(found.replace(/^.*a\.tiktoken: /, "ranks/a.tiktoken: ")).toMatch(expected)
-    )
+    })
   )
 
   it.scoped("an encoding is for .tiktoken files alone", () =>

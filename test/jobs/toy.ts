@@ -68,8 +68,8 @@ export const Toy = Plugin.make(TokenizerTrainerKind, "toy", {
                     decoder: null,
                     model: {
                       type: "WordLevel",
-                      vocab: Object.fromEntries(vocabulary.map((token, id) => [token, id])),
-                      unk_token: "<unk>"
+                      unk_token: "<unk>",
+                      vocab: Object.fromEntries(vocabulary.map((token, id) => [token, id]))
                     }
                   })
                 }

@@ -104,7 +104,7 @@ layer(Toy.layer)("trainTokenizer", (it) => {
           first_faults: expect.any(Array)
         }
       })
-      expect(trained[0].statistics?.tokens).toBe(13)
+      expect(trained[0]?.statistics?.tokens).toBe(13)
       const { plugin, tokenizer: opened } = yield* openTokenizer(at("a/b/out"))
       expect([plugin, [...opened.encode("years me x")]]).toEqual(["huggingface", [4, 3, 0]])
     }).pipe(Effect.scoped)
