@@ -44,7 +44,7 @@ export interface Inspection {
 }
 
 /** Looks at a tokenizer. `sample` is the text whose tokens are shown; `documents` are what is measured. */
-export const inspectTokenizer = <E, R>(
+export const inspectTokenizer = <E = never, R = never>(
   { name, plugin, tokenizer }: Named,
   options: { readonly sample: string; readonly documents?: Stream.Stream<Document, E, R> | undefined }
 ) =>
