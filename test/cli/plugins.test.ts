@@ -16,10 +16,13 @@ describe("codex plugins list", () => {
     expect([code, stderr]).toEqual([0, ""])
     const [head, ...rows] = stdout.trimEnd().split("\n")
     expect(head).toMatch(/^kind +name +from +description$/)
-    expect(rows.map((row) => row.split(/ +/).slice(0, 3))).toEqual([
-      ["tokenizer", "bpe", "codex"],
-      ["tokenizer", "byte", "codex"]
-    ])
+    const cells = rows.map((row) => row.split(/ +/).slice(0, 3))
+    expect(cells.map(([kind, , from]) => [kind, from])).toEqual(rows.map(() => ["tokenizer", "codex"]))
+    const names = cells.map(([, name]) => name)
+    expect(names).toEqual(
+      expect.arrayContaining(["bert", "bpe", "byte", "huggingface", "sentencepiece", "tiktoken", "whitespace"])
+    )
+    expect(names).toEqual([...names].sort())
   })
 
   it("prints one JSON document with the schema of each config", async () => {
