@@ -1,0 +1,88 @@
+/**
+ * The pieces that training begins with: every character, and the strings inside of words that stand in at least two places.
+ *
+ * Strings are found by splitting the places of a string by the character that follows, again and again. A string that is
+ * always followed by the same character is no piece, because the longer one stands for it. The best by length times count
+ * are taken.
+ * Source: SentencePiece 0.1.97, MakeSeedSentencePieces, which finds the same strings with a suffix array.
+ */
+import type { Corpus } from "./Corpus.ts"
+
+export interface Piece {
+  /** Numbers of its characters. */
+  readonly symbols: ReadonlyArray<number>
+  /** Logarithmic probability. */
+  readonly score: number
+}
+
+export interface Options {
+  /** Characters of a piece at most. */
+  readonly maxPieceLength: number
+  /** Pieces to begin with at most, characters apart. */
+  readonly seedSize: number
+}
+
+/** Yields now and then. The characters come first, in the order of their numbers. */
+export const seeds = function* (corpus: Corpus, options: Options): Generator<undefined, ReadonlyArray<Piece>, void> {
+  const { alphabet, counts, starts, symbols } = corpus
+  const ends = new Int32Array(symbols.length)
+  const weights = new Float64Array(symbols.length)
+  for (let word = 0; word < counts.length; word++) {
+    ends.fill(starts[word + 1]!, starts[word]!, starts[word + 1]!)
+    weights.fill(counts[word]!, starts[word]!, starts[word + 1]!)
+  }
+  const weightOf = (places: ReadonlyArray<number>) => places.reduce((sum, place) => sum + weights[place]!, 0)
+
+  const characters: Array<Array<number>> = alphabet.map(() => [])
+  for (let place = 0; place < symbols.length; place++) characters[symbols[place]!]!.push(place)
+  const found: Array<{ readonly at: number; readonly length: number; readonly value: number }> = []
+  const open: Array<{ readonly places: ReadonlyArray<number>; readonly length: number }> = characters.map((places) => ({
+    places,
+    length: 1
+  }))
+  for (let steps = 0; ; steps++) {
+    const group = open.pop()
+    if (group === undefined) break
+    const { length, places } = group
+    const count = weightOf(places)
+    const [first] = places
+    if (first === undefined || count < 2) continue
+    const following = new Map<number, Array<number>>()
+    let ended = false
+    for (const place of places) {
+      if (place + length === ends[place]!) {
+        ended = true
+        continue
+      }
+      const next = symbols[place + length]!
+      const same = following.get(next)
+      if (same === undefined) following.set(next, [place])
+      else same.push(place)
+    }
+    if (length > 1 && (ended || following.size > 1)) found.push({ at: first, length, value: count * length })
+    if (length < options.maxPieceLength) {
+      for (const rest of following.values()) open.push({ places: rest, length: length + 1 })
+    }
+    if (steps % 256 === 0) yield
+  }
+  const piece = ({ at, length }: { readonly at: number; readonly length: number }) => [
+    ...symbols.subarray(at, at + length)
+  ]
+  // Of equal value the first by its characters, so that nothing depends on the order of the words.
+  const chosen = found
+    .map((string) => ({ ...string, symbols: piece(string) }))
+    .sort((a, b) => b.value - a.value || compare(a.symbols, b.symbols))
+    .slice(0, options.seedSize)
+  yield
+  const values = [
+    ...characters.map((places, symbol) => ({ symbols: [symbol], value: Math.max(weightOf(places), 1) })),
+    ...chosen
+  ]
+  const total = Math.log(values.reduce((sum, { value }) => sum + value, 0))
+  return values.map(({ symbols, value }) => ({ symbols, score: Math.log(value) - total }))
+}
+
+export const compare = (a: ReadonlyArray<number>, b: ReadonlyArray<number>): number => {
+  for (let i = 0; i < Math.min(a.length, b.length); i++) if (a[i] !== b[i]) return a[i]! - b[i]!
+  return a.length - b.length
+}
