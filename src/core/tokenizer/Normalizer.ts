@@ -6,7 +6,7 @@
  */
 import * as Either from "effect/Either"
 import type { Aligned } from "./Aligned.ts"
-import * as ByteAlphabet from "./ByteAlphabet.ts"
+import { byteToCharacter as alphabet } from "./ByteAlphabet.ts"
 import { control, mark, nonspacingMark } from "./normalizers/CharacterClasses.ts"
 import * as Edits from "./normalizers/Edits.ts"
 import * as NormalForm from "./normalizers/NormalForm.ts"
@@ -111,12 +111,22 @@ const nmt = Edits.sequence([
 ])
 
 /** Characters that are more than one byte, or are not written as themselves. */
-const byteLevel = Edits.make(Edits.characters(/[^!-~]/gu, (codePoint) => ByteAlphabet.write(utf8(codePoint))))
+const byteLevel = Edits.make((text, replace) => {
+  for (let at = 0; at < text.length; at++) {
+    const unit = text.charCodeAt(at)
+    if (unit > 0x20 && unit < 0x7f) continue
+    const codePoint = text.codePointAt(at) ?? unit
+    const start = at
+    if (codePoint > 0xffff) at++
+    replace(start, at + 1, bytesOf(codePoint))
+  }
+})
 
-const utf8 = (c: number): ReadonlyArray<number> => {
-  const tail = (shift: number) => 0x80 | ((c >> shift) & 0x3f)
-  if (c < 0x80) return [c]
-  if (c < 0x800) return [0xc0 | (c >> 6), tail(0)]
-  if (c < 0x10000) return [0xe0 | (c >> 12), tail(6), tail(0)]
-  return [0xf0 | (c >> 18), tail(12), tail(6), tail(0)]
+/** The UTF-8 of a character in the byte-level alphabet. */
+const bytesOf = (c: number): string => {
+  const tail = (shift: number) => alphabet[0x80 | ((c >> shift) & 0x3f)]!
+  if (c < 0x80) return alphabet[c]!
+  if (c < 0x800) return alphabet[0xc0 | (c >> 6)]! + tail(0)
+  if (c < 0x10000) return alphabet[0xe0 | (c >> 12)]! + tail(6) + tail(0)
+  return alphabet[0xf0 | (c >> 18)]! + tail(12) + tail(6) + tail(0)
 }

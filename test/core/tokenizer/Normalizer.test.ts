@@ -238,9 +238,115 @@ describe.each(specs.map(([name, spec]) => [name, decode(spec)] as const))("%s", 
     },
     { fastCheck: { numRuns: 1000 } }
   )
+})
+
+describe("align", () => {
+  const ranges = (spec: object, text: string) => {
+    const aligned = make(decode(spec)).align(original(text))
+    return Array.from(aligned.text, (unit, i) => [unit, aligned.starts[i], aligned.ends[i]])
+  }
+
+  it("gives a composed character the range of its parts, and the parts that of the whole", () => {
+    expect(ranges({ type: "NFC" }, "ae\u0301b")).toEqual([
+      ["a", 0, 1],
+      ["é", 1, 3],
+      ["b", 3, 4]
+    ])
+    expect(ranges({ type: "NFD" }, "aéb")).toEqual([
+      ["a", 0, 1],
+      ["e", 1, 2],
+      ["\u0301", 1, 2],
+      ["b", 2, 3]
+    ])
+    expect(ranges({ type: "NFKC" }, "ﬁﾊﾞ")).toEqual([
+      ["f", 0, 1],
+      ["i", 0, 1],
+      ["バ", 1, 3]
+    ])
+    expect(ranges({ type: "NFC" }, "\u1112\u1161\u11ABa")).toEqual([
+      ["한", 0, 3],
+      ["a", 3, 4]
+    ])
+  })
+
+  it("keeps the ranges around what is taken away, put in or replaced", () => {
+    expect(ranges({ type: "Strip" }, "  a ")).toEqual([["a", 2, 3]])
+    expect(ranges({ type: "StripAccents" }, "e\u0301a")).toEqual([
+      ["e", 0, 1],
+      ["a", 2, 3]
+    ])
+    expect(ranges({ type: "Prepend", prepend: "▁" }, "ab")).toEqual([
+      ["▁", 0, 1],
+      ["a", 0, 1],
+      ["b", 1, 2]
+    ])
+    expect(ranges({ type: "Replace", pattern: { Regex: "$" }, content: "." }, "a")).toEqual([
+      ["a", 0, 1],
+      [".", 1, 1]
+    ])
+    expect(ranges({ type: "Replace", pattern: { Regex: " +" }, content: "▁" }, "a  b")).toEqual([
+      ["a", 0, 1],
+      ["▁", 1, 3],
+      ["b", 3, 4]
+    ])
+    expect(ranges({ type: "Lowercase" }, "AİB")).toEqual([
+      ["a", 0, 1],
+      ["i", 1, 2],
+      ["\u0307", 1, 2],
+      ["b", 2, 3]
+    ])
+    expect(ranges({ type: "ByteLevel" }, "é ")).toEqual([
+      ["Ã", 0, 1],
+      ["©", 0, 1],
+      ["Ġ", 1, 2]
+    ])
+  })
+
+  it("keeps ranges through a sequence", () => {
+    const normalizers = [
+      { type: "NFKD" },
+      { type: "StripAccents" },
+      { type: "Replace", pattern: { String: "fi" }, content: "x" }
+    ]
+    expect(ranges({ type: "Sequence", normalizers }, "éﬁ f\u0301i")).toEqual([
+      ["e", 0, 1],
+      ["x", 1, 2],
+      [" ", 2, 3],
+      ["x", 3, 6]
+    ])
+  })
 
   it("gives back a text that it does not change", () => {
-    const text = original(normalize("plain").replace(/./g, ""))
-    expect(align(text).text).toBe(normalize(""))
+    for (const type of [
+      "NFC",
+      "NFD",
+      "NFKC",
+      "NFKD",
+      "Lowercase",
+      "Nmt",
+      "StripAccents",
+      "Strip",
+      "BertNormalizer",
+      "ByteLevel"
+    ]) {
+      const text = original("plain")
+      expect(make(decode({ type })).align(text)).toBe(text)
+    }
+  })
+})
+
+describe("problems", () => {
+  const problem = (spec: object) => Either.flip(Normalizer.make(decode(spec)))
+
+  it("names the place of what is no pattern or no character map", () => {
+    const broken = { type: "Replace", pattern: { Regex: "(" }, content: "" }
+    expect(problem({ type: "Sequence", normalizers: [{ type: "NFC" }, broken] })).toMatchObject({
+      right: { key: "normalizer.normalizers[1].pattern" }
+    })
+    for (const precompiled_charsmap of ["%", "", encodeBase64(Uint8Array.of(8, 0, 0, 0, 1))]) {
+      expect(problem({ type: "Precompiled", precompiled_charsmap })).toMatchObject({
+        right: { key: "normalizer.precompiled_charsmap" }
+      })
+    }
   })
 })

@@ -30,6 +30,8 @@ export const align = (rule: Rule, given: Aligned): Aligned => {
 
 /** What fits into the arguments of one call. */
 const CHUNK = 8192
+/** So many numbers are copied faster one by one. */
+const FEW = 64
 
 /** The text with its edits so far, unit by unit: with a million edits, strings would be slow. */
 class Output {
@@ -54,12 +56,13 @@ class Output {
     const { given, length, units } = this
     for (let i = 0; i < content.length; i++) units[length + i] = content.charCodeAt(i)
     if (given !== undefined) {
+      const { ends, starts } = this
       const first = given.starts[start] ?? given.ends[start - 1] ?? 0
       const after = start + ((this.from.codePointAt(start) ?? 0) > 0xffff ? 1 : 0)
       const last = given.ends[end === start ? after : end - 1] ?? first
       for (let i = length; i < length + content.length; i++) {
-        this.starts[i] = first
-        this.ends[i] = last
+        starts[i] = first
+        ends[i] = last
       }
     }
     this.length += content.length
@@ -70,7 +73,8 @@ class Output {
     this.keep(this.from.length)
     let text = ""
     for (let at = 0; at < this.length; at += CHUNK) {
-      text += String.fromCharCode(...this.units.subarray(at, Math.min(at + CHUNK, this.length)))
+      const chunk = this.units.subarray(at, Math.min(at + CHUNK, this.length))
+      text += Reflect.apply(String.fromCharCode, undefined, chunk)
     }
     return text
   }
@@ -87,11 +91,15 @@ class Output {
     const { length, units } = this
     const shift = length - done
     for (let i = done; i < until; i++) units[i + shift] = from.charCodeAt(i)
-    if (given !== undefined) {
+    if (given !== undefined && until - done < FEW) {
+      const { ends, starts } = this
       for (let i = done; i < until; i++) {
-        this.starts[i + shift] = given.starts[i]!
-        this.ends[i + shift] = given.ends[i]!
+        starts[i + shift] = given.starts[i]!
+        ends[i + shift] = given.ends[i]!
       }
+    } else if (given !== undefined) {
+      this.starts.set(given.starts.subarray(done, until), length)
+      this.ends.set(given.ends.subarray(done, until), length)
     }
     this.length = until + shift
     this.done = until

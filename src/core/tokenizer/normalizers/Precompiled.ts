@@ -56,15 +56,29 @@ const prefix = "[\\u0600-\\u0605\\u06DD\\u070F\\u0890\\u0891\\u08E2]"
 const hangul = "[\\u1100-\\u11FF\\uA960-\\uA97F\\uAC00-\\uD7FF]"
 const extension = "[\\p{M}\\p{Gr_Ext}\\p{Emoji_Modifier}\\u200D\\u0E33\\u0EB3]"
 /** Where clusters of several characters may be, with enough before them to tell where they begin. */
-const clusters = new RegExp(`\\r\\n|(?:${prefix}+.${extension}*|${hangul}?.${extension}+)+`, "gsu")
+const clusters = new RegExp(`\\r\\n|(?:${prefix}+(?:\\r\\n|.)${extension}*|${hangul}?.${extension}+)+`, "gsu")
+/** A text without any of these has only clusters of one character, or of six bytes at least. */
+const joining = new RegExp(`\\r\\n|${prefix}|${extension}`, "u")
+/** Letters of scripts where a cluster is a letter with its marks, whatever is around. */
+const plain = /^(?:(?=\p{L})[\p{sc=Latin}\p{sc=Greek}\p{sc=Cyrillic}\p{sc=Arabic}\p{sc=Hebrew}]\p{Mn}+)+$/u
+const plainCluster = /.\p{Mn}+/gu
 
 const rule = (trie: Uint32Array, contents: Uint8Array): Edits.Rule => {
   const encoder = new TextEncoder()
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
   const segmenter = new Intl.Segmenter("en", { granularity: "grapheme" })
   const contentAt = (at: number) => {
     const end = contents.indexOf(0, at)
-    return Either.getOrUndefined(decode(contents.subarray(at, end < 0 ? contents.length : end)))
+    return decoder.decode(contents.subarray(at, end < 0 ? contents.length : end))
   }
+  const shortBytes = new Uint8Array(5)
+  const ofCluster = (cluster: string) => {
+    const { read, written } = encoder.encodeInto(cluster, shortBytes)
+    const value = read < cluster.length ? -1 : shortestPrefix(trie, shortBytes.subarray(0, written))
+    return value < 0 ? undefined : contentAt(value)
+  }
+  const split = (run: string) =>
+    plain.test(run) ? (run.match(plainCluster) ?? []) : Array.from(segmenter.segment(run), ({ segment }) => segment)
   const characters = mapped(trie, contentAt)
 
   const replaceCharacters = (text: string, start: number, end: number, replace: Edits.Replace) => {
@@ -79,18 +93,17 @@ const rule = (trie: Uint32Array, contents: Uint8Array): Edits.Rule => {
 
   return (text, replace) => {
     let done = 0
-    for (const { 0: run, index } of text.matchAll(clusters)) {
+    for (const { 0: run, index } of joining.test(text) ? text.matchAll(clusters) : []) {
       if (!short.test(run)) continue
       replaceCharacters(text, done, index, replace)
-      for (const { index: within, segment } of segmenter.segment(run)) {
-        const start = index + within
-        const bytes = encoder.encode(segment)
-        const value = bytes.length < 6 ? shortestPrefix(trie, bytes) : -1
-        const content = value < 0 ? undefined : contentAt(value)
-        if (content === undefined) replaceCharacters(text, start, start + segment.length, replace)
-        else replace(start, start + segment.length, content)
+      done = index
+      for (const cluster of split(run)) {
+        const start = done
+        done += cluster.length
+        const content = ofCluster(cluster)
+        if (content === undefined) replaceCharacters(text, start, done, replace)
+        else replace(start, done, content)
       }
-      done = index + run.length
     }
     replaceCharacters(text, done, text.length, replace)
   }
@@ -99,7 +112,7 @@ const rule = (trie: Uint32Array, contents: Uint8Array): Edits.Rule => {
 /** What the map puts for single characters, by code point. */
 const mapped = (
   trie: Uint32Array,
-  contentAt: (at: number) => string | undefined
+  contentAt: (at: number) => string
 ): { readonly get: (codePoint: number) => string | undefined } => {
   const contents = new Map<number, string>()
   const known = new Uint8Array(0x110000)
@@ -115,9 +128,7 @@ const mapped = (
       const value = missing < 0 ? byte & (length === 0 ? 0x7f : 0x3f >> length) : (codePoint << 6) | (byte & 0x3f)
       if (length > 0) visit(next, value, length)
       else if (hasLeaf(unit) && value < known.length) {
-        const content = contentAt((trie[next] ?? 0) & 0x7fffffff)
-        if (content === undefined) continue
-        contents.set(value, content)
+        contents.set(value, contentAt((trie[next] ?? 0) & 0x7fffffff))
         known[value] = 1
       }
     }
