@@ -2,7 +2,8 @@
  * A rewriting as a list of edits, so that one rule gives both the new text and where each of its units comes from.
  *
  * An edit replaces a range of the text; each unit of its content stands for all that the range stood for. An empty range
- * inserts units that have the place of the character after it, as a prefix does in Hugging Face's tokenizers. A rule names its edits in the order of the text, and they do not overlap.
+ * inserts units that have the place of the character after it, as a prefix does in Hugging Face's tokenizers. A rule names
+ * its edits in the order of the text, and they do not overlap.
  */
 import type { Aligned } from "../Aligned.ts"
 import type { Normalizer } from "../Normalizer.ts"
