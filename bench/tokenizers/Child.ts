@@ -5,7 +5,9 @@
  * vocabulary size. The result is the last line of stdout, as JSON (the native trainer prints lines of its own).
  */
 import { readFile } from "node:fs/promises"
+import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { TokenizerTrainer } from "../../src/core/TokenizerTrainer.ts"
 import { BpeTrainer } from "../../src/plugins/tokenizers/bpe.ts"
@@ -48,7 +50,7 @@ const train = async (file: string, size: number) => {
   const trainer = BpeTrainer.layer({ vocab_size: size, special_tokens: [], min_frequency: 1 })
   const training = Effect.flatMap(TokenizerTrainer, (trainer) =>
     trainer.train(Stream.fromIterable(documents), {})
-  ).pipe(Effect.provide(trainer))
+  ).pipe(Effect.provide(Layer.provide(trainer, NodeContext.layer)))
   const documents: Array<string> = []
   const [seconds, trained] = await timed(async () => {
     // Line by line, as the native trainer reads: no merge crosses a line.

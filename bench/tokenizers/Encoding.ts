@@ -5,6 +5,7 @@
  * the threads of services/tokens/EncodePool.ts with batches as the token cache makes them, started before the clock is;
  * `tokenizers` spreads a batch over its own threads. The other engines have no threads.
  */
+import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
@@ -21,7 +22,14 @@ export const train = (texts: ReadonlyArray<string>, vocabularySize: number) =>
     const trainer = yield* TokenizerTrainer
     const { files } = yield* trainer.train(Stream.fromIterable(texts))
     return files["tokenizer.json"] ?? ""
-  }).pipe(Effect.provide(Layer.orDie(BpeTrainer.layer({ vocab_size: vocabularySize, special_tokens: [] }))))
+  }).pipe(
+    Effect.provide(
+      BpeTrainer.layer({ vocab_size: vocabularySize, special_tokens: [] }).pipe(
+        Layer.provide(NodeContext.layer),
+        Layer.orDie
+      )
+    )
+  )
 
 const seconds = async (run: () => unknown): Promise<number> => {
   const from = performance.now()

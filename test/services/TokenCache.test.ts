@@ -17,6 +17,7 @@ import { Tokenizer } from "../../src/core/Tokenizer.ts"
 import * as Pipeline from "../../src/core/tokenizer/Pipeline.ts"
 import * as TokenCacheLayer from "../../src/services/TokenCache.ts"
 import { byteLevel } from "./tokens/definition.ts"
+import { waiting } from "./tokens/threads.ts"
 
 /** Code points as ids, with room for all of them: above 65,536, so the cache needs four bytes an id. */
 const wide = Tokenizer.make({
@@ -43,7 +44,7 @@ const narrow = Tokenizer.make({
 const texts = ["Call me Ishmael.", "", "naïve 😀", Array.from({ length: 14_000 }, (_, i) => `${i} `).join("")]
 
 /** Enough text that threads are started for it. */
-const much = Array.from({ length: 30 }, (_, i) => `${i} ${i % 2 === 0 ? texts[3] : "the the the 漢 ".repeat(45_000)}`)
+const much = Array.from({ length: 16 }, (_, i) => `${i} ${"the the the 漢 ".repeat(90_000)}${texts[3]}`)
 
 /** A dataset in memory that counts how often its documents were read. */
 const counting = (documents: ReadonlyArray<string>, fingerprint = "f") => {
@@ -96,7 +97,8 @@ const slowSeeks = (fs: FileSystem.FileSystem): FileSystem.FileSystem => ({
     })
 })
 
-describe("token cache", () => {
+// Threads compile the sources as they start, which takes long on a busy machine.
+describe("token cache", { timeout: 120_000 }, () => {
   for (const [name, tokenizer, width] of [
     ["two", narrow, 2],
     ["four", wide, 4]
@@ -163,13 +165,14 @@ describe("token cache", () => {
       Effect.gen(function* () {
         const tokenizer = yield* Pipeline.make(byteLevel)
         const { dataset } = counting(much)
-        const files = yield* Effect.forEach([1, 2, 3], (threads) =>
+        const waits = { ...dataset, documents: () => waiting(much.map((text, i) => ({ id: String(i), text }))) }
+        const files = yield* Effect.forEach([1, 3], (threads) =>
           Effect.gen(function* () {
             const directory = `${folder}/${threads}`
             let documents = 0
             const onProgress = () => Effect.sync(() => documents++)
             const cache = yield* Effect.provide(TokenCache, TokenCacheLayer.layer({ directory, threads }))
-            yield* cache.open({ dataset, tokenizer, split: "train", onProgress })
+            yield* cache.open({ dataset: threads === 1 ? dataset : waits, tokenizer, split: "train", onProgress })
             expect(documents).toBe(much.length)
             const [key] = yield* fs.readDirectory(directory)
             return Buffer.from(yield* fs.readFile(`${directory}/${key}/tokens.bin`))
@@ -178,7 +181,7 @@ describe("token cache", () => {
         const alone = Buffer.concat(
           much.flatMap((text) => [Buffer.from(Uint16Array.from(tokenizer.encode(text)).buffer), Buffer.from([0, 1])])
         )
-        expect(files.map((file) => file.equals(alone))).toEqual([true, true, true])
+        expect(files.map((file) => file.equals(alone))).toEqual([true, true])
       }).pipe(Effect.scoped)
     )
   )
@@ -187,7 +190,8 @@ describe("token cache", () => {
     inFolder((folder, fs) =>
       Effect.gen(function* () {
         const tokenizer = yield* Pipeline.make(byteLevel)
-        const { dataset } = counting(much)
+        const documents = () => waiting(much.map((text, i) => ({ id: String(i), text })))
+        const dataset = { ...counting([]).dataset, documents }
         process.once("worker", (worker) => worker.once("online", () => void worker.terminate()))
         const cache = yield* Effect.provide(TokenCache, TokenCacheLayer.layer({ directory: folder, threads: 2 }))
         const error = yield* Effect.flip(cache.open({ dataset, tokenizer, split: "train" }))
