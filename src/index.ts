@@ -43,7 +43,19 @@ export * as Operator from "./core/tensor/Operator.ts"
 export * as Optimizer from "./core/tensor/Optimizer.ts"
 export * as Program from "./core/tensor/Program.ts"
 export * as Tensor from "./core/tensor/Tensor.ts"
+export type {
+  Batch,
+  BatchOptions,
+  EncodeOptions,
+  Encoding,
+  Padding,
+  TextTokens,
+  Truncation
+} from "./core/tokenizer/Encoding.ts"
+export { EncodingError } from "./core/tokenizer/Encoding.ts"
+export * as TokenizerPipeline from "./core/tokenizer/Pipeline.ts"
 export * as TokenizerStatistics from "./core/tokenizer/Statistics.ts"
+export { TokenizerJson } from "./core/tokenizer/TokenizerJson.ts"
 export * as DataOrder from "./core/training/DataOrder.ts"
 export * as Programs from "./core/training/Programs.ts"
 export * as TrainingSession from "./core/training/Session.ts"
@@ -81,7 +93,10 @@ export { ByteTokenizer } from "./plugins/tokenizers/byte.ts"
 export { HuggingFaceTokenizer } from "./plugins/tokenizers/huggingface.ts"
 export { SentencePieceTokenizer } from "./plugins/tokenizers/sentencepiece.ts"
 export { TiktokenTokenizer } from "./plugins/tokenizers/tiktoken.ts"
+export { UnigramTokenizer, UnigramTrainer } from "./plugins/tokenizers/unigram.ts"
 export { WhitespaceTokenizer } from "./plugins/tokenizers/whitespace.ts"
+export { WordLevelTokenizer, WordLevelTrainer } from "./plugins/tokenizers/wordlevel.ts"
+export { WordPieceTokenizer, WordPieceTrainer } from "./plugins/tokenizers/wordpiece.ts"
 export { Ndjson } from "./plugins/trackers/ndjson.ts"
 export * as OnnxBackend from "./services/OnnxBackend.ts"
 export * as PluginLoader from "./services/PluginLoader.ts"

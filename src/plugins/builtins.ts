@@ -18,7 +18,10 @@ import { ByteTokenizer } from "./tokenizers/byte.ts"
 import { HuggingFaceTokenizer } from "./tokenizers/huggingface.ts"
 import { SentencePieceTokenizer } from "./tokenizers/sentencepiece.ts"
 import { TiktokenTokenizer } from "./tokenizers/tiktoken.ts"
+import { UnigramTokenizer, UnigramTrainer } from "./tokenizers/unigram.ts"
 import { WhitespaceTokenizer } from "./tokenizers/whitespace.ts"
+import { WordLevelTokenizer, WordLevelTrainer } from "./tokenizers/wordlevel.ts"
+import { WordPieceTokenizer, WordPieceTrainer } from "./tokenizers/wordpiece.ts"
 import { Ndjson } from "./trackers/ndjson.ts"
 
 export const builtins = Plugin.group(
@@ -31,6 +34,12 @@ export const builtins = Plugin.group(
   Decoder,
   BpeTokenizer,
   BpeTrainer,
+  WordPieceTokenizer,
+  WordPieceTrainer,
+  UnigramTokenizer,
+  UnigramTrainer,
+  WordLevelTokenizer,
+  WordLevelTrainer,
   ByteTokenizer,
   HuggingFaceTokenizer,
   TiktokenTokenizer,

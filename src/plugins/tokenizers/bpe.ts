@@ -1,91 +1,105 @@
 /**
- * Byte-level byte-pair encoding, as GPT-2 uses it: the tokenizer, and the trainer that makes its file.
+ * Byte-pair encoding: the tokenizer, and the trainer that makes its file.
  *
- * Every text has a token sequence, since all 256 bytes are in the vocabulary, and decodes to itself. Read and written is
- * Hugging Face's `tokenizer.json`; files of other algorithms, or with normalizers, are refused by name. Text that looks
- * like a special token is encoded as ordinary text, unlike in Hugging Face's readers.
+ * Over bytes, as GPT-2 has it, every text has a token sequence and decodes to itself. With `byte_fallback`, as in Llama 2, the
+ * tokens are of characters, spaces are written ▁, and characters that are no token are written as the tokens of their bytes.
  */
 import * as FileSystem from "@effect/platform/FileSystem"
-import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Plugin from "../../core/Plugin.ts"
-import { TokenizerFileError, TokenizerKind } from "../../core/Tokenizer.ts"
+import { TokenizerKind } from "../../core/Tokenizer.ts"
 import { TokenizerTrainerKind } from "../../core/TokenizerTrainer.ts"
-import * as ByteLevel from "./bpe/ByteLevel.ts"
-import * as TokenizerJson from "./bpe/TokenizerJson.ts"
-import * as Trainer from "./bpe/Trainer.ts"
-
-const Config = Schema.Struct({
-  path: Schema.NonEmptyString.annotations({
-    description: "A tokenizer.json, or the folder that holds it.",
-    examples: ["artifacts/tokenizers/notes"]
-  })
-})
+import * as Trained from "./Trained.ts"
+import * as Bpe from "./training/Bpe.ts"
+import * as Definition from "./training/Definition.ts"
+import * as Settings from "./training/Settings.ts"
+import * as Training from "./training/Training.ts"
 
 export const BpeTokenizer = Plugin.make(TokenizerKind, "bpe", {
-  description: "byte-level BPE from a Hugging Face tokenizer.json",
-  config: Config,
-  make: ({ path }) =>
-    Effect.gen(function* () {
-      const file = yield* locate(path)
-      const text = yield* readFile(file)
-      return ByteLevel.makeTokenizer(yield* TokenizerJson.parse(text, file))
-    })
+  description: "BPE from a Hugging Face tokenizer.json",
+  config: Trained.Config,
+  make: (config) => Trained.load("BPE", config)
+})
+
+const overBytes = { splitters: ["gpt2", "gpt4", "o200k"], specialTokens: ["<|endoftext|>"] } as const
+const overCharacters = { splitters: ["metaspace"], specialTokens: ["<unk>", "<s>", "</s>"] } as const
+
+const { special_tokens, ...fields } = Settings.fields({
+  minFrequency: 2,
+  rare: "A pair of tokens seen less often is not merged.",
+  specialTokens: [],
+  preTokenizer: "gpt2, with byte_fallback metaspace"
 })
 
 const TrainerConfig = Schema.Struct({
-  vocab_size: Schema.optionalWith(Schema.Int.pipe(Schema.positive()), { default: () => 4096 }).annotations({
-    description: "Number of token ids: 256 bytes, merges and special tokens. Training fails if the text allows fewer."
+  ...fields,
+  special_tokens: Schema.optional(Schema.Array(Schema.String)).annotations({
+    description:
+      "Tokens that no text encodes to. The end-of-text token separates documents. Default <|endoftext|>, with byte_fallback <unk> <s> </s>."
   }),
-  min_frequency: Schema.optionalWith(Schema.Int.pipe(Schema.positive()), { default: () => 2 }).annotations({
-    description: "A pair of tokens seen less often is not merged."
+  byte_fallback: Schema.optionalWith(Schema.Boolean, { default: () => false }).annotations({
+    description: "Tokens of characters; those that are no token are written as bytes. Default: all tokens are of bytes."
   }),
-  special_tokens: Schema.optionalWith(Schema.Array(Schema.String), { default: () => ["<|endoftext|>"] }).annotations({
-    description: "Tokens that no text encodes to. They get the last ids, in this order."
+  limit_alphabet: Settings.limitAlphabet
+}).pipe(
+  Schema.filter((config) => {
+    if (config.limit_alphabet !== undefined && !config.byte_fallback) {
+      return "limit_alphabet is for tokens of characters: set byte_fallback: true, or leave it out."
+    }
+    return config.byte_fallback
+      ? Settings.problem(withDefaults(config), overCharacters.splitters, "byte_fallback, whose tokens are characters")
+      : Settings.problem(withDefaults(config), overBytes.splitters, "bpe over bytes, which gives every text back")
   })
+)
+
+const withDefaults = <A extends { readonly special_tokens?: ReadonlyArray<string> | undefined; byte_fallback: boolean }>(
+  config: A
+) => ({
+  ...config,
+  special_tokens: config.special_tokens ?? (config.byte_fallback ? overCharacters : overBytes).specialTokens
 })
 
 export const BpeTrainer = Plugin.make(TokenizerTrainerKind, "bpe", {
-  description: "learns a byte-level BPE; same text, same file",
+  description: "learns BPE over bytes, or over characters with bytes for the rest; same text, same file",
   config: TrainerConfig,
-  make: (config) =>
-    Effect.succeed({
-      train: (documents, options) =>
-        Trainer.train(
+  make: (given) =>
+    Effect.map(FileSystem.FileSystem, (fs) => {
+      const config = withDefaults(given)
+      const options = { minFrequency: config.min_frequency, specialTokens: config.special_tokens }
+      const normalizer = Definition.normalizer(config)
+      if (!config.byte_fallback) {
+        return Training.make(
           {
             vocabularySize: config.vocab_size,
-            minFrequency: config.min_frequency,
-            specialTokens: config.special_tokens
+            steps: "merges",
+            frame: {
+              normalizer,
+              pre_tokenizer: Definition.preTokenizer(config, "gpt2", { bytes: true }),
+              post_processor: null,
+              decoder: Definition.byteLevel
+            },
+            check: (size) => Bpe.checkBytes(size, options),
+            learn: (words, sizes, report) => Bpe.learnBytes(words, sizes, report, options)
           },
-          documents,
-          options?.onProgress
+          fs
         )
+      }
+      const unknown = config.special_tokens.includes("<unk>") ? "<unk>" : null
+      return Training.make(
+        {
+          vocabularySize: config.vocab_size,
+          steps: "merges",
+          frame: {
+            normalizer,
+            pre_tokenizer: Definition.preTokenizer(config, "metaspace", { bytes: false }),
+            post_processor: null,
+            decoder: Definition.decoder("metaspace", { bytes: true })
+          },
+          learn: (words, sizes, report) =>
+            Bpe.learnCharacters(words, sizes, report, { ...options, limitAlphabet: config.limit_alphabet, unknown })
+        },
+        fs
+      )
     })
 })
-
-const saved = "Train one with `codex tokenizer train`, or give the path of a tokenizer.json."
-
-/** The file itself when the path is a folder's. */
-const locate = (path: string): Effect.Effect<string, TokenizerFileError, FileSystem.FileSystem | Path.Path> =>
-  Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
-    const info = yield* Effect.mapError(
-      fs.stat(path),
-      (cause) =>
-        new TokenizerFileError({ path, key: "", details: `cannot be read (${reasonOf(cause)}).`, remedy: saved })
-    )
-    return info.type === "Directory" ? (yield* Path.Path).join(path, TokenizerJson.fileName) : path
-  })
-
-const readFile = (path: string): Effect.Effect<string, TokenizerFileError, FileSystem.FileSystem> =>
-  Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
-    return yield* Effect.mapError(
-      fs.readFileString(path),
-      (cause) =>
-        new TokenizerFileError({ path, key: "", details: `cannot be read (${reasonOf(cause)}).`, remedy: saved })
-    )
-  })
-
-const reasonOf = (cause: { readonly _tag: string; readonly reason?: string }) => cause.reason ?? cause._tag

@@ -20,6 +20,8 @@ export interface Options {
   readonly maxPieceLength: number
   /** Pieces to begin with at most, characters apart. */
   readonly seedSize: number
+  /** Written forms that no piece may have, because other tokens have them. */
+  readonly reserved?: ReadonlySet<string>
 }
 
 /** Yields now and then. The characters come first, in the order of their numbers. */
@@ -71,6 +73,7 @@ export const seeds = function* (corpus: Corpus, options: Options): Generator<und
   // Of equal value the first by its characters, so that nothing depends on the order of the words.
   const chosen = found
     .map((string) => ({ ...string, symbols: piece(string) }))
+    .filter(({ symbols }) => options.reserved?.has(symbols.map((symbol) => alphabet[symbol]).join("")) !== true)
     .sort((a, b) => b.value - a.value || compare(a.symbols, b.symbols))
     .slice(0, options.seedSize)
   yield
