@@ -59,4 +59,14 @@ describe("examples", () => {
     // 80 bytes that the model chose, as text after the prompt.
     expect(stdout).toMatch(/^The [\s\S]{20,}$/m)
   })
+
+  it("train-a-tokenizer.ts trains, splits a sentence and makes a batch", { timeout: 90_000 }, async () => {
+    const { code, stderr, stdout } = await example("train-a-tokenizer.ts", "*.txt", "300", "tokenizer")
+    expect([code, code === 0 ? "" : stdout + stderr]).toEqual([0, ""])
+    expect(stdout).toContain("300 tokens in tokenizer\n")
+    expect(stdout).toContain("and back: Naïve, isn't it? 👍🏽\n")
+    expect(stdout).toContain("shape 2 × 8, mask ")
+    const { model } = JSON.parse(readFileSync(join(directory, "tokenizer/tokenizer.json"), "utf8"))
+    expect(Object.keys(model.vocab)).toHaveLength(300)
+  })
 })

@@ -1,0 +1,53 @@
+/**
+ * Train a tokenizer, look at what it does with a sentence, and turn texts into matrices for a model.
+ *
+ *     npx tsx examples/train-a-tokenizer.ts 'notes/*.txt' [size] [folder]
+ *
+ * `WordPieceTrainer`, `UnigramTrainer` or `WordLevelTrainer` in the place of `BpeTrainer` give other algorithms; the rest
+ * stays as it is. The folder opens in Hugging Face's libraries too.
+ */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import {
+  BpeTrainer,
+  Dataset,
+  HuggingFaceTokenizer,
+  Layers,
+  saveTokenizer,
+  TextDataset,
+  Tokenizer,
+  TokenizerTrainer
+} from "codex-ml"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+
+const [paths = "README.md", size = "600", folder = "artifacts/tokenizers/example"] = process.argv.slice(2)
+
+const train = Effect.gen(function* () {
+  const dataset = yield* Dataset
+  const trainer = yield* TokenizerTrainer
+  const texts = dataset.documents("train").pipe(Stream.map(({ text }) => text))
+  const { files, vocabularySize } = yield* trainer.train(texts)
+  yield* saveTokenizer(folder, files)
+  yield* Console.log(`${vocabularySize} tokens in ${folder}`)
+}).pipe(
+  Effect.provide([
+    TextDataset.layer({ paths, validation: { fraction: 0 } }),
+    BpeTrainer.layer({ vocab_size: Number(size), pre_tokenizer: "gpt4" })
+  ])
+)
+
+const use = Effect.gen(function* () {
+  const tokenizer = yield* Tokenizer
+  const sentence = "Naïve, isn't it? 👍🏽"
+  const { ids, offsets } = tokenizer.encodeWithOffsets(sentence)
+  const pieces = Array.from(ids, (_, i) => sentence.slice(offsets?.[2 * i], offsets?.[2 * i + 1]))
+  yield* Console.log(`${ids.length} tokens: ${JSON.stringify(pieces)}`)
+  yield* Console.log(`and back: ${yield* tokenizer.decode(ids)}`)
+
+  // Int32Arrays of shape [2, 8] in row-major order, ready to be inputs of a Program.
+  const batch = yield* tokenizer.batch(["One text.", "Another one, which is cut if it is too long."], { padToMax: 8 })
+  yield* Console.log(`shape ${batch.shape.join(" × ")}, mask ${batch.attentionMask.join(" ")}`)
+}).pipe(Effect.provide(HuggingFaceTokenizer.layer({ path: folder })))
+
+NodeRuntime.runMain(Effect.zipRight(train, use).pipe(Effect.provide(Layers.files())))
