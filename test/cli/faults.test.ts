@@ -114,13 +114,15 @@ describe("bad input", () => {
     const first = await trainer("300")
     expect(first).toMatchObject({
       code: 0,
-      stdout: expect.stringMatching(/^300 tokens from 3 documents, [\d.]+ kB\. One token stands for [\d.]+ bytes/)
+      stdout: expect.stringMatching(/^300 tokens from 3 files, [\d.]+ kB\. One token stands for [\d.]+ bytes/)
     })
     const file = readFileSync(join(directory, "tok/tokenizer.json"), "utf8")
     expect(await trainer("300")).toMatchObject({ code: 0, stdout: first.stdout })
     expect(await trainer("280")).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining("tok: there is another tokenizer.json in this folder. Choose another --out, or")
+      stderr: expect.stringContaining(
+        "tok: there is another tokenizer in this folder. vocab_size: 300 → 280: token ids change; a model trained"
+      )
     })
     expect(readFileSync(join(directory, "tok/tokenizer.json"), "utf8")).toBe(file)
     expect(await trainer("280", "--force")).toMatchObject({ code: 0 })

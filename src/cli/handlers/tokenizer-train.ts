@@ -187,7 +187,7 @@ const trainedText = (trained: ReadonlyArray<Job.TrainedTokenizer>, options: Opti
                 : ` One token stands for ${statistics.bytesPerToken.toPrecision(3)} bytes of that text.`),
             ...(statistics === undefined ? [] : ["", statisticsText(statistics)]),
             "",
-            facts(first.files.map((file) => ["Written", paths.join(first.target.directory, file)]))
+            facts(first.files.map((file, i) => [i === 0 ? "Written" : "", paths.join(first.target.directory, file)]))
           ]
     const place = quoted(first.target.directory)
     const dataPaths = quoted(JSON.stringify(options.data))

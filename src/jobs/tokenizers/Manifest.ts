@@ -99,14 +99,14 @@ const dataChange = (before: Manifest["data"], after: Manifest["data"]): Readonly
   return [from === to ? `data: ${from}, of other content` : `data: ${from} → ${to}`]
 }
 
-const amount = ({ dataset, field, files }: Manifest["data"]): string =>
-  [
-    ...(files.length === 0
-      ? []
-      : [`${files.length} files of ${files.reduce((sum, { bytes }) => sum + bytes, 0)} bytes`]),
+const amount = ({ dataset, field, files }: Manifest["data"]): string => {
+  const bytes = files.reduce((sum, file) => sum + file.bytes, 0)
+  return [
+    ...(files.length === 0 ? [] : [`${files.length} ${files.length === 1 ? "file" : "files"} of ${bytes} bytes`]),
     ...(field === undefined ? [] : [`field ${field}`]),
     ...(dataset === undefined ? [] : [`dataset ${dataset.name}`])
   ].join(", ")
+}
 
 /** A value as messages show it: a list without quotation marks. */
 const written = (value: unknown): string =>

@@ -1,0 +1,123 @@
+/**
+ * Saving the files of a tokenizer: what lies in the folder afterwards, where folders can be moved and where they cannot. Needs
+ * the file system. A mounted folder, or one in a folder of somebody else, is played by a file system that refuses what theirs
+ * would.
+ */
+import {
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync
+} from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { SystemError } from "@effect/platform/Error"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import { afterAll, expect, layer } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { saveTokenizer } from "../../../src/jobs/tokenizers/Save.ts"
+
+const folder = realpathSync(mkdtempSync(join(tmpdir(), "codex-save-")))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+const at = (...names: ReadonlyArray<string>) => join(folder, ...names)
+const files = { "tokenizer.json": "new\n", "manifest.json": "{}\n" }
+
+/** Name and content of everything in a folder, so that a leftover shows. */
+const inside = (place: string) => Object.fromEntries(readdirSync(place).map((name) => [name, contentOf(place, name)]))
+const contentOf = (place: string, name: string) =>
+  statSync(join(place, name)).isDirectory() ? "a folder" : readFileSync(join(place, name), "utf8")
+
+/** A folder of its own parent with an older tokenizer in it. */
+const older = (name: string, more: Record<string, string> = {}): string => {
+  mkdirSync(at(name, "out"), { recursive: true })
+  for (const [file, content] of Object.entries({ "tokenizer.json": "old\n", ...more })) {
+    writeFileSync(at(name, "out", file), content)
+  }
+  return at(name, "out")
+}
+
+const refusal = (reason: "Busy" | "PermissionDenied", method: string, path: string) =>
+  Effect.fail(new SystemError({ reason, module: "FileSystem", method, pathOrDescriptor: path }))
+
+/** Like a mounted folder: it cannot be renamed, and nothing outside can be renamed into it. */
+const mounted = (place: string) =>
+  Effect.map(FileSystem.FileSystem, (fs) => ({
+    ...fs,
+    rename: (from: string, to: string) =>
+      from === place || from.startsWith(place) !== to.startsWith(place)
+        ? refusal("Busy", "rename", from)
+        : fs.rename(from, to)
+  }))
+
+/** Like a folder whose parent belongs to somebody else. */
+const ofSomebodyElse = (parent: string) =>
+  Effect.map(FileSystem.FileSystem, (fs) => ({
+    ...fs,
+    makeTempDirectory: (options?: FileSystem.MakeTempDirectoryOptions) =>
+      options?.directory === parent
+        ? refusal("PermissionDenied", "makeTempDirectory", parent)
+        : fs.makeTempDirectory(options)
+  }))
+
+layer(NodeContext.layer)("saveTokenizer", (it) => {
+  it.effect("a new folder, below folders that are not there, has the files and leaves nothing beside it", () =>
+    Effect.gen(function* () {
+      yield* saveTokenizer(at("new", "below", "out"), files)
+      expect(inside(at("new", "below", "out"))).toEqual(files)
+      expect(readdirSync(at("new", "below"))).toEqual(["out"])
+    })
+  )
+
+  it.effect("files of others stay", () =>
+    Effect.gen(function* () {
+      const place = older("others", { "notes.txt": "mine\n" })
+      yield* saveTokenizer(place, files)
+      expect(inside(place)).toEqual({ ...files, "notes.txt": "mine\n" })
+      expect(readdirSync(at("others"))).toEqual(["out"])
+    })
+  )
+
+  it.effect("a link to a folder stays one, and the folder has the files", () =>
+    Effect.gen(function* () {
+      const place = older("linked")
+      symlinkSync(place, at("linked", "link"))
+      yield* saveTokenizer(at("linked", "link"), files)
+      expect(lstatSync(at("linked", "link")).isSymbolicLink()).toBe(true)
+      expect(inside(place)).toEqual(files)
+      expect(readdirSync(at("linked")).sort()).toEqual(["link", "out"])
+    })
+  )
+
+  it.effect("a mounted folder, which cannot be moved, has the files", () =>
+    Effect.gen(function* () {
+      const place = older("mounted")
+      yield* Effect.provideServiceEffect(
+        saveTokenizer(place, files),
+        FileSystem.FileSystem,
+        mounted(place)
+      )
+      expect(inside(place)).toEqual(files)
+      expect(readdirSync(at("mounted"))).toEqual(["out"])
+    })
+  )
+
+  it.effect("a folder in one that must not be written has the files", () =>
+    Effect.gen(function* () {
+      const place = older("foreign")
+      yield* Effect.provideServiceEffect(
+        saveTokenizer(place, files),
+        FileSystem.FileSystem,
+        ofSomebodyElse(at("foreign"))
+      )
+      expect(inside(place)).toEqual(files)
+    })
+  )
+})
