@@ -41,6 +41,18 @@ export const tokenizerTrainerContract = <E>(name: string, contract: TrainerContr
       )
     }
 
+    it.effect("3 several sizes at once give what each gives alone", () =>
+      Effect.gen(function* () {
+        const [size, ...others] = contract.sizes
+        const documents = Stream.fromIterable(contract.documents)
+        const together = yield* Effect.flatMap(TokenizerTrainer, (trainer) =>
+          trainer.trainSizes(documents, [size, ...others])
+        ).pipe(Effect.provide(contract.layer(size)))
+        expect(together.map(({ vocabularySize }) => vocabularySize)).toEqual(contract.sizes)
+        for (const one of together) expect(one.files).toEqual((yield* train(one.vocabularySize)).files)
+      })
+    )
+
     it.effect("2 a vocabulary larger than the text allows is refused with the largest that it does", () =>
       Effect.gen(function* () {
         const error = yield* Effect.flip(train(1_000_000))

@@ -24,7 +24,7 @@ const chapters = readdirSync(corpus)
 
 const train = (vocabSize: number, documents: ReadonlyArray<string>) =>
   Effect.flatMap(TokenizerTrainer, (trainer) => trainer.train(Stream.fromIterable(documents))).pipe(
-    Effect.provide(BpeTrainer.layer({ vocab_size: vocabSize }))
+    Effect.provide(Layer.provide(BpeTrainer.layer({ vocab_size: vocabSize }), NodeContext.layer))
   )
 
 /** Trains, saves into a folder of the test's own, and loads what was saved. */
@@ -54,7 +54,7 @@ tokenizerContract("bpe of Moby-Dick", mobyDick, [chapters[40] ?? "", ...longWord
 tokenizerContract("bpe of a few odd texts", trained(300, [...hardTexts, ...hardTexts]))
 
 tokenizerTrainerContract("bpe", {
-  layer: (vocabSize) => BpeTrainer.layer({ vocab_size: vocabSize }),
+  layer: (vocabSize) => Layer.provide(BpeTrainer.layer({ vocab_size: vocabSize }), NodeContext.layer),
   documents: [...chapters.slice(0, 6), ...hardTexts],
   sizes: [400, 257, 1000]
 })
@@ -86,7 +86,7 @@ describe("bpe", () => {
     Effect.gen(function* () {
       const tokenizer = yield* Tokenizer
       const { files } = yield* train(600, chapters.slice(0, 3))
-      expect(tokenizer.files).toEqual(files)
+      expect(tokenizer.files).toMatchObject(files)
     }).pipe(Effect.provide(trained(600, chapters.slice(0, 3))))
   )
 
@@ -108,10 +108,18 @@ describe("bpe", () => {
       const folder = yield* fs.makeTempDirectoryScoped()
       const load = (path: string) => Effect.flip(Effect.provide(Tokenizer, BpeTokenizer.layer({ path })))
       expect((yield* load("no/such/place")).message).toBe(
-        "no/such/place: cannot be read (NotFound). " +
+        "no/such/place: does not exist. " +
           "Train one with `codex tokenizer train`, or give the path of a tokenizer.json."
       )
-      expect((yield* load(folder)).message).toMatch(/tokenizer\.json: cannot be read \(NotFound\)\./)
+      expect((yield* load(folder)).message).toMatch(/is a folder without tokenizer\.json\./)
+      yield* fs.writeFileString(
+        `${folder}/tokenizer.json`,
+        '{"model": {"type": "WordLevel", "vocab": {"<unk>": 0}, "unk_token": "<unk>"}}'
+      )
+      expect((yield* load(folder)).message).toBe(
+        `${folder}/tokenizer.json: model.type is WordLevel, where BPE is expected. ` +
+          "The plugin huggingface reads tokenizers of any type."
+      )
     }).pipe(Effect.scoped, Effect.provide(NodeContext.layer))
   )
 
