@@ -109,7 +109,7 @@ describe("the code of the pages", () => {
     expect(status).toBe(0)
   })
 
-  it("meets the contracts of operators and models", { timeout: 60_000 }, async () => {
+  it("meets the contracts of operators, models and tokenizers", { timeout: 60_000 }, async () => {
     const vitest = join(dirname(createRequire(import.meta.url).resolve("vitest/package.json")), "vitest.mjs")
     const report = join(directory, "results.json")
     const words = ["run", "--root", directory, "--reporter=json", `--outputFile=${report}`]
@@ -118,7 +118,8 @@ describe("the code of the pages", () => {
     const { numPassedTests, testResults } = JSON.parse(readFileSync(report, "utf8"))
     expect(testResults).toHaveLength(files.filter(({ name }) => name.endsWith(".test.ts")).length)
     // Softplus: points, gradient, backend. Bigram: laws 1 and 2, and 3 for two sizes.
-    expect(numPassedTests).toBe(3 + 4)
+    // Letters: the laws of tokenizers on given and random texts, and a sentence.
+    expect(numPassedTests).toBe(3 + 4 + 15)
   })
 
   it.each(outputs.map(({ content, name, page }) => [page, name, content] as const))(
