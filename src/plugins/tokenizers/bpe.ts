@@ -53,7 +53,9 @@ const TrainerConfig = Schema.Struct({
   })
 )
 
-const withDefaults = <A extends { readonly special_tokens?: ReadonlyArray<string> | undefined; byte_fallback: boolean }>(
+const withDefaults = <
+  A extends { readonly special_tokens?: ReadonlyArray<string> | undefined; byte_fallback: boolean }
+>(
   config: A
 ) => ({
   ...config,

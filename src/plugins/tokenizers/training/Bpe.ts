@@ -85,10 +85,13 @@ export const learnBytes = (words: Words.Words, sizes: Sizes, report: Report, opt
     fixed: 256 + specialTokens.length
   }
   return Effect.map(learn(words, base, { minFrequency, report, sizes }), (cuts) =>
-    Arr.map(cuts, (cut): Learned => ({
-      added_tokens: addedTokens(specialTokens, cut.tokens.length),
-      model: model(vocabulary([...cut.tokens, ...specialTokens]), cut, { byteFallback: false, unknown: null })
-    }))
+    Arr.map(
+      cuts,
+      (cut): Learned => ({
+        added_tokens: addedTokens(specialTokens, cut.tokens.length),
+        model: model(vocabulary([...cut.tokens, ...specialTokens]), cut, { byteFallback: false, unknown: null })
+      })
+    )
   )
 }
 
@@ -113,10 +116,13 @@ export const learnCharacters = (
       fixed: before.length + alphabet.characters.length
     }
     const cuts = yield* learn(words, base, { minFrequency, report, sizes })
-    return Arr.map(cuts, (cut): Learned => ({
-      added_tokens: addedTokens(specialTokens, 0),
-      model: model(vocabulary([...before, ...cut.tokens]), cut, { byteFallback: true, unknown })
-    }))
+    return Arr.map(
+      cuts,
+      (cut): Learned => ({
+        added_tokens: addedTokens(specialTokens, 0),
+        model: model(vocabulary([...before, ...cut.tokens]), cut, { byteFallback: true, unknown })
+      })
+    )
   })
 
 const model = (

@@ -118,7 +118,8 @@ const mostFrequent = (fs: FileSystem.FileSystem, paths: ReadonlyArray<string>, l
       left = { words: left.words - level.words, units: left.units - level.units }
       fitting = count
     }
-    const kept = { units: new Uint16Array(limit.units), starts: [0], counts: new Array<number>() }
+    const kept = { units: new Uint16Array(limit.units), starts: [0] }
+    const counts: Array<number> = []
     let used = 0
     yield* Effect.scoped(
       Runs.merge(fs, paths, (units, length, count) => {
@@ -132,13 +133,13 @@ const mostFrequent = (fs: FileSystem.FileSystem, paths: ReadonlyArray<string>, l
         kept.units.set(units.subarray(0, length), used)
         used += length
         kept.starts.push(used)
-        kept.counts.push(count)
+        counts.push(count)
       })
     )
     return {
       units: kept.units.subarray(0, used),
       starts: Int32Array.from(kept.starts),
-      counts: Float64Array.from(kept.counts)
+      counts: Float64Array.from(counts)
     } satisfies Words.Words
   })
 

@@ -77,10 +77,7 @@ const sequence = (pretokenizers: ReadonlyArray<TokenizerJson.PreTokenizer>): Tok
 }
 
 /** How tokens of characters become text; `bytes` when some are written as bytes. Null puts spaces between them. */
-export const decoder = (
-  splitter: Splitter,
-  { bytes }: { readonly bytes: boolean }
-): TokenizerJson.Decoder | null => {
+export const decoder = (splitter: Splitter, { bytes }: { readonly bytes: boolean }): TokenizerJson.Decoder | null => {
   const byteFallback = bytes ? [{ type: "ByteFallback" } as const] : []
   switch (splitter) {
     case "gpt2":
@@ -104,7 +101,10 @@ export const decoder = (
 }
 
 /** Special tokens as a file lists them, with ids from `first` on. */
-export const addedTokens = (tokens: ReadonlyArray<string>, first: number): TokenizerJson.TokenizerJson["added_tokens"] =>
+export const addedTokens = (
+  tokens: ReadonlyArray<string>,
+  first: number
+): TokenizerJson.TokenizerJson["added_tokens"] =>
   tokens.map((content, i) => ({
     id: first + i,
     content,
@@ -129,9 +129,7 @@ export const template = (special: ReadonlyArray<string>): TokenizerJson.PostProc
     type: "TemplateProcessing",
     single,
     pair: [...single, { Sequence: { id: "B", type_id: 1 } }, token(sep, 1)],
-    special_tokens: Object.fromEntries(
-      [cls, sep].map((id) => [id, { id, ids: [special.indexOf(id)], tokens: [id] }])
-    )
+    special_tokens: Object.fromEntries([cls, sep].map((id) => [id, { id, ids: [special.indexOf(id)], tokens: [id] }]))
   }
 }
 

@@ -38,10 +38,7 @@ const STEP = 1 << 16
  * The merges of counted sequences, most frequent first; merge i makes the id after all symbols and earlier merges. Yields now
  * and then, with the number of merges so far, so that the caller can breathe; returns fewer than `limit` when no pair is left.
  */
-export const learn = function* (
-  sequences: Sequences,
-  options: Options
-): Generator<number, ReadonlyArray<Merge>, void> {
+export const learn = function* (sequences: Sequences, options: Options): Generator<number, ReadonlyArray<Merge>, void> {
   const { join = (left, right) => left + right, minFrequency, reserved } = options
   const least = Math.max(1, minFrequency)
   const symbols = yield* link(sequences)
