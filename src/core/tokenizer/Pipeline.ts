@@ -179,10 +179,14 @@ const unspelt = "\uD800"
  */
 const withoutSpecial = ({ added_tokens, model }: TokenizerJson): TokenizerJson["model"] => {
   const special = new Set(added_tokens.filter((token) => token.special).map(({ content }) => content))
+  const hidden = ([token, id]: readonly [string, unknown]) =>
+    special.has(token) && !("unk_token" in model && token === model.unk_token) ? [unspelt + token, id] : [token, id]
   switch (model.type) {
-    // Merges never make them.
-    case "BPE":
-      return model
+    case "BPE": {
+      // Merges never make them, but a word that is looked up as a whole may be one.
+      const within = model.ignore_merges && [...special].some((token) => Object.hasOwn(model.vocab, token))
+      return within ? { ...model, vocab: Object.fromEntries(Object.entries(model.vocab).map(hidden)) } : model
+    }
     case "Unigram":
       return {
         ...model,
@@ -191,11 +195,8 @@ const withoutSpecial = ({ added_tokens, model }: TokenizerJson): TokenizerJson["
         )
       }
     case "WordLevel":
-    case "WordPiece": {
-      const hidden = ([token, id]: readonly [string, unknown]) =>
-        special.has(token) && token !== model.unk_token ? [unspelt + token, id] : [token, id]
+    case "WordPiece":
       return { ...model, vocab: Object.fromEntries(Object.entries(model.vocab).map(hidden)) }
-    }
   }
 }
 

@@ -60,13 +60,14 @@ export const TiktokenTokenizer = Plugin.make(TokenizerKind, "tiktoken", {
         })
       }
       const known = named === undefined ? undefined : Encodings.get(named)
+      const specialTokens = special_tokens ?? known?.specialTokens ?? {}
       const ranks = yield* Effect.mapError(
-        Ranks.parse(yield* readText(file, remedy)),
+        Ranks.parse(yield* readText(file, remedy), specialTokens),
         (problem) => new TokenizerFileError({ path: file, remedy, ...problem })
       )
       const definition = toTokenizerJson(ranks, {
         pattern: pattern ?? known?.pattern,
-        specialTokens: special_tokens ?? known?.specialTokens ?? {}
+        specialTokens
       })
       return yield* Pipeline.make(definition, {
         path: file,
@@ -113,8 +114,8 @@ const toTokenizerJson = (ranks: Ranks.Ranks, { pattern, specialTokens }: Encodin
       end_of_word_suffix: null,
       fuse_unk: false,
       byte_fallback: false,
-      // tiktoken looks for the whole word first.
-      ignore_merges: true,
+      // tiktoken looks for the whole word first, which makes no difference where merges lead to it.
+      ignore_merges: !ranks.reachable,
       vocab: ranks.vocabulary,
       merges: ranks.merges
     }

@@ -115,11 +115,25 @@ const cjk = [
 ]
 const cases = [..."ßẞİıſKÅΣςσǅʼn", "ﬁ", "Ａ", "Ω", "a", "I", "'S", " "]
 
+/**
+ * Characters of Unicode 17, and one whose class it changed: classes of patterns know them where the engine that runs the tests
+ * does, while the oracles' Unicode is 16.
+ */
+const newest = (
+  "295 88F C5C CDC 1ACF-1ADD 1AE0-1AEB 20C1 2B96 A7CE-A7CF A7D2 A7D4 A7F1 FBC3-FBD2 FD90-FD91 FDC8-FDCE 10940-10959 " +
+  "10EC5-10EC7 10ED0-10ED8 10EFA-10EFB 11B60-11B67 11DB0-11DDB 11DE0-11DE9 16EA0-16EB8 16EBB-16ED3 16FF2-16FF6 " +
+  "187F8-187FF 18D09-18D1E 18D80-18DF2 1CCFA-1CCFC 1CEBA-1CED0 1CEE0-1CEF0 1E6C0-1E6FF 1F6D8 1F777-1F77A 1F8D0-1F8D8 " +
+  "1FA54-1FA57 1FA8A 1FA8E 1FAC8 1FACD 1FAEA 1FAEF 1FBFA 2B73A-2B73F 2CEA2-2CEAD 323B0-3347F"
+)
+  .split(" ")
+  .map((range) => range.split("-").map((code) => Number.parseInt(code, 16)))
+const isNewest = (code: number) => newest.some(([first = 0, last = first]) => code >= first && code <= last)
+
 const anyCharacters = (count: number, seed: number): ReadonlyArray<string> => {
   const next = random(seed)
   const character = () => {
     const code = Math.floor(next() * (next() < 0.7 ? 0x3000 : 0x11_0000))
-    return code >= 0xd800 && code < 0xe000 ? " " : String.fromCodePoint(code)
+    return (code >= 0xd800 && code < 0xe000) || isNewest(code) ? " " : String.fromCodePoint(code)
   }
   return Array.from({ length: count }, () =>
     Array.from({ length: 1 + Math.floor(next() * 24) }, () => (next() < 0.15 ? " " : character())).join("")

@@ -85,7 +85,9 @@ describe("tiktoken", () => {
       // Lower ranks leave "abc" in three parts: its only pair has a part of higher rank.
       const tokens = ["abc", "ab"]
       const path = `${yield* folderOf({ ranks: fileOf(tokens) })}/ranks`
-      const tokenizer = yield* Effect.provide(Tokenizer, load({ path, pattern: "[^ ]+| " }))
+      const special_tokens = { "<x>": 260 }
+      const tokenizer = yield* Effect.provide(Tokenizer, load({ path, pattern: "[^ ]+| ", special_tokens }))
+      expect(Array.from(tokenizer.encode("<x>"))).toEqual([60, 120, 62])
       for (const word of ["abc", "abcabc", "abab", "cabca"]) {
         expect(Array.from(tokenizer.encode(word))).toEqual(reference(tokens, word))
       }

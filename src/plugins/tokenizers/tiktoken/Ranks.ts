@@ -12,12 +12,21 @@ import * as PairTable from "../../../core/tokenizer/PairTable.ts"
 import type { Problem } from "../../../core/tokenizer/Problem.ts"
 
 export interface Ranks {
-  /** Tokens in the byte-level alphabet, by rank. */
+  /** Ids of tokens in the byte-level alphabet, and of special tokens as they are written. */
   readonly vocabulary: { readonly [token: string]: number }
   readonly merges: ReadonlyArray<readonly [string, string]>
+  /** Whether the merges of a token's own bytes always end in the token. */
+  readonly reachable: boolean
 }
 
-export const parse = (text: string): Either.Either<Ranks, Problem> => {
+/**
+ * Special tokens become entries of the vocabulary too: readers of a tokenizer.json number those that it lacks from its end,
+ * whatever the file says.
+ */
+export const parse = (
+  text: string,
+  specialTokens: { readonly [token: string]: number } = {}
+): Either.Either<Ranks, Problem> => {
   const ranked: Array<readonly [token: string, rank: number]> = []
   let start = 0
   for (let line = 1; start < text.length; line++) {
@@ -45,7 +54,9 @@ export const parse = (text: string): Either.Either<Ranks, Problem> => {
   if (absent >= 0) {
     return Either.left({ key: "", details: `has no rank for byte ${absent}, so that some texts could not be encoded.` })
   }
-  return Either.right({ vocabulary, merges: recover(ranked, vocabulary) })
+  const recovered = recover(ranked, vocabulary)
+  for (const [token, id] of Object.entries(specialTokens)) vocabulary[token] ??= id
+  return Either.right({ vocabulary, ...recovered })
 }
 
 const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -73,8 +84,9 @@ const fromBase64 = (base64: string): string | undefined => {
 const recover = (
   ranked: ReadonlyArray<readonly [token: string, rank: number]>,
   vocabulary: Ranks["vocabulary"]
-): Ranks["merges"] => {
+): Omit<Ranks, "vocabulary"> => {
   const merges: Array<readonly [string, string]> = []
+  let reachable = true
   const table = PairTable.make(ranked.length)
   const halve = halver(vocabulary, table)
   for (const [token, rank] of ranked) {
@@ -85,6 +97,7 @@ const recover = (
       table.set(halves.left, halves.right, rank)
       continue
     }
+    reachable = false
     for (let at = 1; at < token.length; at++) {
       const pair = [token.slice(0, at), token.slice(at)] as const
       const [left, right] = [vocabulary[pair[0]], vocabulary[pair[1]]]
@@ -93,7 +106,7 @@ const recover = (
       table.set(left, right, rank)
     }
   }
-  return merges
+  return { merges, reachable }
 }
 
 interface Halves {
