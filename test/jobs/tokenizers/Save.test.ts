@@ -99,11 +99,7 @@ layer(NodeContext.layer)("saveTokenizer", (it) => {
   it.effect("a mounted folder, which cannot be moved, has the files", () =>
     Effect.gen(function* () {
       const place = older("mounted")
-      yield* Effect.provideServiceEffect(
-        saveTokenizer(place, files),
-        FileSystem.FileSystem,
-        mounted(place)
-      )
+      yield* Effect.provideServiceEffect(saveTokenizer(place, files), FileSystem.FileSystem, mounted(place))
       expect(inside(place)).toEqual(files)
       expect(readdirSync(at("mounted"))).toEqual(["out"])
     })
