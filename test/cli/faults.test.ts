@@ -46,7 +46,7 @@ describe("bad input", () => {
       "a vocabulary larger than the text allows",
       ["tokenizer", "train", "--data", "notes/*.txt", "--vocab-size", "9000", "--out", "t"],
       2,
-      /A vocabulary of 9000 is larger than the text allows: \d+ distinct words give at most \d+ tokens .* Set vocab_size to \d+ or less/
+      /A vocabulary of 9000 is larger than the text allows: \d+ distinct words .*give at most \d+ tokens\. Set vocab_size to \d+ or less/
     ],
     [
       "a context longer than the text",
