@@ -39,7 +39,9 @@ const STEP = 1 << 16
  * and then, with the number of merges so far, so that the caller can breathe; returns fewer than `limit` when no pair is left.
  */
 export const learn = function* (sequences: Sequences, options: Options): Generator<number, ReadonlyArray<Merge>, void> {
-  const { join = (left, right) => left + right, minFrequency, reserved } = options
+  const { join = (left, right) => left + right, minFrequency } = options
+  // Of two merges that make one written form, which takes a prefix that a text spells too, the first one stays.
+  const taken = new Set(options.reserved)
   const least = Math.max(1, minFrequency)
   const symbols = yield* link(sequences)
   const pairs = new Pairs.Pairs()
@@ -77,7 +79,8 @@ export const learn = function* (sequences: Sequences, options: Options): Generat
     const left = pairs.left[pair]!
     const right = pairs.right[pair]!
     const text = join(written[left]!, written[right]!)
-    if (reserved.has(text)) continue
+    if (taken.has(text)) continue
+    taken.add(text)
     const known = pairs.size
     yield* replacing.replace(pair, written.length, merges.length)
     written.push(text)
