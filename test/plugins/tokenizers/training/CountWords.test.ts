@@ -3,6 +3,7 @@
  * too many words. Needs the file system for temporary files.
  */
 import { readdirSync } from "node:fs"
+import { tmpdir } from "node:os"
 import { FileSystem } from "@effect/platform"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import { describe, expect, it } from "@effect/vitest"
@@ -119,8 +120,7 @@ describe("words", () => {
 
   it.live("leave no file behind when training is interrupted, which takes a moment only", () =>
     Effect.gen(function* () {
-      const folders = () =>
-        readdirSync(process.env["TMPDIR"] ?? "/tmp").filter((name) => name.startsWith("codex-words-"))
+      const folders = () => readdirSync(tmpdir()).filter((name) => name.startsWith("codex-words-"))
       const before = new Set(folders())
       const fresh = () => folders().filter((name) => !before.has(name))
       const endless = Stream.range(0, 1_000_000).pipe(

@@ -70,10 +70,13 @@ export const seeds = function* (corpus: Corpus, options: Options): Generator<und
   const piece = ({ at, length }: { readonly at: number; readonly length: number }) => [
     ...symbols.subarray(at, at + length)
   ]
+  const written = (symbols: ReadonlyArray<number>) => symbols.map((symbol) => alphabet[symbol]).join("")
+  const reserved = options.reserved ?? new Set<string>()
+  const lengths = new Set(Array.from(reserved, (token) => [...token].length))
   // Of equal value the first by its characters, so that nothing depends on the order of the words.
   const chosen = found
     .map((string) => ({ ...string, symbols: piece(string) }))
-    .filter(({ symbols }) => options.reserved?.has(symbols.map((symbol) => alphabet[symbol]).join("")) !== true)
+    .filter(({ length, symbols }) => !lengths.has(length) || !reserved.has(written(symbols)))
     .sort((a, b) => b.value - a.value || compare(a.symbols, b.symbols))
     .slice(0, options.seedSize)
   yield
