@@ -34,7 +34,11 @@ export const parse = (text: string, path: string): Effect.Effect<TokenizerJson, 
           details: text.trim() === "" ? "is empty." : `is not JSON (${cause instanceof Error ? cause.message : cause}).`
         })
     })
-    return yield* Effect.mapError(decode(withModelType(json)), (error) => {
+    if (!isRecord(json) || !isRecord(json.model)) {
+      const key = isRecord(json) ? "model" : ""
+      return yield* fileError(path, { key, details: "is not the object that a tokenizer.json has there." })
+    }
+    return yield* Effect.mapError(decode(withModelType(json, json.model)), (error) => {
       const issues = ArrayFormatter.formatErrorSync(error)
       // A union reports every member that does not fit; the deepest place is the one that was meant.
       const issue = [...issues].sort((a, b) => b.path.length - a.path.length)[0]
@@ -45,13 +49,14 @@ export const parse = (text: string, path: string): Effect.Effect<TokenizerJson, 
     })
   })
 
-const isRecord = (value: unknown): value is { readonly [key: string]: unknown } =>
+type Fields = { readonly [key: string]: unknown }
+
+const isRecord = (value: unknown): value is Fields =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
 /** Files of before 2021 do not say what their model is; its keys do. */
-const withModelType = (json: unknown): unknown => {
-  if (!isRecord(json) || !isRecord(json.model) || "type" in json.model) return json
-  const { model } = json
+const withModelType = (json: Fields, model: Fields): Fields => {
+  if ("type" in model) return json
   const type =
     "merges" in model
       ? "BPE"
