@@ -47,7 +47,9 @@ export const learn = (all: Words.Words, sizes: Sizes, report: Report, options: O
     )
     const first = specialTokens.length
     const corpus = Corpus.make(words, characters)
+    // Pieces become fewer: of the way from the most there were to the size wanted, what is behind.
     const wanted = Math.min(...sizes)
+    let most = 0
     const { bySize, largest } = yield* Breath.run(
       () =>
         Learn.learn(
@@ -55,7 +57,10 @@ export const learn = (all: Words.Words, sizes: Sizes, report: Report, options: O
           sizes.map((size) => size - first),
           { maxPieceLength, seedSize: SEEDS, reserved: new Set(specialTokens) }
         ),
-      (left) => report(wanted, Math.max(wanted, left))
+      (left) => {
+        most = Math.max(most, left)
+        return report(most > wanted ? Math.round((wanted * (most - left)) / (most - wanted)) : 0, wanted)
+      }
     )
     yield* report(wanted, wanted)
     yield* checkLargest(

@@ -79,7 +79,7 @@ describe("the lattice", () => {
   it.prop("expects each piece as often as all segmentations say", [words], ([list]) => {
     const corpus = corpusOf(list)
     const pieces = finish(seeds(corpus, options))
-    const lattice = Lattice.make(pieces)
+    const lattice = finish(Lattice.make(pieces))
     const { counts, logLikelihood } = finish(lattice.expect(corpus))
     const expected = new Float64Array(pieces.length)
     const best = new Float64Array(corpus.counts.length)
@@ -110,7 +110,7 @@ describe("the lattice", () => {
     const corpus = corpusOf(["abc", "abc", "ab", "ab", "ab"])
     const pieces = finish(seeds(corpus, options))
     const id = pieces.findIndex((piece) => written(corpus, piece) === "abc")
-    const { pieces: others } = Lattice.make(pieces).others(id)
+    const { pieces: others } = finish(Lattice.make(pieces)).others(id)
     expect(others.map((other) => pieces[other]!).map((piece) => written(corpus, piece))).toEqual(["c", "ab"])
   })
 })
@@ -170,7 +170,7 @@ describe("learning", () => {
     ] as const) {
       const pieces = bySize.get(size) ?? []
       expect(pieces.length).toBe(size)
-      const counts = finish(Lattice.make(pieces).best(test))
+      const counts = finish(finish(Lattice.make(pieces)).best(test))
       const logLikelihood = counts.reduce((sum, count, id) => sum + count * (pieces[id]?.score ?? 0), 0)
       expect(logLikelihood / expected.log_likelihood).toBeLessThan(1.01)
     }

@@ -19,15 +19,18 @@ export interface Lattice {
 }
 
 const WORDS_A_BREATH = 512
+const PIECES_A_BREATH = 1 << 14
 /** The logarithm of a probability that changes no sum. */
 const NEGLIGIBLE = -50
 
-export const make = (pieces: ReadonlyArray<Piece>): Lattice => {
+/** Yields now and then. */
+export const make = function* (pieces: ReadonlyArray<Piece>): Generator<undefined, Lattice, void> {
   const children = PairTable.make(pieces.reduce((sum, { symbols }) => sum + symbols.length, 0))
   const values: Array<number> = [-1]
-  pieces.forEach(({ symbols }, id) => {
+  for (let id = 0; id < pieces.length; id++) {
+    if (id % PIECES_A_BREATH === 0) yield
     let node = 0
-    for (const symbol of symbols) {
+    for (const symbol of pieces[id]!.symbols) {
       let next = children.get(node, symbol)
       if (next < 0) {
         next = values.length
@@ -37,7 +40,7 @@ export const make = (pieces: ReadonlyArray<Piece>): Lattice => {
       node = next
     }
     values[node] = id
-  })
+  }
   const ids = Int32Array.from(values)
   const scores = Float64Array.from(pieces, ({ score }) => score)
 

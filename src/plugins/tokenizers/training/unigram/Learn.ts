@@ -6,6 +6,8 @@
  * would go below 1.1 times of it. So several sizes are learnt on one way, each as if it were alone.
  * Source: SentencePiece 0.1.97, unigram_model_trainer.cc; Kudo 2018, https://arxiv.org/abs/1804.10959
  */
+
+import { sortIndexes } from "../Sort.ts"
 import type { Corpus } from "./Corpus.ts"
 import * as Lattice from "./Lattice.ts"
 import { compare, type Options, type Piece, seeds } from "./Seeds.ts"
@@ -61,7 +63,8 @@ const maximise = function* (
   corpus: Corpus,
   drop: boolean
 ): Generator<number, ReadonlyArray<Piece>, void> {
-  const { counts } = yield* counting(Lattice.make(pieces).expect(corpus), pieces.length)
+  const lattice = yield* counting(Lattice.make(pieces), pieces.length)
+  const { counts } = yield* counting(lattice.expect(corpus), pieces.length)
   const kept: Array<{ readonly symbols: ReadonlyArray<number>; readonly expected: number }> = []
   pieces.forEach(({ symbols }, id) => {
     if (drop && symbols.length > 1 && counts[id]! < LEAST_EXPECTED) return
@@ -78,7 +81,7 @@ const prune = function* (
   corpus: Corpus,
   wanted: number
 ): Generator<number, ReadonlyArray<Piece>, void> {
-  const lattice = Lattice.make(pieces)
+  const lattice = yield* counting(Lattice.make(pieces), pieces.length)
   const counts = yield* counting(lattice.best(corpus), pieces.length)
   const sum = counts.reduce((total, count) => total + count, 0)
   const logSum = Math.log(sum)
@@ -99,8 +102,13 @@ const prune = function* (
     const logOthers = others.reduce((total, other) => total + Math.log(counts[other]! + count) - logSumOthers, 0)
     losses.push({ id, loss: count * (Math.log(count) - logSum - logOthers) })
   }
-  losses.sort((a, b) => b.loss - a.loss || a.id - b.id)
-  const kept = new Set(losses.slice(0, Math.max(0, wanted - corpus.alphabet.length)).map(({ id }) => id))
+  // Losses lie in the order of ids, which equal ones keep.
+  const order = yield* counting(
+    sortIndexes(losses.length, (a, b) => losses[b]!.loss - losses[a]!.loss),
+    pieces.length
+  )
+  const best = order.subarray(0, Math.max(0, wanted - corpus.alphabet.length))
+  const kept = new Set(Array.from(best, (index) => losses[index]!.id))
   return pieces.filter((piece, id) => piece.symbols.length === 1 || kept.has(id))
 }
 

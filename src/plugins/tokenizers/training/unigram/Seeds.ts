@@ -6,6 +6,7 @@
  * are taken.
  * Source: SentencePiece 0.1.97, MakeSeedSentencePieces, which finds the same strings with a suffix array.
  */
+import { sortIndexes } from "../Sort.ts"
 import type { Corpus } from "./Corpus.ts"
 
 export interface Piece {
@@ -67,25 +68,38 @@ export const seeds = function* (corpus: Corpus, options: Options): Generator<und
     }
     if (steps % 256 === 0) yield
   }
-  const piece = ({ at, length }: { readonly at: number; readonly length: number }) => [
-    ...symbols.subarray(at, at + length)
-  ]
-  const written = (symbols: ReadonlyArray<number>) => symbols.map((symbol) => alphabet[symbol]).join("")
+  // Of equal value the first by its characters, so that nothing depends on the order of the words.
+  const order = yield* sortIndexes(found.length, (a, b) => {
+    const [x, y] = [found[a]!, found[b]!]
+    return y.value - x.value || compareRanges(symbols, x, y)
+  })
   const reserved = options.reserved ?? new Set<string>()
   const lengths = new Set(Array.from(reserved, (token) => [...token].length))
-  // Of equal value the first by its characters, so that nothing depends on the order of the words.
-  const chosen = found
-    .map((string) => ({ ...string, symbols: piece(string) }))
-    .filter(({ length, symbols }) => !lengths.has(length) || !reserved.has(written(symbols)))
-    .sort((a, b) => b.value - a.value || compare(a.symbols, b.symbols))
-    .slice(0, options.seedSize)
+  const values = characters.map((places, symbol) => ({ symbols: [symbol], value: Math.max(weightOf(places), 1) }))
+  let total = values.reduce((sum, { value }) => sum + value, 0)
+  for (let i = 0; i < order.length && values.length < alphabet.length + options.seedSize; i++) {
+    if (i % (1 << 14) === 0) yield
+    const { at, length, value } = found[order[i]!]!
+    const piece = [...symbols.subarray(at, at + length)]
+    if (lengths.has(length) && reserved.has(piece.map((symbol) => alphabet[symbol]).join(""))) continue
+    values.push({ symbols: piece, value })
+    total += value
+  }
   yield
-  const values = [
-    ...characters.map((places, symbol) => ({ symbols: [symbol], value: Math.max(weightOf(places), 1) })),
-    ...chosen
-  ]
-  const total = Math.log(values.reduce((sum, { value }) => sum + value, 0))
-  return values.map(({ symbols, value }) => ({ symbols, score: Math.log(value) - total }))
+  const logTotal = Math.log(total)
+  return values.map(({ symbols, value }) => ({ symbols, score: Math.log(value) - logTotal }))
+}
+
+interface Range {
+  readonly at: number
+  readonly length: number
+}
+
+const compareRanges = (symbols: Int32Array, a: Range, b: Range): number => {
+  for (let i = 0; i < Math.min(a.length, b.length); i++) {
+    if (symbols[a.at + i] !== symbols[b.at + i]) return symbols[a.at + i]! - symbols[b.at + i]!
+  }
+  return a.length - b.length
 }
 
 export const compare = (a: ReadonlyArray<number>, b: ReadonlyArray<number>): number => {
