@@ -195,13 +195,27 @@ export const trainTokenizer = (options: TrainTokenizerOptions) =>
     return { plan, trained: finished.map((one): TrainedTokenizer => ({ ...one, files: Object.keys(one.files) })) }
   })
 
+/** What special tokens of these names are for, besides those that every tokenizer is searched for. */
+const roles = {
+  bos_token: ["<s>", "<bos>"],
+  sep_token: ["[SEP]"],
+  cls_token: ["[CLS]"],
+  mask_token: ["[MASK]", "<mask>"]
+} as const
+
 /** The tokenizer of files that were never written; undefined when they are of a format of their own. */
-const loaded = (files: Files) => {
-  const text = files[Pipeline.fileName]
-  return text === undefined
-    ? Effect.succeed(undefined)
-    : Effect.flatMap(Pipeline.parse(text, Pipeline.fileName), (definition) => Pipeline.make(definition))
-}
+const loaded = (files: Files) =>
+  Effect.gen(function* () {
+    const text = files[Pipeline.fileName]
+    if (text === undefined) return undefined
+    const definition = yield* Pipeline.parse(text, Pipeline.fileName)
+    const special = new Set(definition.added_tokens.filter((token) => token.special).map(({ content }) => content))
+    const held = Object.entries(roles).flatMap(([role, names]) => {
+      const token = names.find((name) => special.has(name))
+      return token === undefined ? [] : [[role, token] as const]
+    })
+    return yield* Pipeline.make(definition, { roles: Object.fromEntries(held) })
+  })
 
 const measure = (
   tokenizers: ReadonlyArray<Tokenizer.Service | undefined>,
