@@ -48,6 +48,7 @@ export const learn = (
 ) =>
   Effect.gen(function* () {
     const limit = Math.max(...sizes) - base.fixed
+    yield* Breath.turn
     const merges = yield* Breath.run(
       () => Merges.learn(base.sequences, { ...base, limit, minFrequency }),
       (done) => report(done, limit)

@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 const WORK = 20
 
 /** Comes back after the event loop has gone round once. */
-const turn: Effect.Effect<void> = Effect.async((resume) => {
+export const turn: Effect.Effect<void> = Effect.async((resume) => {
   const handle = setImmediate(() => resume(Effect.void))
   return Effect.sync(() => clearImmediate(handle))
 })

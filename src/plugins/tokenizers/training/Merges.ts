@@ -46,6 +46,7 @@ export const learn = function* (sequences: Sequences, options: Options): Generat
   const symbols = yield* link(sequences)
   const pairs = new Pairs.Pairs()
   yield* countPairs(symbols, sequences.counts, pairs, least)
+  yield 0
 
   // The count that placed a pair in the heap; the true one may have fallen since, never risen.
   const placed: Array<number> = []
@@ -60,7 +61,9 @@ export const learn = function* (sequences: Sequences, options: Options): Generat
     placed.push(pairs.count[pair]!)
     if (placed[pair]! >= least) first.push(pair)
   }
+  yield 0
   const heap = Heap.make(precedes, first)
+  yield 0
   const written = [...options.symbols]
   const merges: Array<Merge> = []
   const replacing = new Replacing(symbols, sequences.counts, pairs)
@@ -136,6 +139,7 @@ const countPairs = function* (
     }
     if (at % STEP === 0) yield 0
   }
+  yield 0
   pairs.arrange(0, least)
 }
 

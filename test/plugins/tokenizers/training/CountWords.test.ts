@@ -105,7 +105,7 @@ describe("words", () => {
         expect(new Map(found)).toEqual(fits ? all : mostFrequent(all, limit))
         expect(new Map(reversed)).toEqual(new Map(found))
       }),
-    { fastCheck: { numRuns: 60 } }
+    { fastCheck: { numRuns: 30 } }
   )
 
   it.effect("spilled many times give what they give in memory", () =>

@@ -107,7 +107,7 @@ describe("training", () => {
         const trained = yield* trainBytes(257 + expected.length, text, { min_frequency })
         expect(modelOf(trained).merges).toEqual(expected)
       }),
-    { fastCheck: { numRuns: 50 } }
+    { fastCheck: { numRuns: 25 } }
   )
 
   it.effect.prop(
@@ -130,7 +130,7 @@ describe("training", () => {
         expect(model.vocab["<0x00>"]).toBe(1)
         expect(symbols.map((symbol) => model.vocab[symbol])).toEqual(symbols.map((_, i) => 257 + i))
       }),
-    { fastCheck: { numRuns: 50 } }
+    { fastCheck: { numRuns: 25 } }
   )
 
   it.effect.prop(
@@ -152,7 +152,7 @@ describe("training", () => {
         expect(vocab).toEqual(Object.fromEntries(tokens.map((token, id) => [token, id])))
         expect(Object.keys(vocab).length).toBe(vocab_size)
       }),
-    { fastCheck: { numRuns: 50 } }
+    { fastCheck: { numRuns: 25 } }
   )
 
   it.effect("counts overlapping pairs, and merges them from the left", () =>
