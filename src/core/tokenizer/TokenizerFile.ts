@@ -13,8 +13,10 @@ import { TokenizerJson } from "./TokenizerJson.ts"
 
 export const fileName = "tokenizer.json"
 
-/** The bytes of a definition. */
-export const render = (definition: TokenizerJson): string => `${JSON.stringify(definition, null, 1)}\n`
+const encode = Schema.encodeSync(TokenizerJson)
+
+/** The text of a definition. */
+export const render = (definition: TokenizerJson): string => `${JSON.stringify(encode(definition), null, 1)}\n`
 
 const remedy = "The file is damaged, or uses what codex does not know: save it again with the library that wrote it."
 

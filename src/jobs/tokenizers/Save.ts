@@ -88,11 +88,13 @@ export const checkWritable = (directory: string) =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const paths = yield* Path.Path
+    const failed = (cause: unknown) => new TokenizerFilesError({ path: directory, cause })
+    const exists = (place: string) => Effect.mapError(fs.exists(place), failed)
     let place = paths.resolve(directory)
-    while (!(yield* fs.exists(place)) && paths.dirname(place) !== place) place = paths.dirname(place)
-    const { type } = yield* fs.stat(place)
-    if (type !== "Directory") return yield* Effect.fail(new Error(`${place} is a ${kinds[type] ?? type}, not a folder`))
-    yield* fs.access(place, { writable: true })
-  }).pipe(Effect.mapError((cause) => new TokenizerFilesError({ path: directory, cause })))
+    while (!(yield* exists(place)) && paths.dirname(place) !== place) place = paths.dirname(place)
+    const { type } = yield* Effect.mapError(fs.stat(place), failed)
+    if (type !== "Directory") return yield* failed(`${place} is a ${kinds[type] ?? type}, not a folder`)
+    yield* Effect.mapError(fs.access(place, { writable: true }), failed)
+  })
 
 const kinds: { readonly [type: string]: string } = { File: "file", CharacterDevice: "device", BlockDevice: "device" }

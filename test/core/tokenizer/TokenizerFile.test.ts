@@ -50,6 +50,8 @@ describe("render", () => {
       expect(again).toEqual(words)
       expect(render(again)).toBe(text)
       expect(text.endsWith("}\n")).toBe(true)
+      const { added_tokens, model, ...others } = words
+      expect(render({ model, ...others, added_tokens })).toBe(text)
       expect(Native.fromString(text).tokenToId("b")).toBe(5)
     })
   )
