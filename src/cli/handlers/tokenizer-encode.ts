@@ -28,7 +28,7 @@ export const run = (options: Options) =>
       encoding: Option.getOrUndefined(options.encoding)
     })
     const text = yield* Input.read(options, "text")
-    if (options.format === "ids") return yield* Console.log(idsOf(tokenizer, text, options).join(" "))
+    if (options.format === "ids") return yield* printIds(idsOf(tokenizer, text, options))
     const encoding = yield* tokenizer.encoding(text, {
       addSpecialTokens: options.addSpecialTokens,
       splitSpecialTokens: !options.parseSpecialTokens
@@ -36,12 +36,33 @@ export const run = (options: Options) =>
     yield* Console.log(rendered(tokenizer, encoding, text.toWellFormed(), options.format))
   }).pipe(Effect.scoped, Effect.provide([Layers.files(), Layers.registry()]))
 
-/** Without places, which cost more than the ids do. */
-const idsOf = (tokenizer: Tokenizer.Service, text: string, options: Options): ReadonlyArray<number> => {
-  const ids = Array.from(options.parseSpecialTokens ? tokenizer.encodeWithSpecialTokens(text) : tokenizer.encode(text))
-  if (!options.addSpecialTokens) return ids
-  return tokenizer.template.single.flatMap((piece) => (piece._tag === "Sequence" ? ids : piece.ids))
+/** Runs of ids, in order. Without places, which cost more than the ids do. */
+const idsOf = (tokenizer: Tokenizer.Service, text: string, options: Options): ReadonlyArray<Int32Array> => {
+  const ids = options.parseSpecialTokens ? tokenizer.encodeWithSpecialTokens(text) : tokenizer.encode(text)
+  if (!options.addSpecialTokens) return [ids]
+  return tokenizer.template.single.map((piece) => (piece._tag === "Sequence" ? ids : Int32Array.from(piece.ids)))
 }
+
+/** Ids that are written at once: those of a large text are longer than a string may be. */
+const BLOCK = 1 << 16
+
+/** One line, as fast as it is read. */
+const printIds = (runs: ReadonlyArray<Int32Array>) =>
+  Effect.gen(function* () {
+    let separator = ""
+    for (const ids of runs) {
+      for (let at = 0; at < ids.length; at += BLOCK) {
+        yield* write(separator + ids.subarray(at, at + BLOCK).join(" "))
+        separator = " "
+      }
+    }
+    yield* write("\n")
+  })
+
+const write = (text: string) =>
+  Effect.async<void>((resume) => {
+    process.stdout.write(text, () => resume(Effect.void))
+  })
 
 const rendered = (
   tokenizer: Tokenizer.Service,
