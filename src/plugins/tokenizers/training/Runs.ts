@@ -26,19 +26,23 @@ export const write = (
     Effect.gen(function* () {
       const file = yield* fs.open(path, { flag: "wx" })
       let buffer = new Uint8Array(BUFFER)
+      let view = new DataView(buffer.buffer)
       let used = 0
       for (let word = 0; word < Words.size(words); word++) {
-        const units = words.units.subarray(words.starts[word]!, words.starts[word + 1]!)
-        const record = HEAD + units.byteLength
+        const start = words.starts[word]!
+        const length = words.starts[word + 1]! - start
+        const record = HEAD + 2 * length
         if (used + record > buffer.length) {
           yield* file.writeAll(buffer.subarray(0, used))
           used = 0
-          if (record > buffer.length) buffer = new Uint8Array(record)
+          if (record > buffer.length) {
+            buffer = new Uint8Array(record)
+            view = new DataView(buffer.buffer)
+          }
         }
-        const view = new DataView(buffer.buffer)
-        view.setUint32(used, units.length)
+        view.setUint32(used, length)
         view.setFloat64(used + 4, words.counts[word]!)
-        for (let i = 0; i < units.length; i++) view.setUint16(used + HEAD + 2 * i, units[i]!)
+        for (let i = 0; i < length; i++) view.setUint16(used + HEAD + 2 * i, words.units[start + i]!)
         used += record
       }
       yield* file.writeAll(buffer.subarray(0, used))
@@ -52,6 +56,7 @@ class Reader {
   length = -1
   count = 0
   private buffer = new Uint8Array(BUFFER)
+  private view = new DataView(this.buffer.buffer)
   private at = 0
   private end = 0
   private finished = false
@@ -63,7 +68,7 @@ class Reader {
 
   /** Moves to the next word; false when bytes must be read first. */
   next(): boolean {
-    const view = new DataView(this.buffer.buffer)
+    const { view } = this
     const head = this.end - this.at >= HEAD
     const record = head ? HEAD + 2 * view.getUint32(this.at) : HEAD
     if (!head || this.end - this.at < record) {
@@ -83,10 +88,11 @@ class Reader {
   get fill(): Effect.Effect<void, PlatformError> {
     return Effect.gen(this, function* () {
       const left = this.end - this.at
-      const head = left >= HEAD ? HEAD + 2 * new DataView(this.buffer.buffer).getUint32(this.at) : HEAD
+      const head = left >= HEAD ? HEAD + 2 * this.view.getUint32(this.at) : HEAD
       const buffer = head > this.buffer.length ? new Uint8Array(head + BUFFER) : this.buffer
       buffer.set(this.buffer.subarray(this.at, this.end))
       this.buffer = buffer
+      this.view = new DataView(buffer.buffer)
       this.at = 0
       this.end = left
       const bytes = yield* this.file.readAlloc(FileSystem.Size(buffer.length - left))

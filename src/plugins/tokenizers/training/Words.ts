@@ -45,11 +45,20 @@ export const sorted = function* (words: Words): Generator<undefined, Words, void
   const order = yield* sortIndexes(size(words), (a, b) =>
     compare(units, starts[a]!, starts[a + 1]!, units, starts[b]!, starts[b + 1]!)
   )
-  return select(words, order)
+  return yield* selecting(words, order)
 }
 
 /** Some of the words, in this order. */
-export const select = ({ counts, starts, units }: Words, order: Int32Array): Words => {
+export const select = (words: Words, order: Int32Array): Words => {
+  const steps = selecting(words, order)
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+  }
+}
+
+/** As `select`; yields now and then. */
+const selecting = function* ({ counts, starts, units }: Words, order: Int32Array): Generator<undefined, Words, void> {
   let total = 0
   for (const word of order) total += starts[word + 1]! - starts[word]!
   const chosen = {
@@ -60,10 +69,14 @@ export const select = ({ counts, starts, units }: Words, order: Int32Array): Wor
   let at = 0
   for (let i = 0; i < order.length; i++) {
     const word = order[i]!
-    chosen.units.set(units.subarray(starts[word]!, starts[word + 1]!), at)
-    at += starts[word + 1]! - starts[word]!
+    const end = starts[word + 1]!
+    // Words are short: a view of each would take longer than its units.
+    for (let unit = starts[word]!; unit < end; unit++) chosen.units[at++] = units[unit]!
     chosen.starts[i + 1] = at
     chosen.counts[i] = counts[word]!
+    if (i % WORDS_A_BREATH === 0) yield
   }
   return chosen
 }
+
+const WORDS_A_BREATH = 1 << 14
