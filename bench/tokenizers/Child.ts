@@ -48,15 +48,17 @@ const train = async (file: string, size: number) => {
     return { seconds, tokens: tokenizer.getVocabSize() }
   }
   const trainer = BpeTrainer.layer({ vocab_size: size, special_tokens: [], min_frequency: 1 })
-  const training = Effect.flatMap(TokenizerTrainer, (trainer) =>
-    trainer.train(Stream.fromIterable(documents), {})
-  ).pipe(Effect.provide(Layer.provide(trainer, NodeContext.layer)))
-  const documents: Array<string> = []
-  const [seconds, trained] = await timed(async () => {
-    // Line by line, as the native trainer reads: no merge crosses a line.
-    documents.push(...linesOf(await readFile(file, "utf8")))
-    return Effect.runPromise(training)
-  })
+  // Line by line, as the native trainer reads: no merge crosses a line.
+  const documents = Stream.unwrap(
+    Effect.map(
+      Effect.promise(() => readFile(file, "utf8")),
+      (text) => Stream.fromIterable(linesOf(text))
+    )
+  )
+  const training = Effect.flatMap(TokenizerTrainer, (trainer) => trainer.train(documents)).pipe(
+    Effect.provide(Layer.provide(trainer, NodeContext.layer))
+  )
+  const [seconds, trained] = await timed(() => Effect.runPromise(training))
   const { model } = JSON.parse(trained.files["tokenizer.json"] ?? "{}")
   return { seconds, tokens: Object.keys(model.vocab).length }
 }
