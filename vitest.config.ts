@@ -12,7 +12,7 @@ export default defineConfig({
     globalSetup: ["test/globalSetup.ts"],
     pool: "forks",
     poolOptions: { forks: { minForks: 1, maxForks: 2 } },
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     hookTimeout: 60_000,
     coverage: {
       provider: "v8",
@@ -22,7 +22,8 @@ export default defineConfig({
         "src/**/*.d.ts",
         "src/bin.ts",
         "src/cli/handlers/**",
-        "src/services/onnx/OnnxWorker.ts"
+        "src/services/onnx/OnnxWorker.ts",
+        "src/services/tokens/EncodeWorker.ts"
       ],
       reporter: ["text-summary", "json-summary"],
       thresholds: { lines: 90 }

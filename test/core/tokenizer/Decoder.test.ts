@@ -61,13 +61,17 @@ describe("Decoder", () => {
       expect(ours(list)).toBe(oracle?.decode(list))
     })
 
-    it.effect.prop(`${JSON.stringify(spec)} streams what it gives at once`, [tokens], ([list]) =>
-      Effect.gen(function* () {
-        const decoding = Decoding.make({ tokens: list, specialIds: new Set(), decode: ours, spec })
-        const ids = list.map((_, id) => id)
-        const pieces = yield* Stream.runCollect(decoding.decodeStream(Stream.fromIterable(ids)))
-        expect(Chunk.join(pieces, "")).toBe(yield* decoding.decode(ids))
-      })
+    it.effect.prop(
+      `${JSON.stringify(spec)} streams what it gives at once`,
+      [tokens],
+      ([list]) =>
+        Effect.gen(function* () {
+          const decoding = Decoding.make({ tokens: list, specialIds: new Set(), decode: ours, spec })
+          const ids = list.map((_, id) => id)
+          const pieces = yield* Stream.runCollect(decoding.decodeStream(Stream.fromIterable(ids)))
+          expect(Chunk.join(pieces, "")).toBe(yield* decoding.decode(ids))
+        }),
+      { fastCheck: { numRuns: 40 } }
     )
   }
 
