@@ -11,7 +11,8 @@ export const sortIndexes = function* (
   count: number,
   compare: (a: number, b: number) => number
 ): Generator<undefined, Int32Array<ArrayBuffer>, void> {
-  let from = Int32Array.from({ length: count }, (_, i) => i)
+  let from = new Int32Array(count)
+  for (let i = 0; i < count; i++) from[i] = i
   for (let start = 0; start < count; start += RUN) {
     from.subarray(start, start + RUN).sort(compare)
     yield

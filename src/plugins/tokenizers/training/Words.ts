@@ -60,7 +60,10 @@ export const select = (words: Words, order: Int32Array): Words => {
 /** As `select`; yields now and then. */
 const selecting = function* ({ counts, starts, units }: Words, order: Int32Array): Generator<undefined, Words, void> {
   let total = 0
-  for (const word of order) total += starts[word + 1]! - starts[word]!
+  for (let i = 0; i < order.length; i++) {
+    total += starts[order[i]! + 1]! - starts[order[i]!]!
+    if (i % WORDS_A_BREATH === 0) yield
+  }
   const chosen = {
     units: new Uint16Array(total),
     starts: new Int32Array(order.length + 1),
