@@ -4,10 +4,12 @@
  * Tokenizers are written for Oniguruma in its Ruby syntax. It differs where it hurts: `\s` is White_Space (U+0085 but not
  * U+FEFF), `^` and `$` are ends of lines, `(?i:…)` and `x++` exist, scripts are properties. So each piece is read and
  * written anew; character classes come out in the syntax of the `v` flag with every character as a number.
- * What cannot be said in JavaScript is refused with a reason.
+ * What cannot be said in JavaScript is refused with a reason. Left out is only that Oniguruma, when it ignores case, takes
+ * some single characters for two (ß for ss).
  * Source: Oniguruma's doc/RE.
  */
 import * as Either from "effect/Either"
+import { bracket, literal, makeCaseless, not, property, shorthand } from "./patterns/CharacterSet.ts"
 import type * as TokenizerJson from "./TokenizerJson.ts"
 
 /** A global expression of whole code points; its `lastIndex` belongs to whoever compiled it. Left is what is wrong. */
@@ -21,49 +23,11 @@ export const compile = (pattern: TokenizerJson.Pattern): Either.Either<RegExp, s
         })
       )
 
-const literal = (character: string) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`
-
-/** Characters that are equal to one under Unicode's simple case folding. */
-const variants = (character: string): ReadonlyArray<string> => {
-  const same = new Set([character, character.toLowerCase(), character.toUpperCase()])
-  if (same.has("s")) same.add("ſ")
-  if (same.has("k")) same.add("\u212A")
-  return [...same].filter((variant) => [...variant].length === 1)
-}
-
-const space = "\\p{White_Space}"
-const word = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
-
-/** Classes of one letter, as the inside of a class. */
-const shorthands: { readonly [letter: string]: string } = { s: space, w: word, d: "\\p{Nd}", h: "0-9a-fA-F" }
-
-const posix: { readonly [name: string]: string } = {
-  alnum: "\\p{Alphabetic}\\p{Nd}",
-  alpha: "\\p{Alphabetic}",
-  ascii: "\\u{0}-\\u{7f}",
-  blank: "\\p{Zs}\\t",
-  cntrl: "\\p{Cc}",
-  digit: "\\p{Nd}",
-  graph: "[\\p{Any}--[\\p{White_Space}\\p{Cc}\\p{Cn}\\p{Cs}]]",
-  lower: "\\p{Lowercase}",
-  print: "[[\\p{Any}--[\\p{White_Space}\\p{Cc}\\p{Cn}\\p{Cs}]]\\p{Zs}]",
-  punct: "\\p{P}\\$\\+<=>\\^`\\|~",
-  space,
-  upper: "\\p{Uppercase}",
-  word,
-  xdigit: "0-9a-fA-F"
-}
-
-const controls: { readonly [letter: string]: string } = {
-  n: "\n",
-  r: "\r",
-  t: "\t",
-  f: "\f",
-  v: "\v",
-  a: "\u0007",
-  e: "\u001B",
-  0: "\0"
-}
+const translate = (source: string): Either.Either<string, string> =>
+  Either.try({
+    try: () => new Reader(source).all(),
+    catch: (cause) => (cause instanceof Unsupported ? cause.reason : String(cause))
+  })
 
 class Unsupported {
   readonly reason: string
@@ -72,27 +36,43 @@ class Unsupported {
   }
 }
 
-const property = (name: string, negated: boolean): string => {
-  const plain = name.replace(/^\^/, "")
-  const inverted = negated !== name.startsWith("^")
-  const candidates = [plain, `Script=${plain}`, `Script=${plain.replace(/^(?:Is|In)/, "")}`]
-  const known = candidates.find((candidate) => Either.isRight(Either.try(() => new RegExp(`\\p{${candidate}}`, "v"))))
-  const named = Object.hasOwn(posix, plain.toLowerCase()) ? posix[plain.toLowerCase()] : undefined
-  if (known !== undefined) return `\\${inverted ? "P" : "p"}{${known}}`
-  if (named !== undefined) return `[${inverted ? "^" : ""}${named}]`
-  throw new Unsupported(`names the property ${JSON.stringify(name)}, which is not known here.`)
+/** What `(?i)` and `(?m)` switch on. */
+interface Options {
+  readonly ignoreCase: boolean
+  /** A dot is a newline as well. */
+  readonly dotAll: boolean
 }
 
-const translate = (source: string): Either.Either<string, string> =>
-  Either.try({
-    try: () => new Reader(source).all(),
-    catch: (cause) => (cause instanceof Unsupported ? cause.reason : String(cause))
-  })
+const switched = (options: Options, on = "", off = ""): Options => ({
+  ignoreCase: on.includes("i") || (options.ignoreCase && !off.includes("i")),
+  dotAll: on.includes("m") || (options.dotAll && !off.includes("m"))
+})
+
+/** One character, or a set of them. */
+type Member = string | { readonly set: string }
+
+const setOf = (member: Member) => (typeof member === "string" ? literal(member) : member.set)
+
+const controls: { readonly [letter: string]: string } = {
+  n: "\n",
+  r: "\r",
+  t: "\t",
+  f: "\f",
+  v: "\v",
+  a: "\u0007",
+  e: "\u001B"
+}
+
+const notNewline = not("[\\n]")
+const anything = "[\\s\\S]"
 
 /** Reads a pattern from left to right. It throws Unsupported, which `translate` catches. */
 class Reader {
   private at = 0
   private groups = 0
+  /** How many lookbehinds are open. */
+  private behind = 0
+  private caseless: ((set: string) => string) | undefined
   private readonly characters: ReadonlyArray<string>
 
   constructor(source: string) {
@@ -100,7 +80,7 @@ class Reader {
   }
 
   all(): string {
-    const translated = this.alternatives(false)
+    const translated = this.alternatives({ ignoreCase: false, dotAll: false })
     if (this.at < this.characters.length) throw new Unsupported("has a parenthesis that closes nothing.")
     return translated
   }
@@ -109,197 +89,205 @@ class Reader {
     return this.characters[this.at + offset] ?? ""
   }
 
+  private next(): string {
+    const character = this.characters[this.at++]
+    if (character === undefined) throw new Unsupported("ends too early.")
+    return character
+  }
+
   private eat(text: string): boolean {
     const found = [...text].every((character, i) => this.peek(i) === character)
     if (found) this.at += [...text].length
     return found
   }
 
+  /** What a short expression of ASCII finds here, and its groups. */
+  private take(expression: RegExp): ReadonlyArray<string | undefined> | undefined {
+    const found = expression.exec(this.characters.slice(this.at, this.at + 24).join("")) ?? undefined
+    this.at += found?.[0].length ?? 0
+    return found
+  }
+
   private until(end: string): string {
     let text = ""
-    while (!this.eat(end)) {
-      if (this.at >= this.characters.length) throw new Unsupported(`lacks a ${JSON.stringify(end)}.`)
-      text += this.characters[this.at++]
-    }
+    while (!this.eat(end)) text += this.next()
     return text
   }
 
-  private alternatives(ignoreCase: boolean): string {
+  private skipComments() {
+    while (this.eat("(?#")) this.until(")")
+  }
+
+  private alternatives(options: Options): string {
     let output = ""
-    let folding = ignoreCase
-    while (this.at < this.characters.length && this.peek() !== ")") {
-      if (this.eat("|")) {
-        output += "|"
-        continue
-      }
-      const [, on, off] = /^\(\?([im]*)(?:-([im]+))?\)/.exec(this.characters.slice(this.at, this.at + 8).join("")) ?? []
-      if (on !== undefined && `${on}${off ?? ""}` !== "") {
-        this.until(")")
-        folding = on.includes("i") || (folding && off?.includes("i") !== true)
-        continue
-      }
-      output += this.quantified(this.atom(folding))
+    for (;;) {
+      this.skipComments()
+      if (this.at >= this.characters.length || this.peek() === ")") return output
+      const [found, on, off] = this.take(/^\(\?([im]*)(?:-([im]+))?\)/) ?? []
+      // Ruby's rule: to the end of the group, and an alternative after it is one of what comes after it.
+      if (found !== undefined) output += `(?:${this.alternatives(switched(options, on, off))})`
+      else if (this.eat("|")) output += "|"
+      else output += this.quantified(this.atom(options))
     }
-    return output
   }
 
   private quantified(atom: string): string {
     let output = atom
     for (;;) {
-      const [quantifier] = /^(?:[*+?]|\{\d*,?\d*\})/.exec(this.characters.slice(this.at, this.at + 24).join("")) ?? []
-      if (quantifier === undefined || quantifier === "{}" || quantifier === "{,}") return output
-      this.at += quantifier.length
-      const bounded = quantifier.replace(/^\{,/, "{0,")
-      if (this.eat("?")) output = `${group(output)}${bounded}?`
-      else if (!quantifier.startsWith("{") && this.eat("+")) output = this.atomic(`${group(output)}${bounded}`)
-      else output = `${group(output)}${bounded}`
+      this.skipComments()
+      const [quantifier] = this.take(/^(?:[*+?]|\{\d+(?:,\d*)?\}|\{,\d+\})/) ?? []
+      if (quantifier === undefined) return output
+      const repeated = `${group(output)}${quantifier.replace(/^\{,/, "{0,")}`
+      const interval = quantifier.startsWith("{")
+      if (!interval && this.eat("+")) output = this.atomic(repeated)
+      else if (!this.eat("?")) output = repeated
+      // `{n}?` is not lazy: it may be left out.
+      else output = interval && !quantifier.includes(",") ? `(?:${repeated})?` : `${repeated}?`
     }
   }
 
   /** What is inside is never taken back: a lookahead has matched once and for all. */
   private atomic(inner: string): string {
+    if (this.behind > 0) throw new Unsupported("never takes back what it matched in a lookbehind.")
     const name = `a${this.groups++}`
     return `(?:(?=(?<${name}>${inner}))\\k<${name}>)`
   }
 
-  private atom(ignoreCase: boolean): string {
-    const character = this.characters[this.at++] ?? ""
+  private atom(options: Options): string {
+    const character = this.next()
     switch (character) {
       case "(":
-        return this.parenthesis(ignoreCase)
+        return this.parenthesis(options)
       case "[":
-        return this.characterClass(ignoreCase)
+        return this.characterClass(options)
       case "*":
       case "+":
       case "?":
         throw new Unsupported(`repeats nothing with ${character}.`)
       case ".":
-        return "[^\\n]"
+        return options.dotAll ? anything : notNewline
       case "^":
-        return "(?<![^\\n])"
+        return `(?<!${notNewline})`
       case "$":
-        return "(?![^\\n])"
+        return `(?!${notNewline})`
       case "\\":
-        return this.escape(ignoreCase)
+        return this.escape(options)
       default:
-        return spelled(character, ignoreCase)
+        return this.folded(literal(character), options)
     }
   }
 
-  private parenthesis(ignoreCase: boolean): string {
-    const close = (output: string) => {
+  private parenthesis(options: Options): string {
+    const inside = (changed = options) => {
+      const output = this.alternatives(changed)
       if (!this.eat(")")) throw new Unsupported("has a parenthesis that is not closed.")
       return output
     }
-    for (const opening of ["?=", "?!", "?<=", "?<!", "?:"]) {
-      if (this.eat(opening)) return close(`(${opening}${this.alternatives(ignoreCase)})`)
+    for (const opening of ["?=", "?!"]) if (this.eat(opening)) return `(${opening}${inside()})`
+    for (const opening of ["?<=", "?<!"]) {
+      if (!this.eat(opening)) continue
+      this.behind++
+      const output = `(${opening}${inside()})`
+      this.behind--
+      return output
     }
-    if (this.eat("?>")) return close(this.atomic(this.alternatives(ignoreCase)))
-    const [flags, on, off] = /^\?([im]*)(?:-([im]+))?:/.exec(this.characters.slice(this.at, this.at + 8).join("")) ?? []
-    if (flags !== undefined && on !== undefined) {
-      this.at += flags.length
-      const folding = on.includes("i") || (ignoreCase && off?.includes("i") !== true)
-      return close(`(?:${this.alternatives(folding)})`)
-    }
+    if (this.eat("?>")) return this.atomic(inside())
+    const [found, on, off] = this.take(/^\?([im]*)(?:-([im]+))?:/) ?? []
+    if (found !== undefined) return `(?:${inside(switched(options, on, off))})`
     if (this.eat("?<") || this.eat("?P<")) this.until(">")
     else if (this.peek() === "?") throw new Unsupported(`has the group (?${this.peek(1)}…), which is not known here.`)
     // Nobody refers to groups: a match is a match.
-    return close(`(?:${this.alternatives(ignoreCase)})`)
+    return `(?:${inside()})`
   }
 
   /** After a backslash, outside of a class. */
-  private escape(ignoreCase: boolean): string {
-    const letter = this.peek()
+  private escape(options: Options): string {
     if (this.eat("A")) return "(?<![\\s\\S])"
     if (this.eat("z")) return "(?![\\s\\S])"
     if (this.eat("Z")) return "(?=\\n?(?![\\s\\S]))"
-    if (this.eat("b")) return `(?:(?<=[${word}])(?![${word}])|(?<![${word}])(?=[${word}]))`
-    if (this.eat("B")) return `(?:(?<=[${word}])(?=[${word}])|(?<![${word}])(?![${word}]))`
-    if (this.eat("R")) return "(?:\\r\\n|[\\n\\v\\f\\r\\u{85}\\u{2028}\\u{2029}])"
-    if (/[1-9kgGKXyY]/.test(letter)) throw new Unsupported(`has \\${letter}, which is not known here.`)
-    const inside = this.member()
-    return typeof inside === "string" ? spelled(inside, ignoreCase) : inside.items
+    const word = shorthand("w", false)
+    if (this.eat("b")) return `(?:(?<=${word})(?!${word})|(?<!${word})(?=${word}))`
+    if (this.eat("B")) return `(?:(?<=${word})(?=${word})|(?<!${word})(?!${word}))`
+    if (this.eat("R")) return this.atomic("\\r\\n|[\\n\\v\\f\\r\\u{85}\\u{2028}\\u{2029}]")
+    if (this.eat("N")) return notNewline
+    if (this.eat("O")) return anything
+    const member = this.member(false)
+    // Case is ignored in properties only inside of a class.
+    return typeof member === "string" ? this.folded(literal(member), options) : member.set
   }
 
-  /** After a backslash: one character, or the items of a class. */
-  private member(): string | { readonly items: string } {
-    const letter = this.characters[this.at++] ?? ""
-    const lower = letter.toLowerCase()
-    if (lower === "p") {
-      if (this.eat("{")) return { items: property(this.until("}"), letter === "P") }
-      return { items: property(this.characters[this.at++] ?? "", letter === "P") }
-    }
-    const items = Object.hasOwn(shorthands, lower) ? shorthands[lower] : undefined
-    if (items !== undefined) return { items: letter === lower ? `[${items}]` : `[^${items}]` }
+  /** After a backslash. */
+  private member(inClass: boolean): Member {
+    const octal = this.take(/^0([0-7]{0,2})/)?.[1]
+    if (octal !== undefined) return String.fromCharCode(Number.parseInt(`0${octal}`, 8))
+    const letter = this.next()
+    if (letter === "p" || letter === "P") return this.property(letter === "P", inClass)
     if (letter === "x" || letter === "u") return this.hexadecimal(letter)
+    if (letter === "b") return "\b"
+    if (/[1-9cCgGkKMXyY]/.test(letter)) throw new Unsupported(`has \\${letter}, which is not known here.`)
+    const set = shorthand(letter, inClass)
+    if (set !== undefined) return { set }
     return (Object.hasOwn(controls, letter) ? controls[letter] : undefined) ?? letter
   }
 
+  private property(negated: boolean, inClass: boolean): Member {
+    const name = this.eat("{") ? this.until("}") : this.next()
+    const set = property(name.replace(/^\^/, ""), inClass)
+    if (set === undefined) {
+      throw new Unsupported(`names the property ${JSON.stringify(name)}, which is not known here.`)
+    }
+    return { set: negated === name.startsWith("^") ? set : not(set) }
+  }
+
   private hexadecimal(letter: "x" | "u"): string {
-    if (this.eat("{")) return String.fromCodePoint(Number.parseInt(this.until("}"), 16))
-    const digits = this.characters.slice(this.at, this.at + (letter === "x" ? 2 : 4)).join("")
-    if (!/^[0-9a-fA-F]+$/.test(digits)) throw new Unsupported(`has \\${letter} without digits.`)
-    this.at += digits.length
-    return String.fromCodePoint(Number.parseInt(digits, 16))
+    const digits = this.take(letter === "x" ? /^(?:\{([0-9a-fA-F]+)\}|([0-9a-fA-F]{1,2}))/ : /^([0-9a-fA-F]{4})/)
+    const code = Number.parseInt(digits?.[1] ?? digits?.[2] ?? "", 16)
+    if (!(code <= 0x10ffff)) throw new Unsupported(`has \\${letter} without the number of a character.`)
+    return String.fromCodePoint(code)
   }
 
   /** After `[`. Operands of `&&` become classes of their own. */
-  private characterClass(ignoreCase: boolean): string {
+  private characterClass(options: Options): string {
     const negated = this.eat("^")
     const operands: Array<string> = [""]
-    const add = (items: string) => {
-      operands[operands.length - 1] += items
-    }
-    for (let first = true; ; first = false) {
-      if (this.at >= this.characters.length) throw new Unsupported("has a class that is not closed.")
-      if (!first && this.eat("]")) break
-      if (this.eat("&&")) {
-        operands.push("")
-        continue
-      }
-      if (this.eat("[:")) {
-        const name = this.until(":]")
-        const items = posix[name.replace(/^\^/, "")]
-        if (items === undefined) throw new Unsupported(`names the class [:${name}:], which is not known here.`)
-        add(name.startsWith("^") ? `[^${items}]` : `[${items}]`)
-      } else if (this.eat("[")) add(this.characterClass(ignoreCase))
-      else add(this.range(ignoreCase))
+    for (let first = true; first || !this.eat("]"); first = false) {
+      if (this.eat("&&")) operands.push("")
+      else operands[operands.length - 1] += this.item(options)
     }
     const inside = operands.length === 1 ? (operands[0] ?? "") : operands.map((items) => `[${items}]`).join("&&")
-    return `[${negated ? "^" : ""}${inside}]`
+    return negated ? not(`[${inside}]`) : `[${inside}]`
   }
 
-  /** One character of a class, a range, or a class in it. */
-  private range(ignoreCase: boolean): string {
+  /** A character of a class, a range, or a class in it. */
+  private item(options: Options): string {
+    const [found, caret, name = ""] = this.take(/^\[:(\^?)([a-z]+):\]/) ?? []
+    if (found !== undefined) {
+      const set = bracket(name)
+      if (set === undefined) throw new Unsupported(`names the class ${found}, which is not known here.`)
+      return this.folded(caret === "" ? set : not(set), options)
+    }
+    if (this.eat("[")) return this.characterClass(options)
     const from = this.one()
-    if (typeof from !== "string") return from.items
-    if (this.peek() !== "-" || this.peek(1) === "]" || this.peek(1) === "[") return folded(from, ignoreCase)
+    const isRange = typeof from === "string" && this.peek() === "-" && !["]", "["].includes(this.peek(1))
+    if (!isRange) return this.folded(setOf(from), options)
     this.at++
     const to = this.one()
-    if (typeof to !== "string") return `${folded(from, ignoreCase)}\\-${to.items}`
-    const plain = `${literal(from)}-${literal(to)}`
-    if (!ignoreCase) return plain
-    const [least, most] = [from.codePointAt(0) ?? 0, to.codePointAt(0) ?? 0]
-    // Wide ranges hold both cases of what they hold.
-    if (most - least > 1024) return plain
-    const characters = Array.from({ length: most - least + 1 }, (_, i) => String.fromCodePoint(least + i))
-    return characters.map((character) => folded(character, true)).join("")
+    if (typeof to !== "string") return `${this.folded(literal(from), options)}\\-${this.folded(to.set, options)}`
+    const range = `${literal(from)}-${literal(to)}`
+    return options.ignoreCase ? this.folded(`[${range}]`, options) : range
   }
 
-  private one(): string | { readonly items: string } {
-    const character = this.characters[this.at++] ?? ""
-    return character === "\\" ? this.member() : character
+  private one(): Member {
+    const character = this.next()
+    return character === "\\" ? this.member(true) : character
+  }
+
+  private folded(set: string, { ignoreCase }: Options): string {
+    if (!ignoreCase) return set
+    this.caseless ??= makeCaseless()
+    return this.caseless(set)
   }
 }
 
-const folded = (character: string, ignoreCase: boolean) =>
-  (ignoreCase ? variants(character) : [character]).map(literal).join("")
-
-const spelled = (character: string, ignoreCase: boolean): string => {
-  const same = ignoreCase ? variants(character) : [character]
-  return same.length === 1 ? literal(character) : `[${same.map(literal).join("")}]`
-}
-
-/** An atom of several quantifiers, or of a lookbehind, needs brackets of its own. */
-const group = (atom: string) =>
-  /^(?:\\u\{[0-9a-f]+\}|\\[pP]\{[^}]+\}|\[[^[\]]*\]|\(\?:[^()]*\))$/.test(atom) ? atom : `(?:${atom})`
+/** An atom of several parts, or that has a quantifier, needs brackets of its own. */
+const group = (atom: string) => (/^(?:\\u\{[0-9a-f]+\}|\[[^[\]]*\]|\(\?:[^()]*\))$/.test(atom) ? atom : `(?:${atom})`)

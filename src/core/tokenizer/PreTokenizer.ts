@@ -9,10 +9,11 @@ import { type Aligned, slice } from "./Aligned.ts"
 import { punctuation } from "./normalizers/CharacterClasses.ts"
 import * as Pattern from "./Pattern.ts"
 import type { Problem } from "./Problem.ts"
+import { matchesOf, type Ranges } from "./patterns/Matches.ts"
 import { bytes, metaspace, prefixSpace, type Rewrite } from "./preTokenizers/Rewrite.ts"
 import { gpt2, scannerOf } from "./preTokenizers/Scanner.ts"
 import { scripts } from "./preTokenizers/Scripts.ts"
-import { matchesOf, type Ranges, split } from "./preTokenizers/Split.ts"
+import { split } from "./preTokenizers/Split.ts"
 import type * as TokenizerJson from "./TokenizerJson.ts"
 
 export interface PreTokenizer {

@@ -1,5 +1,5 @@
 /**
- * Pre-tokenizers and the translation of patterns. Oracle: the native `tokenizers` package with the same definition, on hard
+ * Pre-tokenizers. Oracle: the native `tokenizers` package with the same definition, on hard
  * texts and random ones; for places, the places of the native words.
  */
 import { describe, expect, it } from "@effect/vitest"
@@ -8,7 +8,6 @@ import * as FastCheck from "effect/FastCheck"
 import * as Schema from "effect/Schema"
 import { original } from "../../../src/core/tokenizer/Aligned.ts"
 import * as ByteAlphabet from "../../../src/core/tokenizer/ByteAlphabet.ts"
-import * as Pattern from "../../../src/core/tokenizer/Pattern.ts"
 import * as PreTokenizer from "../../../src/core/tokenizer/PreTokenizer.ts"
 import * as TokenizerJson from "../../../src/core/tokenizer/TokenizerJson.ts"
 import { hardTexts } from "../../../src/testing/tokenizer.ts"
@@ -161,63 +160,5 @@ describe("PreTokenizer", () => {
     const ours = Either.getOrThrow(PreTokenizer.make(null))
     expect(ours.align(original("a b"), true).map((word) => word.text)).toEqual(["a b"])
     expect(ours.align(original(""), true)).toEqual([])
-  })
-})
-
-describe("Pattern", () => {
-  /** Ranges of matches, by the native package's Split. */
-  const expected = (Regex: string, given: string) => {
-    const spec = decode(split(Regex, "Removed", true))
-    return native({ ...words, pre_tokenizer: spec })
-      .getPreTokenizer()
-      ?.preTokenizeString(given)
-      .map(([word]) => word)
-      .filter((word) => word !== "")
-  }
-  // Without ½, which Oniguruma counts as a word character outside of classes and not inside.
-  const sample = "aA sS ſk K 09 _-^]\\ é\u0301 字 かな \t\n\r\n\u0085\u00A0x\uFEFF a.b ßaaab ABC abc"
-
-  it.each([
-    "\\s+|\\S+",
-    "[\\s&&[^\\n]]+",
-    "(?i:k)",
-    "(?i)s",
-    "(?i:[a-c]+)",
-    "(?>a+)b",
-    "a++b",
-    "[^\\W\\d_]+",
-    "\\w+",
-    "\\h+",
-    "\\p{Han}|\\p{Hiragana}+",
-    "\\p{^L}+",
-    "\\P{L}+",
-    "[[:alpha:]]+",
-    "[[:^alpha:]]+",
-    "[[:punct:]]+",
-    "^.",
-    ".$",
-    "\\Aa",
-    "c\\z",
-    "\\bA",
-    "[\\]\\-\\^\\\\]",
-    "a{2}",
-    "a{,2}b",
-    "(?:ab|a)(?=\\.|b)",
-    "(?<!a)b",
-    "\\x41|\\x{62}",
-    "(?<name>a)b?"
-  ])("%s matches what Oniguruma matches", (pattern) => {
-    const regex = Either.getOrThrow(Pattern.compile({ Regex: pattern }))
-    const found = [...sample.matchAll(regex)].map(([match]) => match).filter((match) => match !== "")
-    expect(found).toEqual(expected(pattern, sample))
-  })
-
-  it.each(["(", "a)", "[a", "\\p{Nothing}", "\\p{L", "(?<=a", "\\k<x>", "(?~a)", "*a"])("%s is refused", (pattern) => {
-    expect(Either.isLeft(Pattern.compile({ Regex: pattern }))).toBe(true)
-  })
-
-  it("a string is no pattern", () => {
-    const regex = Either.getOrThrow(Pattern.compile({ String: "a.b" }))
-    expect([..."a.b axb".matchAll(regex)].map(([match]) => match)).toEqual(["a.b"])
   })
 })

@@ -6,8 +6,8 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
 import * as Pattern from "../../../src/core/tokenizer/Pattern.ts"
+import { matchesOf, type Ranges } from "../../../src/core/tokenizer/patterns/Matches.ts"
 import { cl100k, cl100kDigits, gpt2, o200k, scannerOf } from "../../../src/core/tokenizer/preTokenizers/Scanner.ts"
-import { matchesOf, type Ranges } from "../../../src/core/tokenizer/preTokenizers/Split.ts"
 import { hardTexts } from "../../../src/testing/tokenizer.ts"
 
 const telling = FastCheck.array(

@@ -4,12 +4,10 @@
  * The engine that runs this program knows a newer Unicode. What came later is taken out of its classes, so that ids do not
  * depend on it: each list holds what differs from Unicode 17, and tests compare all characters with the native package.
  */
-
-/** A class of code points, from numbers and ranges in hexadecimal. */
-const classOf = (ranges: string) => `[${ranges.replace(/[0-9A-F]+/g, (code) => `\\u{${code}}`).replaceAll(" ", "")}]`
+import { codePoints } from "../patterns/CharacterSet.ts"
 
 /** Marks since Unicode 10. */
-const newMark = classOf(
+const newMark = codePoints(
   "7FD 897-89F 8CA-8D3 9FE AFA-AFF B55 C04 C3C CF3 D00 D3B-D3C D81 EBA ECE 1715 180F 1ABF-1ADD 1AE0-1AEB 1CF7 " +
     "1DF6-1DFA A82C A8FF 10D24-10D27 10D69-10D6D 10EAB-10EAC 10EFA-10EFF 10F46-10F50 10F82-10F85 11070 11073-11074 " +
     "110C2 11145-11146 111C9 111CE-111CF 11241 1133B 113B8-113C0 113C2 113C5 113C7-113CA 113CC-113D0 113D2 " +
@@ -20,18 +18,18 @@ const newMark = classOf(
     "1E08F 1E130-1E136 1E2AE 1E2EC-1E2EF 1E4EC-1E4EF 1E5EE-1E5EF 1E6E3 1E6E6 1E6EE-1E6EF 1E6F5"
 )
 /** Nonspacing marks of Unicode 9, and characters that became such later. */
-const newNonspacingMark = classOf(
+const newNonspacingMark = codePoints(
   "8D4-8E1 1885-1886 1DFB A8C5 A9BD 1123E 11438-1143F 11442-11444 11446 11C30-11C36 11C38-11C3D 11C3F 11C92-11CA7 " +
     "11CAA-11CB0 11CB2-11CB3 11CB5-11CB6 1E000-1E006 1E008-1E018 1E01B-1E021 1E023-1E024 1E026-1E02A 1E944-1E94A"
 )
 /** Characters since Unicode 10 that decompose, and the parts they are composed of. */
-const newComposite = classOf(
+const newComposite = codePoints(
   "32FF A7F1-A7F4 AB69 105C9 105D2 105DA 105E4 10781-10785 10787-107B0 107B2-107BA 11382-11385 1138B 1138E " +
     "11390-11391 16D63 16D67-16D6A 1CCD6-1CCF9 1E030-1E06D 1F16C 1FBF0-1FBF9"
 )
 
 /** Punctuation since Unicode 8. */
-const newPunctuation = classOf(
+const newPunctuation = codePoints(
   "61D 9FD A76 C77 C84 1B4E-1B4F 1B7D-1B7F 2E43-2E4F 2E52-2E5D 10D6E 10EAD 10ED0 10F55-10F59 10F86-10F89 113D4-113D5 " +
     "113D7-113D8 1144B-1144F 1145A-1145B 1145D 11660-1166C 116B9 1183B 11944-11946 119E2 11A3F-11A46 11A9A-11A9C " +
     "11A9E-11AA2 11B00-11B09 11BE1 11C41-11C45 11C70-11C71 11EF7-11EF8 11F43-11F4F 11FFF 12FF1-12FF2 16D6D-16D6F " +

@@ -7,6 +7,7 @@
  */
 import type { Aligned } from "../Aligned.ts"
 import type { Normalizer } from "../Normalizer.ts"
+import { matchesOf } from "../patterns/Matches.ts"
 
 export type Replace = (start: number, end: number, content: string) => void
 export type Rule = (text: string, replace: Replace) => void
@@ -121,28 +122,13 @@ class Output {
   }
 }
 
-/**
- * Replaces what a global pattern matches. As in Oniguruma's searches, an empty match right after another match is none, and
- * in an empty text nothing matches.
- */
-export const matches =
-  (pattern: RegExp, content: (match: string) => string): Rule =>
-  (text, replace) => {
-    if (text === "") return
-    pattern.lastIndex = 0
-    let last = -1
-    for (let match = pattern.exec(text); match !== null; match = pattern.exec(text)) {
-      const start = match.index
-      const end = start + match[0].length
-      const empty = end === start
-      // From the middle of a surrogate pair a search would begin before it.
-      if (empty) pattern.lastIndex = end + ((text.codePointAt(end) ?? 0) > 0xffff ? 2 : 1)
-      // V8 finds empty matches inside of surrogate pairs, in spite of the flags.
-      if (empty && (start === last || (text.codePointAt(start - 1) ?? 0) > 0xffff)) continue
-      replace(start, end, content(match[0]))
-      last = end
-    }
+/** Replaces what a global pattern matches; in an empty text nothing matches. */
+export const matches = (pattern: RegExp, content: (match: string) => string): Rule => {
+  const find = matchesOf(pattern)
+  return (text, replace) => {
+    if (text !== "") find(text, (start, end) => replace(start, end, content(text.slice(start, end))))
   }
+}
 
 /** Replaces each character that a global pattern of single characters matches. */
 export const characters =

@@ -1,9 +1,10 @@
 /**
  * Which of the classes that patterns ask about a character is in, as bits of one number.
  *
- * A table of all code points is filled as they come up, a block at a time, from the engine's own Unicode properties: so a
- * scanner agrees with the regular expression whatever the version of Unicode.
+ * A table of all code points is filled as they come up, a block at a time.
  */
+import { property } from "../patterns/CharacterSet.ts"
+
 export const LETTER = 1
 export const NUMBER = 2
 export const SPACE = 4
@@ -27,6 +28,7 @@ export interface Classes {
 
 export const make = (): Classes => {
   const table = new Uint8Array(0x110000)
+  const classify = makeClassify()
 
   const fill = (code: number): number => {
     const first = code - (code % BLOCK)
@@ -58,14 +60,23 @@ export const make = (): Classes => {
   return { at, run }
 }
 
-const classify = (code: number): number => {
-  const character = String.fromCodePoint(code)
-  if (/\p{L}/u.test(character)) {
-    const upper = /[\p{Lu}\p{Lt}\p{Lm}\p{Lo}]/u.test(character) ? UPPER : 0
-    const lower = /[\p{Ll}\p{Lm}\p{Lo}]/u.test(character) ? LOWER : 0
-    return LETTER | upper | lower
+/** The class of a character by its code point, by the sets that patterns are translated with. */
+const makeClassify = (): ((code: number) => number) => {
+  const has = (name: string) => {
+    const set = new RegExp(property(name, false) ?? "", "v")
+    return (character: string) => set.test(character)
   }
-  if (/\p{N}/u.test(character)) return NUMBER
-  if (/\p{White_Space}/u.test(character)) return SPACE | (character === "\r" || character === "\n" ? NEWLINE : 0)
-  return OTHER | (/\p{M}/u.test(character) ? UPPER | LOWER : 0)
+  const [letter, number, space, mark] = [has("L"), has("N"), has("White_Space"), has("M")]
+  const [small, capital, title] = [has("Ll"), has("Lu"), has("Lt")]
+  return (code) => {
+    const character = String.fromCodePoint(code)
+    if (letter(character)) {
+      const upper = small(character) ? 0 : UPPER
+      const lower = capital(character) || title(character) ? 0 : LOWER
+      return LETTER | upper | lower
+    }
+    if (number(character)) return NUMBER
+    if (space(character)) return SPACE | (character === "\r" || character === "\n" ? NEWLINE : 0)
+    return OTHER | (mark(character) ? UPPER | LOWER : 0)
+  }
 }

@@ -5,6 +5,8 @@
  * A scanner says where the match that starts at a place ends. Every character is in a match. What an expression finds by
  * backtracking is computed here; the comments name the alternative of the pattern. Texts must be well formed.
  */
+
+import type { Ranges } from "../patterns/Matches.ts"
 import {
   type Classes,
   LETTER,
@@ -16,7 +18,6 @@ import {
   SPACE,
   UPPER
 } from "./CharacterClass.ts"
-import type { Ranges } from "./Split.ts"
 
 /** GPT-2's: English contractions, letters, numbers, other signs, white space. Source: Radford et al. 2019. */
 export const gpt2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"

@@ -2,7 +2,7 @@
  * Runs of one script, as the `UnicodeScripts` pre-tokenizer of SentencePiece's multilingual models makes them: the scripts
  * of Japanese count as Han, and a space belongs to what is before it.
  */
-import type { Ranges } from "./Split.ts"
+import type { Ranges } from "../patterns/Matches.ts"
 
 const names = (
   "Common Inherited Latin Greek Cyrillic Armenian Hebrew Arabic Syriac Thaana Devanagari Bengali Gurmukhi Gujarati Oriya " +
