@@ -19,6 +19,7 @@ import * as Plugin from "./Plugin.ts"
 import * as AddedTokens from "./tokenizer/AddedTokens.ts"
 import { assemble } from "./tokenizer/Assemble.ts"
 import { expand, stack } from "./tokenizer/Batch.ts"
+import { specialToken } from "./tokenizer/Definition.ts"
 import type {
   Batch,
   BatchOptions,
@@ -161,10 +162,7 @@ const derive = (primitives: Primitives): Tokenizer.Derived => {
   const template = primitives.template ?? plain
   const padToken = primitives.padToken
   const special = AddedTokens.make(
-    Object.entries(primitives.specialTokens).map(([content, id]) => [
-      content,
-      { id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true }
-    ])
+    Object.entries(primitives.specialTokens).map(([content, id]) => [content, specialToken(id, content)])
   )
   const encodeWithSpecialTokens =
     primitives.encodeWithSpecialTokens ??

@@ -11,11 +11,15 @@ export interface Aligned {
 }
 
 /** A text as its own original, which begins at `from`. */
-export const original = (text: string, from = 0): Aligned => ({
-  text,
-  starts: Int32Array.from({ length: text.length }, (_, i) => from + i),
-  ends: Int32Array.from({ length: text.length }, (_, i) => from + i + 1)
-})
+export const original = (text: string, from = 0): Aligned => {
+  const starts = new Int32Array(text.length)
+  const ends = new Int32Array(text.length)
+  for (let i = 0; i < text.length; i++) {
+    starts[i] = from + i
+    ends[i] = from + i + 1
+  }
+  return { text, starts, ends }
+}
 
 /** The units [start, end). */
 export const slice = ({ ends, starts, text }: Aligned, start: number, end = text.length): Aligned => ({

@@ -12,7 +12,7 @@ import type { Problem } from "./Problem.ts"
 import { matchesOf, type Ranges } from "./patterns/Matches.ts"
 import { bytes, metaspace, prefixSpace, type Rewrite } from "./preTokenizers/Rewrite.ts"
 import { gpt2, scannerOf } from "./preTokenizers/Scanner.ts"
-import { scripts } from "./preTokenizers/Scripts.ts"
+import * as Scripts from "./preTokenizers/Scripts.ts"
 import { split } from "./preTokenizers/Split.ts"
 import type * as TokenizerJson from "./TokenizerJson.ts"
 
@@ -92,7 +92,7 @@ const stepsOf = (spec: TokenizerJson.PreTokenizer, key: string): Either.Either<R
     case "WhitespaceSplit":
       return steps({ split: split(matchesOf(whitespace), "Removed", false) })
     case "UnicodeScripts":
-      return steps({ split: scripts })
+      return steps({ split: Scripts.make() })
     case "Punctuation":
       return steps({ split: split(matchesOf(punctuation), spec.behavior, false) })
     case "Digits":

@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Plugin from "../../core/Plugin.ts"
 import { TokenizerFileError, TokenizerKind } from "../../core/Tokenizer.ts"
+import * as Definition from "../../core/tokenizer/Definition.ts"
 import * as Pipeline from "../../core/tokenizer/Pipeline.ts"
 import type { AddedToken, TokenizerJson } from "../../core/tokenizer/TokenizerJson.ts"
 import * as FolderConfig from "./huggingface/FolderConfig.ts"
@@ -89,18 +90,11 @@ interface Settings extends Omit<typeof Config.Type, "path" | Switch> {
 const toTokenizerJson = (vocabulary: Vocabulary, settings: Settings): TokenizerJson => {
   const { cls_token, mask_token, pad_token, sep_token, unk_token } = settings
   const special = [...new Set([pad_token, unk_token, cls_token, sep_token, mask_token])]
-  const around = (token: string, type_id: number) => ({ SpecialToken: { id: token, type_id } })
-  const single = [around(cls_token, 0), { Sequence: { id: "A", type_id: 0 } }, around(sep_token, 0)] as const
-  return {
-    version: "1.0",
-    truncation: null,
-    padding: null,
+  return Definition.make({
     added_tokens: special
       .flatMap((content): ReadonlyArray<AddedToken> => {
         const id = vocabulary[content]
-        return id === undefined
-          ? []
-          : [{ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true }]
+        return id === undefined ? [] : [Definition.specialToken(id, content)]
       })
       .sort((a, b) => a.id - b.id),
     normalizer: {
@@ -111,14 +105,10 @@ const toTokenizerJson = (vocabulary: Vocabulary, settings: Settings): TokenizerJ
       lowercase: settings.do_lower_case
     },
     pre_tokenizer: { type: "BertPreTokenizer" },
-    post_processor: {
-      type: "TemplateProcessing",
-      single,
-      pair: [...single, { Sequence: { id: "B", type_id: 1 } }, around(sep_token, 1)],
-      special_tokens: Object.fromEntries(
-        [cls_token, sep_token].map((id) => [id, { id, ids: [vocabulary[id] ?? 0], tokens: [id] }])
-      )
-    },
+    post_processor: Definition.clsAndSep(
+      [cls_token, vocabulary[cls_token] ?? 0],
+      [sep_token, vocabulary[sep_token] ?? 0]
+    ),
     decoder: { type: "WordPiece", prefix: "##", cleanup: true },
     model: {
       type: "WordPiece",
@@ -127,5 +117,5 @@ const toTokenizerJson = (vocabulary: Vocabulary, settings: Settings): TokenizerJ
       max_input_chars_per_word: 100,
       vocab: vocabulary
     }
-  }
+  })
 }

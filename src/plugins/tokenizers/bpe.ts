@@ -12,7 +12,7 @@ import { TokenizerKind } from "../../core/Tokenizer.ts"
 import { TokenizerTrainerKind } from "../../core/TokenizerTrainer.ts"
 import * as Trained from "./Trained.ts"
 import * as Bpe from "./training/Bpe.ts"
-import * as Definition from "./training/Definition.ts"
+import * as Frame from "./training/Frame.ts"
 import * as Settings from "./training/Settings.ts"
 import * as Training from "./training/Training.ts"
 
@@ -69,7 +69,7 @@ export const BpeTrainer = Plugin.make(TokenizerTrainerKind, "bpe", {
     Effect.map(FileSystem.FileSystem, (fs) => {
       const config = withDefaults(given)
       const options = { minFrequency: config.min_frequency, specialTokens: config.special_tokens }
-      const normalizer = Definition.normalizer(config)
+      const normalizer = Frame.normalizer(config)
       if (!config.byte_fallback) {
         return Training.make(
           {
@@ -77,9 +77,9 @@ export const BpeTrainer = Plugin.make(TokenizerTrainerKind, "bpe", {
             steps: "merges",
             frame: {
               normalizer,
-              pre_tokenizer: Definition.preTokenizer(config, "gpt2", { bytes: true }),
+              pre_tokenizer: Frame.preTokenizer(config, "gpt2", { bytes: true }),
               post_processor: null,
-              decoder: Definition.byteLevel
+              decoder: Frame.byteLevel
             },
             check: (size) => Bpe.checkBytes(size, options),
             learn: (words, sizes, report) => Bpe.learnBytes(words, sizes, report, options)
@@ -94,9 +94,9 @@ export const BpeTrainer = Plugin.make(TokenizerTrainerKind, "bpe", {
           steps: "merges",
           frame: {
             normalizer,
-            pre_tokenizer: Definition.preTokenizer(config, "metaspace", { bytes: false }),
+            pre_tokenizer: Frame.preTokenizer(config, "metaspace", { bytes: false }),
             post_processor: null,
-            decoder: Definition.decoder("metaspace", { bytes: true })
+            decoder: Frame.decoder("metaspace", { bytes: true })
           },
           learn: (words, sizes, report) =>
             Bpe.learnCharacters(words, sizes, report, { ...options, limitAlphabet: config.limit_alphabet, unknown })

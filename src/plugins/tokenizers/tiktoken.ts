@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Plugin from "../../core/Plugin.ts"
 import { TokenizerFileError, TokenizerKind } from "../../core/Tokenizer.ts"
+import * as Definition from "../../core/tokenizer/Definition.ts"
 import * as Pipeline from "../../core/tokenizer/Pipeline.ts"
 import type { TokenizerJson } from "../../core/tokenizer/TokenizerJson.ts"
 import { locate, readText } from "./TokenizerFolder.ts"
@@ -78,22 +79,10 @@ export const TiktokenTokenizer = Plugin.make(TokenizerKind, "tiktoken", {
 
 const toTokenizerJson = (ranks: Ranks.Ranks, { pattern, specialTokens }: Encodings.Encoding): TokenizerJson => {
   const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: false } as const
-  return {
-    version: "1.0",
-    truncation: null,
-    padding: null,
+  return Definition.make({
     added_tokens: Object.entries(specialTokens)
       .sort(([, a], [, b]) => a - b)
-      .map(([content, id]) => ({
-        id,
-        content,
-        single_word: false,
-        lstrip: false,
-        rstrip: false,
-        normalized: false,
-        special: true
-      })),
-    normalizer: null,
+      .map(([content, id]) => Definition.specialToken(id, content)),
     pre_tokenizer:
       pattern === undefined
         ? { ...byteLevel, use_regex: true }
@@ -104,20 +93,12 @@ const toTokenizerJson = (ranks: Ranks.Ranks, { pattern, specialTokens }: Encodin
               { ...byteLevel, use_regex: false }
             ]
           },
-    post_processor: null,
     decoder: { ...byteLevel, use_regex: true },
-    model: {
-      type: "BPE",
-      dropout: null,
-      unk_token: null,
-      continuing_subword_prefix: null,
-      end_of_word_suffix: null,
-      fuse_unk: false,
-      byte_fallback: false,
+    model: Definition.bpe({
       // tiktoken looks for the whole word first, which makes no difference where merges lead to it.
       ignore_merges: !ranks.reachable,
       vocab: ranks.vocabulary,
       merges: ranks.merges
-    }
-  }
+    })
+  })
 }

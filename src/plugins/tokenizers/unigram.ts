@@ -11,7 +11,7 @@ import * as Plugin from "../../core/Plugin.ts"
 import { TokenizerKind } from "../../core/Tokenizer.ts"
 import { TokenizerTrainerKind } from "../../core/TokenizerTrainer.ts"
 import * as Trained from "./Trained.ts"
-import * as Definition from "./training/Definition.ts"
+import * as Frame from "./training/Frame.ts"
 import * as Settings from "./training/Settings.ts"
 import * as Training from "./training/Training.ts"
 import * as Unigram from "./training/Unigram.ts"
@@ -49,15 +49,15 @@ export const UnigramTrainer = Plugin.make(TokenizerTrainerKind, "unigram", {
           vocabularySize: config.vocab_size,
           steps: "pieces",
           frame: {
-            normalizer: Definition.normalizer(config),
-            pre_tokenizer: Definition.preTokenizer(config, "metaspace", { bytes: false }),
+            normalizer: Frame.normalizer(config),
+            pre_tokenizer: Frame.preTokenizer(config, "metaspace", { bytes: false }),
             post_processor: null,
-            decoder: Definition.decoder(splitter, { bytes: false })
+            decoder: Frame.decoder(splitter, { bytes: false })
           },
           learn: (words, sizes, report) =>
             Unigram.learn(words, sizes, report, {
               minFrequency: config.min_frequency,
-              specialTokens: Definition.withUnknown(config.special_tokens, config.unk_token),
+              specialTokens: Frame.withUnknown(config.special_tokens, config.unk_token),
               unknown: config.unk_token,
               limitAlphabet: config.limit_alphabet,
               maxPieceLength: config.max_piece_length

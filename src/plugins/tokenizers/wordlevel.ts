@@ -10,7 +10,7 @@ import * as Plugin from "../../core/Plugin.ts"
 import { TokenizerKind } from "../../core/Tokenizer.ts"
 import { TokenizerTrainerKind } from "../../core/TokenizerTrainer.ts"
 import * as Trained from "./Trained.ts"
-import * as Definition from "./training/Definition.ts"
+import * as Frame from "./training/Frame.ts"
 import * as Settings from "./training/Settings.ts"
 import * as Training from "./training/Training.ts"
 import * as WordLevel from "./training/WordLevel.ts"
@@ -40,7 +40,7 @@ export const WordLevelTrainer = Plugin.make(TokenizerTrainerKind, "wordlevel", {
     Effect.map(FileSystem.FileSystem, (fs) => {
       const options = {
         minFrequency: config.min_frequency,
-        specialTokens: Definition.withUnknown(config.special_tokens, config.unk_token),
+        specialTokens: Frame.withUnknown(config.special_tokens, config.unk_token),
         unknown: config.unk_token
       }
       const { splitter } = Settings.splitting(config, "whitespace")
@@ -49,10 +49,10 @@ export const WordLevelTrainer = Plugin.make(TokenizerTrainerKind, "wordlevel", {
           vocabularySize: config.vocab_size,
           steps: "words",
           frame: {
-            normalizer: Definition.normalizer(config),
-            pre_tokenizer: Definition.preTokenizer(config, "whitespace", { bytes: false }),
+            normalizer: Frame.normalizer(config),
+            pre_tokenizer: Frame.preTokenizer(config, "whitespace", { bytes: false }),
             post_processor: null,
-            decoder: Definition.decoder(splitter, { bytes: false })
+            decoder: Frame.decoder(splitter, { bytes: false })
           },
           check: (size) => Training.checkLeast(size, [{ count: options.specialTokens.length, name: "special token" }]),
           learn: (words, sizes, report) => WordLevel.learn(words, sizes, report, options)

@@ -10,7 +10,7 @@ import * as Plugin from "../../core/Plugin.ts"
 import { TokenizerKind } from "../../core/Tokenizer.ts"
 import { TokenizerTrainerKind } from "../../core/TokenizerTrainer.ts"
 import * as Trained from "./Trained.ts"
-import * as Definition from "./training/Definition.ts"
+import * as Frame from "./training/Frame.ts"
 import * as Settings from "./training/Settings.ts"
 import * as Training from "./training/Training.ts"
 import * as WordPiece from "./training/WordPiece.ts"
@@ -42,15 +42,15 @@ export const WordPieceTrainer = Plugin.make(TokenizerTrainerKind, "wordpiece", {
   config: TrainerConfig,
   make: (config) =>
     Effect.map(FileSystem.FileSystem, (fs) => {
-      const specialTokens = Definition.withUnknown(config.special_tokens, config.unk_token)
+      const specialTokens = Frame.withUnknown(config.special_tokens, config.unk_token)
       return Training.make(
         {
           vocabularySize: config.vocab_size,
           steps: "merges",
           frame: {
-            normalizer: Definition.normalizer(config),
-            pre_tokenizer: Definition.preTokenizer(config, "bert", { bytes: false }),
-            post_processor: Definition.template(specialTokens),
+            normalizer: Frame.normalizer(config),
+            pre_tokenizer: Frame.preTokenizer(config, "bert", { bytes: false }),
+            post_processor: Frame.template(specialTokens),
             decoder: { type: "WordPiece", prefix: WordPiece.prefix, cleanup: true }
           },
           learn: (words, sizes, report) =>

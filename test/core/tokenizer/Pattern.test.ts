@@ -199,8 +199,11 @@ describe("Pattern", () => {
     { fastCheck: { numRuns: 500 } }
   )
 
+  // Planes 4 to 13 are empty, 15 and 16 private: their edges stand for them.
+  const isTelling = (code: number) =>
+    code < 0x40000 || code >> 16 === 14 || code % 0x10000 < 4 || code % 0x10000 > 0xfffb
   const everything = Array.from({ length: 0x110000 }, (_, code) => code)
-    .filter((code) => code < 0xd800 || code > 0xdfff)
+    .filter((code) => (code < 0xd800 || code > 0xdfff) && isTelling(code))
     .map((code) => String.fromCodePoint(code))
   it.each([
     ..."L N M P S Lu Ll Lt Lm Lo Nd Cn Cf Han Common Alpha Punct Word Graph Lower Upper"
@@ -212,7 +215,7 @@ describe("Pattern", () => {
     const found = ours(pattern)
     for (let from = 0; from < everything.length; from += 4096) {
       const part = everything.slice(from, from + 4096).join("")
-      expect(found(part)).toEqual(expected(part))
+      expect(found(part).join("|")).toBe(expected(part).join("|"))
     }
   })
 

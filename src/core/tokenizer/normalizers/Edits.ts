@@ -8,6 +8,7 @@
 import type { Aligned } from "../Aligned.ts"
 import type { Normalizer } from "../Normalizer.ts"
 import { matchesOf } from "../patterns/Matches.ts"
+import { replaceUnit } from "../ReplaceUnit.ts"
 
 export type Replace = (start: number, end: number, content: string) => void
 export type Rule = (text: string, replace: Replace) => void
@@ -159,7 +160,11 @@ export const literal = (pattern: string, content: string): Normalizer => {
       replace(at, at + pattern.length, content)
     }
   }
-  return { normalize: (text) => text.replaceAll(pattern, template), align: (text) => align(rule, text) }
+  const single = pattern.length === 1 && content.length === 1
+  const normalize = single
+    ? (text: string) => replaceUnit(text, pattern, content)
+    : (text: string) => text.replaceAll(pattern, template)
+  return { normalize, align: (text) => align(rule, text) }
 }
 
 /** A rewriting that keeps the number of units: each stands for what the one in its place stood for. */

@@ -3,6 +3,7 @@
  */
 import { type Aligned, slice } from "../Aligned.ts"
 import * as ByteAlphabet from "../ByteAlphabet.ts"
+import { replaceUnit } from "../ReplaceUnit.ts"
 
 export interface Rewrite {
   /** `first`: the piece is the beginning of the input. */
@@ -36,7 +37,7 @@ export const prefixSpace: Rewrite = prefixed(" ", () => true)
 /** Spaces become `replacement`, one unit long, which may also be put in front. */
 export const metaspace = (replacement: string, scheme: "always" | "first" | "never"): Rewrite => {
   const prefix = prefixed(replacement, (first) => scheme === "always" || (scheme === "first" && first))
-  const replace = (text: string) => (text.includes(" ") ? text.replaceAll(" ", replacement) : text)
+  const replace = (text: string) => replaceUnit(text, " ", replacement)
   return {
     text: (text, first) => prefix.text(replace(text), first),
     align: (aligned, first) => prefix.align({ ...aligned, text: replace(aligned.text) }, first)

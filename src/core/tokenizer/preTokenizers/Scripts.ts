@@ -28,8 +28,13 @@ const scriptOf = (character: string): string | undefined => {
   return name === "Hiragana" || name === "Katakana" ? ideograph : name
 }
 
-export const scripts: Ranges = (text, visit) => {
+/** The runs of texts. What is known of characters is kept, since a script is found by trying all. */
+export const make = (): Ranges => {
   const known = new Map<string, string | undefined>()
+  return (text, visit) => runs(text, known, visit)
+}
+
+const runs = (text: string, known: Map<string, string | undefined>, visit: (start: number, end: number) => void) => {
   let start = 0
   let at = 0
   let last: string | undefined

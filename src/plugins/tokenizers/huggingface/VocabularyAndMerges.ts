@@ -7,6 +7,7 @@
  */
 import * as Either from "effect/Either"
 import * as ByteAlphabet from "../../../core/tokenizer/ByteAlphabet.ts"
+import * as Definition from "../../../core/tokenizer/Definition.ts"
 import type { Problem } from "../../../core/tokenizer/Problem.ts"
 import type { AddedToken, PostProcessor, TokenizerJson } from "../../../core/tokenizer/TokenizerJson.ts"
 import type { FolderConfig } from "./FolderConfig.ts"
@@ -50,7 +51,7 @@ export const toTokenizerJson = (
     if (typeof id !== "number") return []
     // RoBERTa's mask takes the space before it.
     const lstrip = content === "<mask>"
-    return [{ id, content, single_word: false, lstrip, rstrip: false, normalized: false, special: true }]
+    return [{ ...Definition.specialToken(id, content), lstrip }]
   })
   const idOf = (token: string) => added_tokens.find(({ content }) => content === token)?.id
   const prefix = config.add_prefix_space ?? false
@@ -68,26 +69,18 @@ export const toTokenizerJson = (
           add_prefix_space: prefix
         }
       : { ...byteLevel, trim_offsets: false }
-  return Either.right({
-    version: "1.0",
-    truncation: null,
-    padding: null,
-    added_tokens: added_tokens.sort((a, b) => a.id - b.id),
-    normalizer: null,
-    pre_tokenizer: byteLevel,
-    post_processor,
-    decoder: byteLevel,
-    model: {
-      type: "BPE",
-      dropout: null,
-      unk_token: null,
-      continuing_subword_prefix: "",
-      end_of_word_suffix: "",
-      fuse_unk: false,
-      byte_fallback: false,
-      ignore_merges: false,
-      vocab: vocabulary,
-      merges
-    }
-  })
+  return Either.right(
+    Definition.make({
+      added_tokens: added_tokens.sort((a, b) => a.id - b.id),
+      pre_tokenizer: byteLevel,
+      post_processor,
+      decoder: byteLevel,
+      model: Definition.bpe({
+        continuing_subword_prefix: "",
+        end_of_word_suffix: "",
+        vocab: vocabulary,
+        merges
+      })
+    })
+  )
 }

@@ -10,6 +10,7 @@
  */
 import * as Either from "effect/Either"
 import { encodeBase64 } from "effect/Encoding"
+import { bpe, make, specialToken } from "../../../core/tokenizer/Definition.ts"
 import type { Roles } from "../../../core/tokenizer/HuggingFaceFolder.ts"
 import type { Problem } from "../../../core/tokenizer/Problem.ts"
 import type {
@@ -88,10 +89,7 @@ export const toTokenizerJson = (model: ModelProto, ends: Ends): Either.Either<Tr
     }
     return {
       roles,
-      definition: {
-        version: "1.0",
-        truncation: null,
-        padding: null,
+      definition: make({
         added_tokens: pieces.filter(isAdded).map(addedToken),
         normalizer: normalizerOf(normalizer?.precompiledCharsmap ?? new Uint8Array(), spaces),
         pre_tokenizer: preTokenizerOf(pieces, spaces),
@@ -106,18 +104,14 @@ export const toTokenizerJson = (model: ModelProto, ends: Ends): Either.Either<Tr
           ]
         },
         model: modelOf(pieces, unknown, trainer)
-      }
+      })
     }
   })
 
 const problem = (key: string, details: string) => Either.left({ key, details })
 
 const addedToken = ({ id, text, type }: Piece): AddedToken => ({
-  id,
-  content: text,
-  single_word: false,
-  lstrip: false,
-  rstrip: false,
+  ...specialToken(id, text),
   // A ▁ is found in the text that has them.
   normalized: text.includes("▁"),
   special: type !== Type.USER_DEFINED
@@ -211,16 +205,11 @@ const modelOf = (pieces: ReadonlyArray<Piece>, unknown: Piece, trainer: TrainerS
     }
   }
   const vocab = Object.fromEntries(pieces.map(({ id, text }) => [text, id]))
-  return {
-    type: "BPE",
-    dropout: null,
+  return bpe({
     unk_token: unknown.text,
-    continuing_subword_prefix: null,
-    end_of_word_suffix: null,
     fuse_unk: true,
     byte_fallback: trainer.byteFallback,
-    ignore_merges: false,
     vocab,
     merges: trainer.modelType === ModelType.BPE ? Merges.make(pieces.filter(({ type }) => type === Type.NORMAL)) : []
-  }
+  })
 }

@@ -9,9 +9,10 @@
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as ByteAlphabet from "../../../core/tokenizer/ByteAlphabet.ts"
+import * as Definition from "../../../core/tokenizer/Definition.ts"
 import type * as TokenizerJson from "../../../core/tokenizer/TokenizerJson.ts"
 import * as Breath from "./Breath.ts"
-import { addedTokens, vocabulary } from "./Definition.ts"
+import { addedTokens, vocabulary } from "./Frame.ts"
 import * as Merges from "./Merges.ts"
 import * as Symbols from "./Symbols.ts"
 import { checkLargest, checkLeast, type Learned, type Report, type Sizes } from "./Training.ts"
@@ -130,15 +131,10 @@ const model = (
   vocab: { readonly [token: string]: number },
   { merges, tokens }: Cut,
   { byteFallback, unknown }: { readonly byteFallback: boolean; readonly unknown: string | null }
-): TokenizerJson.Bpe => ({
-  type: "BPE",
-  dropout: null,
-  unk_token: unknown,
-  continuing_subword_prefix: null,
-  end_of_word_suffix: null,
-  fuse_unk: false,
-  byte_fallback: byteFallback,
-  ignore_merges: false,
-  vocab,
-  merges: merges.map(({ left, right }) => [tokens[left], tokens[right]])
-})
+): TokenizerJson.Bpe =>
+  Definition.bpe({
+    unk_token: unknown,
+    byte_fallback: byteFallback,
+    vocab,
+    merges: merges.map(({ left, right }) => [tokens[left], tokens[right]])
+  })

@@ -6,6 +6,7 @@ import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
 import { TokenizerTrainError, TokenizerTrainer } from "../../../core/TokenizerTrainer.ts"
+import * as Definition from "../../../core/tokenizer/Definition.ts"
 import * as Normalizer from "../../../core/tokenizer/Normalizer.ts"
 import * as Pipeline from "../../../core/tokenizer/Pipeline.ts"
 import * as PreTokenizer from "../../../core/tokenizer/PreTokenizer.ts"
@@ -57,18 +58,7 @@ export const make = (algorithm: Algorithm, fs: FileSystem.FileSystem): Tokenizer
           onProgress({ phase: "learning", of: steps, done, wanted })
         )
         return Arr.map(learned, ({ added_tokens, model }, i): TokenizerTrainer.Trained => {
-          const { decoder, normalizer, post_processor, pre_tokenizer } = frame
-          const definition: TokenizerJson = {
-            version: "1.0",
-            truncation: null,
-            padding: null,
-            added_tokens,
-            normalizer,
-            pre_tokenizer,
-            post_processor,
-            decoder,
-            model
-          }
+          const definition = Definition.make({ ...frame, added_tokens, model })
           return { files: { [Pipeline.fileName]: Pipeline.render(definition) }, vocabularySize: sizes[i] ?? 0 }
         })
       }).pipe(Effect.scoped)

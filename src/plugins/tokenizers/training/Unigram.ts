@@ -7,7 +7,7 @@
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Breath from "./Breath.ts"
-import { addedTokens } from "./Definition.ts"
+import { addedTokens } from "./Frame.ts"
 import * as Symbols from "./Symbols.ts"
 import { checkLargest, checkLeast, type Learned, type Report, type Sizes } from "./Training.ts"
 import * as Corpus from "./unigram/Corpus.ts"

@@ -7,7 +7,7 @@
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Breath from "./Breath.ts"
-import { addedTokens, vocabulary } from "./Definition.ts"
+import { addedTokens, vocabulary } from "./Frame.ts"
 import { sortIndexes } from "./Sort.ts"
 import { checkLargest, type Learned, type Report, type Sizes } from "./Training.ts"
 import * as Words from "./Words.ts"

@@ -9,7 +9,7 @@
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Bpe from "./Bpe.ts"
-import { addedTokens, vocabulary } from "./Definition.ts"
+import { addedTokens, vocabulary } from "./Frame.ts"
 import * as Symbols from "./Symbols.ts"
 import { checkLeast, type Learned, type Report, type Sizes } from "./Training.ts"
 import * as Words from "./Words.ts"

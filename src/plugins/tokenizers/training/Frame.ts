@@ -3,6 +3,7 @@
  *
  * Words are counted with the same normalizer and pre-tokenizer that the file names, so encoding agrees with training.
  */
+import { clsAndSep, specialToken } from "../../../core/tokenizer/Definition.ts"
 import { cl100k, gpt2, o200k } from "../../../core/tokenizer/preTokenizers/Scanner.ts"
 import type * as TokenizerJson from "../../../core/tokenizer/TokenizerJson.ts"
 import { listOf, type NormalizerName, type Settings, type Splitter, splitting } from "./Settings.ts"
@@ -104,16 +105,7 @@ export const decoder = (splitter: Splitter, { bytes }: { readonly bytes: boolean
 export const addedTokens = (
   tokens: ReadonlyArray<string>,
   first: number
-): TokenizerJson.TokenizerJson["added_tokens"] =>
-  tokens.map((content, i) => ({
-    id: first + i,
-    content,
-    single_word: false,
-    lstrip: false,
-    rstrip: false,
-    normalized: false,
-    special: true
-  }))
+): TokenizerJson.TokenizerJson["added_tokens"] => tokens.map((content, i) => specialToken(first + i, content))
 
 /** Special tokens with the unknown one among them. */
 export const withUnknown = (tokens: ReadonlyArray<string>, unknown: string): ReadonlyArray<string> =>
@@ -123,14 +115,7 @@ export const withUnknown = (tokens: ReadonlyArray<string>, unknown: string): Rea
 export const template = (special: ReadonlyArray<string>): TokenizerJson.PostProcessor | null => {
   const [cls, sep] = ["[CLS]", "[SEP]"]
   if (!special.includes(cls) || !special.includes(sep)) return null
-  const token = (id: string, type_id: number) => ({ SpecialToken: { id, type_id } })
-  const single = [token(cls, 0), { Sequence: { id: "A", type_id: 0 } }, token(sep, 0)] as const
-  return {
-    type: "TemplateProcessing",
-    single,
-    pair: [...single, { Sequence: { id: "B", type_id: 1 } }, token(sep, 1)],
-    special_tokens: Object.fromEntries([cls, sep].map((id) => [id, { id, ids: [special.indexOf(id)], tokens: [id] }]))
-  }
+  return clsAndSep([cls, special.indexOf(cls)], [sep, special.indexOf(sep)])
 }
 
 /** A vocabulary of tokens in the order of their ids. */
