@@ -211,8 +211,9 @@ describe("Pattern", () => {
       .map((name) => `\\p{${name}}`),
     ...["\\s", "\\w", "[\\w]", "\\d", "[[:punct:]]", "[[:lower:]]", "\\P{L}", "[^\\s\\p{L}\\p{N}]"]
   ])("%s is the same set of characters", (pattern) => {
-    const expected = oracle(pattern)
-    const found = ours(pattern)
+    // Runs of the set, whose ends tell as much as its characters and are far fewer.
+    const expected = oracle(`(?:${pattern})+`)
+    const found = ours(`(?:${pattern})+`)
     for (let from = 0; from < everything.length; from += 4096) {
       const part = everything.slice(from, from + 4096).join("")
       expect(found(part).join("|")).toBe(expected(part).join("|"))
