@@ -14,6 +14,11 @@ export const written: Effect.Effect<string, ConfigError.ConfigError> = Config.no
   Config.withDefault(defaultDatabase)
 )
 
+/** Where the NDJSON copies of sessions are: CODEX_SESSION_LOG_DIR. */
+export const sessions: Effect.Effect<string, ConfigError.ConfigError> = Config.nonEmptyString(
+  "CODEX_SESSION_LOG_DIR"
+).pipe(Config.withDefault(defaultSessions))
+
 /** What the commands of `codex logs` read: CODEX_LOG_DB_PATH, else CODEX_DB_PATH. */
 export const read: Effect.Effect<string, ConfigError.ConfigError> = Config.nonEmptyString("CODEX_LOG_DB_PATH").pipe(
   Config.orElse(() => Config.nonEmptyString("CODEX_DB_PATH")),

@@ -84,9 +84,19 @@ export const open = ({
     return database
   })
 
+/** The fault in what a use of the client failed or died with: SQLite's own error is somewhere down its causes. */
+export const faultOf = (path: string, error: unknown): SqliteFault => {
+  let cause = error
+  while (cause instanceof Error && codeOf(cause) === "" && cause.cause instanceof Error) cause = cause.cause
+  return new SqliteFault({ reason: reasonOf(cause), path, cause })
+}
+
+const codeOf = (cause: unknown): string =>
+  typeof cause === "object" && cause !== null && "code" in cause ? String(cause.code) : ""
+
 /** By SQLite's result codes (https://www.sqlite.org/rescode.html); extended ones begin with the plain one. */
 const reasonOf = (cause: unknown): SqliteFault["reason"] => {
-  const code = typeof cause === "object" && cause !== null && "code" in cause ? String(cause.code) : ""
+  const code = codeOf(cause)
   const found = reasons.find(([beginning]) => code.startsWith(beginning))
   if (found !== undefined) return found[1]
   // better-sqlite3 looks at the folder itself, and raises a TypeError.

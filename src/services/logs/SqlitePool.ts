@@ -1,0 +1,113 @@
+/**
+ * The databases that this process writes session logs to: one connection for each file, shared by all sessions that write there.
+ *
+ * CODEX_SQLITE_POOL=0 turns sharing off: each session then has a connection of its own. A shared one is closed some seconds after
+ * its last session, or with the layer.
+ */
+import { mkdirSync } from "node:fs"
+import { dirname, resolve } from "node:path"
+import * as SqlClient from "@effect/sql/SqlClient"
+import * as Config from "effect/Config"
+import type * as ConfigError from "effect/ConfigError"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as RcMap from "effect/RcMap"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import * as Migrations from "./Migrations.ts"
+import { SessionLogError } from "./Sink.ts"
+import { type Database, faultOf, open as openSqlite, SqliteFault } from "./Sqlite.ts"
+
+/** How long SQLite sleeps for a lock, and this thread with it; beyond that others have their turn between attempts. */
+const busyMillis = 100
+
+const idle = "5 seconds"
+
+/**
+ * Attempts while other processes hold the lock: some 30 seconds. Each waits a random part of its turn, or those who collided
+ * once would do so again.
+ */
+export const whileBusy = Schedule.exponential("5 millis", 1.5).pipe(
+  Schedule.union(Schedule.spaced("250 millis")),
+  Schedule.jittered,
+  Schedule.upTo("30 seconds"),
+  Schedule.whileInput((fault: SqliteFault) => fault.reason === "Busy")
+)
+
+export class SqlitePool extends Context.Tag("codex/SqlitePool")<
+  SqlitePool,
+  {
+    /** The database in this file, made and brought up to date where that is needed. */
+    readonly open: (path: string) => Effect.Effect<Database, SessionLogError, Scope.Scope>
+  }
+>() {
+  static readonly layer: Layer.Layer<SqlitePool, ConfigError.ConfigError> = Layer.scoped(
+    SqlitePool,
+    Effect.gen(function* () {
+      const shared = yield* Config.withDefault(Config.boolean("CODEX_SQLITE_POOL"), true)
+      if (!shared) return SqlitePool.of({ open })
+      const databases = yield* RcMap.make({ lookup: open, idleTimeToLive: idle })
+      return SqlitePool.of({ open: (path) => RcMap.get(databases, resolve(path)) })
+    })
+  )
+}
+
+const open = (path: string): Effect.Effect<Database, SessionLogError, Scope.Scope> =>
+  Effect.gen(function* () {
+    yield* Effect.try({
+      try: () => mkdirSync(dirname(path), { recursive: true }),
+      catch: (cause) => new SqliteFault({ reason: "Missing", path, cause })
+    })
+    const database = yield* openSqlite({ path, busyMillis })
+    yield* prepare(database).pipe(Effect.retry(whileBusy))
+    return database
+  }).pipe(Effect.mapError(explain))
+
+const prepare = (database: Database) =>
+  Effect.gen(function* () {
+    yield* database.rows("PRAGMA journal_mode = WAL")
+    // A commit is on the disk when it is acknowledged, also if the power fails then.
+    yield* database.rows("PRAGMA synchronous = FULL")
+    const columns = yield* database.rows("SELECT name FROM pragma_table_info('session_events')")
+    const names = columns.map(({ name }) => String(name).toLowerCase())
+    if (names.length > 0 && !["ts", "session_id", "role", "message"].every((name) => names.includes(name)))
+      return yield* new SqliteFault({
+        reason: "Statement",
+        path: database.path,
+        cause: new Error(`its table session_events has the columns ${names.join(", ")}, not those of a session log`)
+      })
+    const { done } = yield* Migrations.run.pipe(
+      Effect.provideService(SqlClient.SqlClient, database.client),
+      Effect.catchAllDefect(Effect.fail),
+      Effect.mapError((error) => faultOf(database.path, error)),
+      Effect.withTracerEnabled(false)
+    )
+    if (!done) yield* new SqliteFault({ reason: "Busy", path: database.path, cause: new Error("migrating") })
+  })
+
+/** What a writer is told of SQLite's faults. */
+export const explain = (fault: SqliteFault): SessionLogError => {
+  const { cause, path } = fault
+  const reason = cause instanceof Error ? ` (${cause.message})` : ""
+  const error = (kind: SessionLogError["reason"], details: string, remedy: string) =>
+    new SessionLogError({ reason: kind, path, details: `${details}${reason}.`, remedy, cause })
+  switch (fault.reason) {
+    case "Busy":
+      return error("Busy", "stayed locked by another process for 30 seconds", "See which program has it open.")
+    case "Full":
+      return error("Full", "the disk is full", "Make room, or move old events away with `codex logs rotate`.")
+    case "NotADatabase":
+      return error("Schema", "is not a SQLite database", "Choose another path; this file was not touched.")
+    case "Statement":
+      return error("Schema", "is not a session log", "Choose another path; nothing was changed.")
+    case "Corrupt":
+      return error("Corrupt", "is damaged", "Move it away; `sqlite3 old.db .recover` gets back what it holds.")
+    default:
+      return error(
+        "Unwritable",
+        "cannot be opened for writing",
+        "Check that the folder exists and that you may write there."
+      )
+  }
+}
