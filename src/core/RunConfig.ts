@@ -105,6 +105,13 @@ export const TokenizerSection = Schema.Struct(
 )
 export type TokenizerSection = typeof TokenizerSection.Type
 
+export const LoggingConfig = Schema.Struct({
+  session: optional(Schema.Boolean, "write a session log; CODEX_SESSION_LOGGING wins over it", () => true),
+  ndjson: optional(Schema.Boolean, "keep each session as a file of NDJSON too", () => true),
+  redact: optional(Schema.Boolean, "take keys, tokens and passwords out of what is logged", () => false)
+})
+export type LoggingConfig = typeof LoggingConfig.Type
+
 export const RunConfig = Schema.Struct({
   name: optional(Schema.String.pipe(Schema.pattern(/^[\w.-]+$/)), "part of the run's id", () => "run"),
   model: PluginSection,
@@ -118,6 +125,7 @@ export const RunConfig = Schema.Struct({
     "tracker plugins by name, each with its config",
     () => ({ ndjson: {} })
   ),
+  logging: optional(LoggingConfig, "the session log", () => Schema.decodeSync(LoggingConfig)({})),
   backend: optional(
     Schema.Struct({
       device: optional(

@@ -77,6 +77,21 @@ export class SessionLog extends Context.Tag("codex/SessionLog")<SessionLog, Sess
     return Layer.provideMerge(SessionLog.recorder, Layer.scoped(SessionLog, open(options)))
   }
 
+  /** Whether the environment wants anything to be written. */
+  static readonly isEnabled: Effect.Effect<boolean, ConfigError.ConfigError> = Effect.suspend(() => isEnabled())
+
+  /** A session that takes everything and writes nothing. */
+  static readonly silent: SessionLog.Service = {
+    id: "none",
+    enabled: false,
+    paths: [],
+    redact: (text) => text,
+    log: () => Effect.void,
+    logAll: () => Effect.void,
+    post: () => {},
+    flush: Effect.void
+  }
+
   /** Sends what is logged through Effect, and spans when they end, to the session, besides where they go already. */
   static readonly recorder: Layer.Layer<never, never, SessionLog> = Layer.unwrapEffect(
     Effect.gen(function* () {
@@ -90,8 +105,12 @@ export class SessionLog extends Context.Tag("codex/SessionLog")<SessionLog, Sess
 export declare namespace SessionLog {
   interface Service {
     readonly id: string
-    /** The files that are written; none where logging is off. */
+    /** False where logging is off: nothing is written then. */
+    readonly enabled: boolean
+    /** The files that are written. */
     readonly paths: ReadonlyArray<string>
+    /** A text as the session's rules for secrets leave it. */
+    readonly redact: (text: string) => string
     /** Returns when the event is written: no crash loses it from then on. Waits while the writing is behind. */
     readonly log: (
       role: Role,
@@ -120,13 +139,12 @@ export declare namespace SessionLog {
 
 const open = (options: Options) =>
   Effect.gen(function* () {
-    const asked = yield* Config.option(Config.boolean("CODEX_SESSION_LOGGING"))
     const id = yield* idOf(options.id)
-    if (!Option.getOrElse(asked, () => options.enabled ?? true)) return silent(id)
+    if (!(yield* isEnabled(options.enabled))) return { ...SessionLog.silent, id }
 
     const sinks = yield* sinksOf(id, options)
     const writer = yield* Writer.make(sinks)
-    const redact = yield* redactionOf(options.redact)
+    const rules = yield* rulesOf(options.redact)
     const clock = yield* Effect.clock
     const started = clock.unsafeCurrentTimeMillis()
 
@@ -138,7 +156,7 @@ const open = (options: Options) =>
     }
     const lineOf = ({ level = "INFO", message, metadata = {}, role, ts = now() }: SessionLog.Event): string => {
       const event: SessionEvent = { ts, session_id: id, role, level, message, metadata }
-      return Line.of(redact(event))
+      return Line.of(rules.length === 0 ? event : redacted(event, rules))
     }
     const logAll: SessionLog.Service["logAll"] = (events) =>
       Effect.suspend(() => {
@@ -162,6 +180,8 @@ const open = (options: Options) =>
     yield* Inherited.during(id)
     return SessionLog.of({
       id,
+      enabled: true,
+      redact: (text) => Redaction.redact(text, rules),
       paths: sinks.map(({ path }) => path),
       log: (role, message, metadata, level) => logAll([{ role, message, metadata, level }]),
       logAll,
@@ -170,15 +190,9 @@ const open = (options: Options) =>
     })
   })
 
-/** What there is when logging is off: the same calls, no files. */
-const silent = (id: string): SessionLog.Service => ({
-  id,
-  paths: [],
-  log: () => Effect.void,
-  logAll: () => Effect.void,
-  post: () => {},
-  flush: Effect.void
-})
+/** CODEX_SESSION_LOGGING, else what a config says. */
+const isEnabled = (given = true): Effect.Effect<boolean, ConfigError.ConfigError> =>
+  Config.withDefault(Config.boolean("CODEX_SESSION_LOGGING"), given)
 
 const idOf = (given: string | undefined) =>
   Effect.gen(function* () {
@@ -218,17 +232,17 @@ const sinksOf = (
     return [...database, ...file]
   })
 
-const redactionOf = (given: Options["redact"]) =>
+const rulesOf = (given: Options["redact"]) =>
   Effect.gen(function* () {
     const asked = given ?? (yield* Config.withDefault(Config.boolean("CODEX_LOG_REDACT"), false))
-    if (asked === false) return (event: SessionEvent) => event
-    const rules = asked === true ? Redaction.defaultRules : asked
-    return (event: SessionEvent): SessionEvent => ({
-      ...event,
-      message: Redaction.redact(event.message, rules),
-      metadata: Redaction.redactRecord(Line.plainMetadata(event.metadata), rules)
-    })
+    return typeof asked === "boolean" ? (asked ? Redaction.defaultRules : []) : asked
   })
+
+const redacted = (event: SessionEvent, rules: ReadonlyArray<Redaction.Rule>): SessionEvent => ({
+  ...event,
+  message: Redaction.redact(event.message, rules),
+  metadata: Redaction.redactRecord(Line.plainMetadata(event.metadata), rules)
+})
 
 const isRole = Schema.is(Role)
 

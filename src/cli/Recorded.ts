@@ -1,0 +1,51 @@
+/**
+ * What surrounds a handler: a session's log, the project's journal, and Effect's logs and spans as events.
+ *
+ * A log that cannot be written is a warning: the command goes on. With logging turned off (CODEX_SESSION_LOGGING=0, or the
+ * config's `logging.session: false`) nothing is written at all.
+ */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { LoggingConfig } from "../core/RunConfig.ts"
+import { ChangeJournal } from "../services/ChangeJournal.ts"
+import { SqlitePool } from "../services/logs/SqlitePool.ts"
+import { SessionLog } from "../services/SessionLog.ts"
+import { Invocation } from "./Invocation.ts"
+
+const defaults = Schema.decodeSync(LoggingConfig)({})
+
+/** Runs the handler in a session. `logging` says what the command's config has to say of it. */
+export const recorded = <A, E, R, R2 = never>(
+  handler: Effect.Effect<A, E, R>,
+  logging: Effect.Effect<LoggingConfig, never, R2> = Effect.succeed(defaults)
+) =>
+  Effect.gen(function* () {
+    const invocation = yield* Invocation
+    const settings = yield* logging
+    const session = yield* SessionLog.open({
+      enabled: settings.session,
+      ndjson: settings.ndjson ? undefined : false,
+      redact: settings.redact ? true : undefined,
+      metadata: { ...invocation }
+    }).pipe(
+      Effect.catchTag("SessionLogError", (error) =>
+        Effect.as(Effect.logWarning(`This command is not in the session log. ${error.message}`), SessionLog.silent)
+      )
+    )
+    const journal = session.enabled
+      ? yield* ChangeJournal.open({ ...invocation, session: session.id, redact: session.redact })
+      : ChangeJournal.silent
+    return yield* handler.pipe(
+      Effect.provide(SessionLog.recorder),
+      Effect.provideService(SessionLog, session),
+      Effect.provideService(ChangeJournal, journal)
+    )
+  }).pipe(Effect.scoped, Effect.provide(SqlitePool.layer))
+
+/** Runs a handler that reads or tends logs: in no session, which would change what it reads; a failure is in the journal. */
+export const journalled = <A, E, R>(handler: Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    const invocation = yield* Invocation
+    if (yield* SessionLog.isEnabled) yield* ChangeJournal.open({ ...invocation, successes: false })
+    return yield* handler
+  }).pipe(Effect.scoped)

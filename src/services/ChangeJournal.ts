@@ -1,0 +1,204 @@
+/**
+ * What commands did to a project, for people: `.codex/results.md`, a table with a row for each command, and `.codex/errors.ndjson`,
+ * one JSON object for each that failed, with its typed error. Both are written when the command's scope closes.
+ *
+ *     {"ts":1795526300.5,"time":"2026-11-24T13:18:20.500Z","session_id":"…","command":"codex train","arguments":["--run","x"],
+ *      "outcome":"failure","error":{"tag":"RunError","message":"…","fields":{"reason":"NotFound",…}}}
+ *
+ * Any number of processes may write at once: a row and a line are one write to a file opened for appending. When the table has
+ * grown beyond some hundred rows it becomes `results.1.md`, in place of the one before, and a new one begins. What cannot be
+ * written is a warning: a journal never makes a command fail.
+ */
+import { randomUUID } from "node:crypto"
+import {
+  appendFileSync,
+  closeSync,
+  constants,
+  linkSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync
+} from "node:fs"
+import { join } from "node:path"
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Scope from "effect/Scope"
+import type { Outcome } from "../core/SessionEvent.ts"
+import { plainMetadata } from "./logs/Line.ts"
+import { outcomeOf } from "./SessionLog.ts"
+
+export interface Options {
+  /** Default `.codex`. */
+  readonly directory?: string | undefined
+  /** `codex train` */
+  readonly command: string
+  readonly arguments: ReadonlyArray<string>
+  readonly session?: string | undefined
+  /** Applied to every text that is written. */
+  readonly redact?: ((text: string) => string) | undefined
+  /** Whether a command that succeeds gets a row. Default true. */
+  readonly successes?: boolean | undefined
+}
+
+export class ChangeJournal extends Context.Tag("codex/ChangeJournal")<
+  ChangeJournal,
+  {
+    /** What came of the command, in a few words, for its row; the last call counts. */
+    readonly result: (text: string) => Effect.Effect<void>
+  }
+>() {
+  /** Takes everything and writes nothing. */
+  static readonly silent: Context.Tag.Service<ChangeJournal> = { result: () => Effect.void }
+
+  /** The journal of one command, which lasts as long as the scope. */
+  static open(options: Options): Effect.Effect<Context.Tag.Service<ChangeJournal>, never, Scope.Scope> {
+    return open(options)
+  }
+}
+
+const open = (options: Options) =>
+  Effect.gen(function* () {
+    const started = yield* Clock.currentTimeMillis
+    let result = ""
+    yield* Effect.addFinalizer((exit) =>
+      Effect.gen(function* () {
+        const now = yield* Clock.currentTimeMillis
+        const ended = { outcome: outcomeOf(exit), now, seconds: (now - started) / 1000, result }
+        yield* Effect.try(() => write(options, exit, ended))
+      }).pipe(
+        Effect.catchAll(({ error }) =>
+          Effect.logWarning(`The journal in ${directoryOf(options)} could not be written: ${messageOf(error)}`)
+        )
+      )
+    )
+    return ChangeJournal.of({
+      result: (text) =>
+        Effect.sync(() => {
+          result = text
+        })
+    })
+  })
+
+interface Ended {
+  readonly outcome: Outcome
+  readonly now: number
+  readonly seconds: number
+  readonly result: string
+}
+
+const directoryOf = ({ directory = ".codex" }: Options): string => directory
+
+const write = (options: Options, exit: Exit.Exit<unknown, unknown>, ended: Ended): void => {
+  if (ended.outcome === "success" && options.successes === false) return
+  const directory = directoryOf(options)
+  mkdirSync(directory, { recursive: true })
+  const { redact = (text: string) => text } = options
+  const error = Exit.isFailure(exit) && ended.outcome !== "interrupted" ? Cause.squash(exit.cause) : undefined
+  if (error !== undefined) {
+    const entry = {
+      ts: ended.now / 1000,
+      time: new Date(ended.now).toISOString(),
+      session_id: options.session ?? null,
+      command: options.command,
+      arguments: options.arguments.map(redact),
+      outcome: ended.outcome,
+      error: describe(error, redact)
+    }
+    appendFileSync(join(directory, "errors.ndjson"), `${JSON.stringify(entry)}\n`)
+  }
+  const said = error === undefined ? ended.result : messageOf(error)
+  append(join(directory, "results.md"), join(directory, "results.1.md"), [
+    `${new Date(ended.now).toISOString().slice(0, 19)}Z`,
+    redact([options.command, ...options.arguments].join(" ")),
+    ended.outcome,
+    ended.seconds.toFixed(1),
+    redact(said),
+    options.session ?? ""
+  ])
+}
+
+const header = `# Results
+
+What codex commands did here, the newest last. Older rows are in results.1.md, details in \`codex logs view --session-id …\`.
+
+| time (UTC) | command | outcome | seconds | result | session |
+|---|---|---|---:|---|---|
+`
+
+/** Bytes after which a new table begins. */
+const full = 64 * 1024
+
+const append = (file: string, older: string, cells: ReadonlyArray<string>): void => {
+  if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > full) unless("ENOENT", () => renameSync(file, older))
+  const row = `| ${cells.map(cell).join(" | ")} |\n`
+  // Never makes the file: that would be one without a header.
+  const add = () => {
+    const opened = openSync(file, constants.O_APPEND | constants.O_WRONLY)
+    try {
+      writeSync(opened, row)
+    } finally {
+      closeSync(opened)
+    }
+  }
+  if (unless("ENOENT", add)) return
+  begin(file)
+  add()
+}
+
+/** Whether it could be done; false where the file system refused with that code, as it does when another process was first. */
+const unless = (code: string, act: () => void): boolean => {
+  try {
+    act()
+    return true
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === code) return false
+    throw error
+  }
+}
+
+/** The file appears with its header or not at all, and only once: another process may begin it in the same instant. */
+const begin = (file: string): void => {
+  const temporary = `${file}.${randomUUID()}.tmp`
+  writeFileSync(temporary, header)
+  try {
+    unless("EEXIST", () => linkSync(temporary, file))
+  } finally {
+    rmSync(temporary, { force: true })
+  }
+}
+
+/** One line, no column of its own, no markup, not too long. */
+const cell = (text: string): string => {
+  const plain = text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ").trim()
+  const short =
+    plain.length > 160
+      ? `${plain
+          .slice(0, 159)
+          .toWellFormed()
+          .replace(/\ufffd$/, "")}…`
+      : plain
+  return short.replace(/[\\|`*_<>[\]]/g, "\\$&")
+}
+
+const describe = (error: unknown, redact: (text: string) => string) => ({
+  tag: typeof error === "object" && error !== null && "_tag" in error ? String(error._tag) : null,
+  message: redact(messageOf(error)),
+  ...fieldsOf(error, redact)
+})
+
+/** What a typed error says beside its message. */
+const fieldsOf = (error: unknown, redact: (text: string) => string) => {
+  if (!(error instanceof Error) || !("_tag" in error)) return {}
+  const fields = Object.entries(error).filter(([key]) => !["_tag", "name", "message", "stack", "cause"].includes(key))
+  const texts = fields.map(([key, value]) => [key, typeof value === "string" ? redact(value) : value])
+  return fields.length === 0 ? {} : { fields: plainMetadata(Object.fromEntries(texts)) }
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
