@@ -68,10 +68,11 @@ export interface LogEvent {
 /** A level by any of its usual names, in capitals: `warning` is WARN; a name that is none of ours stays. */
 export const levelOf = (name: string): string => {
   const level = name.trim().toUpperCase()
-  return aliases[level] ?? level
+  return levelAliases[level] ?? level
 }
 
-const aliases: Record<string, Level> = {
+/** Usual names of levels that are not ours. */
+export const levelAliases: Readonly<Record<string, Level>> = {
   WARNING: "WARN",
   ERR: "ERROR",
   CRITICAL: "FATAL",

@@ -1,0 +1,65 @@
+/**
+ * An open log, and what is said when it cannot be read. The names are public through LogReader.ts.
+ */
+import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type * as Stream from "effect/Stream"
+import type { LogQuery, LogStats, SessionSummary } from "../../core/LogQuery.ts"
+import type { LogEvent } from "../../core/SessionEvent.ts"
+
+/** A log that cannot be read; nothing was changed. `remedy` says what to do. */
+export class LogReadError extends Schema.TaggedError<LogReadError>()("LogReadError", {
+  /** `Option`: a table or column that was named is not there or is no name. `Schema`: no table can be read as a log. */
+  reason: Schema.Literal("Missing", "NotALog", "Corrupt", "Locked", "Unreadable", "Option", "Schema"),
+  path: Schema.String,
+  details: Schema.String,
+  remedy: Schema.String,
+  cause: Schema.optional(Schema.Defect)
+}) {
+  override get message() {
+    return `${this.path}: ${this.details} ${this.remedy}`
+  }
+}
+
+/** Names of columns, where they are not found by themselves. */
+export interface Columns {
+  readonly time?: string | undefined
+  readonly session?: string | undefined
+  readonly role?: string | undefined
+  readonly message?: string | undefined
+  readonly level?: string | undefined
+  readonly metadata?: string | undefined
+}
+
+export interface Options {
+  /** A database (`.db` and `.sqlite` are both tried) or a file of NDJSON (`.ndjson`, `.jsonl`, and either with `.gz`). */
+  readonly path: string
+  /** The table or view. Default: the one that looks most like a log. */
+  readonly table?: string | undefined
+  /** Of NDJSON: keys. */
+  readonly columns?: Columns | undefined
+}
+
+/** An open log. */
+export interface Log {
+  /** The file that is read: where `logs.db` is not there and `logs.sqlite` is, the latter. */
+  readonly path: string
+  /** What is read: `session_events(ts, session_id, role, message)`, or `NDJSON`. */
+  readonly shape: string
+  /** Events one after the other, however many: memory does not grow with them. */
+  readonly events: (query: LogQuery) => Stream.Stream<LogEvent, LogReadError>
+  /**
+   * The last events that were written, in the order of writing, then each further one as it comes; never ends. `last` of
+   * the query says how many come first (default 10); order, limit and offset of the query mean nothing here.
+   */
+  readonly follow: (
+    query: LogQuery,
+    options?: { readonly every?: Duration.DurationInput }
+  ) => Stream.Stream<LogEvent, LogReadError>
+  /** Newest session first. Of the query, all but order, last, limit and offset choose the events that are looked at. */
+  readonly sessions: (query: LogQuery) => Effect.Effect<ReadonlyArray<SessionSummary>, LogReadError>
+  readonly stats: (query: LogQuery) => Effect.Effect<LogStats, LogReadError>
+  /** Lines that are no events (torn by a crash, say) and were skipped so far. */
+  readonly skipped: Effect.Effect<number>
+}

@@ -1,0 +1,83 @@
+/**
+ * The file that a path means, and what is in it, by its first bytes: nothing is opened by SQLite that is no database.
+ */
+import type { PlatformError } from "@effect/platform/Error"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Effect from "effect/Effect"
+import { LogReadError } from "./Log.ts"
+
+export interface LogFile {
+  readonly path: string
+  readonly kind: "sqlite" | "ndjson" | "gzip"
+}
+
+const expected = "Give a SQLite database, or a file of NDJSON (.ndjson or .jsonl, also with .gz)."
+
+/** Where a path is not there, the other usual ending of a database is tried. */
+export const find = (path: string): Effect.Effect<LogFile, LogReadError, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const tried = [path, ...others(path)]
+    for (const candidate of tried) {
+      const there = yield* Effect.mapError(fs.exists(candidate), unreadable(candidate))
+      if (there) return yield* look(fs, candidate)
+    }
+    const further = tried.length > 1 ? ` Tried too: ${tried.slice(1).join(", ")}.` : ""
+    return yield* new LogReadError({
+      reason: "Missing",
+      path,
+      details: `there is no such file.${further}`,
+      remedy: "Name the log with --db or CODEX_LOG_DB_PATH; a log is made when codex first writes to it."
+    })
+  })
+
+const others = (path: string): ReadonlyArray<string> => {
+  if (/\.db$/i.test(path)) return [path.replace(/\.db$/i, ".sqlite")]
+  if (/\.sqlite$/i.test(path)) return [path.replace(/\.sqlite$/i, ".db")]
+  return /\.(ndjson|jsonl)(\.gz)?$/i.test(path) ? [] : [`${path}.db`, `${path}.sqlite`]
+}
+
+const look = (fs: FileSystem.FileSystem, path: string): Effect.Effect<LogFile, LogReadError> =>
+  Effect.gen(function* () {
+    const { type, size } = yield* fs.stat(path)
+    const refuse = (details: string, remedy = expected) =>
+      new LogReadError({ reason: "NotALog", path, details, remedy })
+    if (type === "Directory") return yield* refuse("is a folder, not a log.", `${expected.slice(0, -1)} inside it.`)
+    if (type !== "File") return yield* refuse("is not a regular file.")
+    const named = /\.(ndjson|jsonl)$/i.test(path)
+    if (size === 0n && !named) return yield* refuse("is empty, so it has no table of events.")
+    const start = yield* firstBytes(fs, path)
+    if (start.startsWith("SQLite format 3\0")) return { path, kind: "sqlite" as const }
+    if (start.startsWith("\x1f\x8b")) return { path, kind: "gzip" as const }
+    if (named || /^(\xef\xbb\xbf)?\s*\{/.test(start)) return { path, kind: "ndjson" as const }
+    return yield* refuse("is neither a SQLite database nor NDJSON.")
+  }).pipe(Effect.catchAll((error) => (error._tag === "LogReadError" ? error : unreadable(path)(error))))
+
+/** Each byte as one character. */
+const firstBytes = (fs: FileSystem.FileSystem, path: string) =>
+  Effect.gen(function* () {
+    const handle = yield* fs.open(path, { flag: "r" })
+    const bytes = new Uint8Array(64)
+    const count = Number(yield* handle.read(bytes))
+    return String.fromCharCode(...bytes.subarray(0, count))
+  }).pipe(Effect.scoped)
+
+/** What the file system said, as an error of the reader. */
+export const unreadable =
+  (path: string) =>
+  (cause: PlatformError): LogReadError =>
+    cause._tag === "SystemError" && cause.reason === "NotFound"
+      ? new LogReadError({
+          reason: "Missing",
+          path,
+          details: "the file is gone.",
+          remedy: "Was it moved or rotated? Name it again with --db.",
+          cause
+        })
+      : new LogReadError({
+          reason: "Unreadable",
+          path,
+          details: `the file cannot be read (${cause.message}).`,
+          remedy: "Check its permissions and those of its folder.",
+          cause
+        })

@@ -1,0 +1,47 @@
+/**
+ * A table of a SQLite database as a log.
+ */
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { Log, LogReadError, Options } from "./Log.ts"
+import { follow } from "./SqlFollow.ts"
+import * as Sqlite from "./Sqlite.ts"
+import { events } from "./SqlOrder.ts"
+import { asking, refused, type SqlSource } from "./SqlSource.ts"
+import { sessions, stats } from "./SqlSummary.ts"
+import { find, show } from "./TableShape.ts"
+
+/** As long as a person waits without wondering. */
+const BUSY_MILLIS = 3000
+
+export const open = (options: Options): Effect.Effect<Log, LogReadError, Scope.Scope | FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const { path } = options
+    const fs = yield* FileSystem.FileSystem
+    const source = yield* sourceOf(options)
+    const followed = { fs, path, reopen: sourceOf(options) }
+    return {
+      path,
+      shape: show(source.shape),
+      events: (query) => events(source, query),
+      follow: (query, options) => follow(source, followed, query, options),
+      sessions: (query) => sessions(source, query),
+      stats: (query) => stats(source, query),
+      skipped: Effect.succeed(0)
+    }
+  })
+
+const sourceOf = (options: Options): Effect.Effect<SqlSource, LogReadError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { path } = options
+    const database = yield* Effect.mapError(Sqlite.open({ path, readonly: true, busyMillis: BUSY_MILLIS }), refused)
+    const ask = asking(database)
+    const shape = yield* find(options, ask)
+    let tables = 0
+    const temporary = () => {
+      tables += 1
+      return `temp.codex_log_${tables}`
+    }
+    return { path, shape, ask, temporary }
+  })
