@@ -37,7 +37,7 @@ export const bundle = async () => {
     minifyWhitespace: true,
     sourcemap: "linked",
     sourcesContent: false,
-    external: ["onnxruntime-node"],
+    external: ["onnxruntime-node", "better-sqlite3"],
     // Packages in CommonJS that are bundled call `require` for Node's own modules.
     banner: {
       js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);'

@@ -38,7 +38,9 @@ export const recorded = <A, E, R, R2 = never>(
     return yield* handler.pipe(
       Effect.provide(SessionLog.recorder),
       Effect.provideService(SessionLog, session),
-      Effect.provideService(ChangeJournal, journal)
+      Effect.provideService(ChangeJournal, {
+        result: (text) => Effect.zipRight(journal.result(text), Effect.ignore(session.log("tool", text)))
+      })
     )
   }).pipe(Effect.scoped, Effect.provide(SqlitePool.layer))
 

@@ -17,6 +17,15 @@ export const evaluationTable = (results: ReadonlyArray<Result>): string =>
     ])
   )
 
+/** The same on one line: `bits_per_byte 1.925 ± 0.016 bits/byte, …` */
+export const scores = (results: ReadonlyArray<Result>): string =>
+  results
+    .map(({ metric, stderr, unit, value }) => {
+      const error = Number.isFinite(stderr) ? ` ± ${number(stderr, 2)}` : ""
+      return `${metric} ${number(value)}${error} ${unit}`
+    })
+    .join(", ")
+
 /** Labels and values in two columns. */
 export const facts = (rows: ReadonlyArray<readonly [label: string, value: string]>): string => {
   const width = Math.max(...rows.map(([label]) => label.length))

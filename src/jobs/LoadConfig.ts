@@ -19,7 +19,7 @@ import { DatasetKind } from "../core/Dataset.ts"
 import { MetricKind } from "../core/Metric.ts"
 import { ModelKind } from "../core/Model.ts"
 import { Registry } from "../core/Registry.ts"
-import { RunConfig } from "../core/RunConfig.ts"
+import { LoggingConfig, RunConfig } from "../core/RunConfig.ts"
 import { TokenizerKind } from "../core/Tokenizer.ts"
 import { TokenizerTrainerKind } from "../core/TokenizerTrainer.ts"
 import { TrackerKind } from "../core/Tracker.ts"
@@ -120,6 +120,13 @@ export const pluginsOf = (composed: Config.Composed): ReadonlyArray<string> => {
   return plugins?._tag === "List"
     ? plugins.items.flatMap((item) => (item._tag === "Scalar" && typeof item.value === "string" ? [item.value] : []))
     : []
+}
+
+/** What a composed config says of logging, before anything is checked; the defaults where that is wrong. */
+export const loggingOf = (composed: Config.Composed): LoggingConfig => {
+  const section = Node.get(composed.root, ["logging"])
+  const given = section === undefined ? {} : Node.toValue(section)
+  return Option.getOrElse(Schema.decodeUnknownOption(LoggingConfig)(given), () => Schema.decodeSync(LoggingConfig)({}))
 }
 
 /** Checks a composed config: its own keys, and each plugin's. */

@@ -83,7 +83,11 @@ export const configOf = (run: Run) =>
     return yield* decodeSaved(yield* store.config(run), run.configFile)
   })
 
-const encoded = (config: RunConfig): unknown => Schema.encodeSync(RunConfig)(config)
+/** What decides a run's bits; how it is logged does not. */
+const encoded = (config: RunConfig): unknown => {
+  const { logging: _, ...deciding } = Schema.encodeSync(RunConfig)(config)
+  return deciding
+}
 
 const isRecord = (value: unknown): value is { readonly [key: string]: unknown } =>
   typeof value === "object" && value !== null && !Array.isArray(value)

@@ -54,6 +54,11 @@ export class ChangeJournal extends Context.Tag("codex/ChangeJournal")<
     readonly result: (text: string) => Effect.Effect<void>
   }
 >() {
+  /** Notes what came of the command. */
+  static result(text: string): Effect.Effect<void, never, ChangeJournal> {
+    return Effect.flatMap(ChangeJournal, (journal) => journal.result(text))
+  }
+
   /** Takes everything and writes nothing. */
   static readonly silent: Context.Tag.Service<ChangeJournal> = { result: () => Effect.void }
 

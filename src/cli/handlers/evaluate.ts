@@ -12,10 +12,11 @@ import type { Tokenizer } from "../../core/Tokenizer.ts"
 import * as EvaluateJob from "../../jobs/evaluate.ts"
 import { datasetOf } from "../../jobs/Parts.ts"
 import type { Which } from "../../jobs/TrainedRun.ts"
+import { ChangeJournal } from "../../services/ChangeJournal.ts"
 import type { Device } from "../../services/onnx/Protocol.ts"
 import { count } from "../Format.ts"
 import * as ProgressLine from "../ProgressLine.ts"
-import { evaluationTable, facts } from "../Report.ts"
+import { evaluationTable, facts, scores } from "../Report.ts"
 import * as Session from "./session.ts"
 
 export interface Options {
@@ -35,8 +36,11 @@ export const run = (options: Options) =>
       Effect.scoped,
       Effect.provide(Session.layerOf(saved, Option.getOrUndefined(options.device)))
     )
+    yield* ChangeJournal.result(scores(evaluated.results))
     yield* Console.log(options.json ? JSON.stringify(evaluated) : describe(evaluated))
   })
+
+export const logging = ({ run }: Options) => Session.savedLogging(run)
 
 const measure = (options: Options) =>
   Effect.gen(function* () {

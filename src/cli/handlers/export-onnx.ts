@@ -7,6 +7,7 @@ import * as Option from "effect/Option"
 import { exportOnnx } from "../../jobs/exportOnnx.ts"
 import * as Layers from "../../jobs/Layers.ts"
 import type { Which } from "../../jobs/TrainedRun.ts"
+import { ChangeJournal } from "../../services/ChangeJournal.ts"
 import { bytes } from "../Format.ts"
 import * as Session from "./session.ts"
 
@@ -29,8 +30,11 @@ export const run = (options: Options) =>
         path: options.out
       })
       const logits = `float32[1, ${written.length}, ${architecture.vocabularySize}]`
+      yield* ChangeJournal.result(options.out)
       yield* Console.log(
         `${options.out}: ${bytes(written.bytes)}, input_ids int64[1, ${written.length}] to logits ${logits}`
       )
     }).pipe(Effect.scoped, Effect.provide([Layers.files(), Layers.registry(plugins)]))
   })
+
+export const logging = ({ run }: Options) => Session.savedLogging(run)

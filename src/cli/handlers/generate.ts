@@ -11,6 +11,7 @@ import type { GenerationConfig } from "../../core/RunConfig.ts"
 import * as GenerateJob from "../../jobs/generate.ts"
 import { saveGenerated } from "../../jobs/saveGenerated.ts"
 import type { Which } from "../../jobs/TrainedRun.ts"
+import { ChangeJournal } from "../../services/ChangeJournal.ts"
 import type { Device } from "../../services/onnx/Protocol.ts"
 import { duration, number } from "../Format.ts"
 import * as Session from "./session.ts"
@@ -39,6 +40,8 @@ export const run = (options: Options) =>
     )
   })
 
+export const logging = ({ run }: Options) => Session.savedLogging(run)
+
 const speak = (options: Options) =>
   Effect.gen(function* () {
     const {
@@ -56,6 +59,7 @@ const speak = (options: Options) =>
     // The prompt is shown first: reading a long one takes a moment.
     yield* write(config.prompt)
     const from = yield* Clock.currentTimeMillis
+    yield* Session.say("user", config.prompt, { run: run.directory, checkpoint: path })
     yield* GenerateJob.generate({
       architecture,
       parameters: checkpoint.parameters,
@@ -82,6 +86,8 @@ const speak = (options: Options) =>
       text: config.prompt + text,
       tokens
     })
+    yield* Session.say("assistant", text, { tokens, seed: config.seed })
+    yield* ChangeJournal.result(`${tokens} tokens, kept in ${file}`)
     if (options.json) {
       const { prompt, seed } = config
       yield* Console.log(

@@ -16,9 +16,10 @@ import * as Quickstart from "../../jobs/quickstart.ts"
 import * as Resumable from "../../jobs/Resumable.ts"
 import { saveGenerated } from "../../jobs/saveGenerated.ts"
 import * as TrainJob from "../../jobs/train.ts"
+import { ChangeJournal } from "../../services/ChangeJournal.ts"
 import { curve } from "../Curve.ts"
 import * as ProgressLine from "../ProgressLine.ts"
-import { evaluationTable, facts, next, quoted } from "../Report.ts"
+import { evaluationTable, facts, next, quoted, scores } from "../Report.ts"
 import * as TrainProgress from "../TrainProgress.ts"
 import * as Session from "./session.ts"
 
@@ -48,6 +49,8 @@ const compose = (options: Options) =>
     const file = yield* LoadConfig.defaultFile("quickstart")
     return yield* LoadConfig.compose(file, [...data, ...options.overrides])
   }).pipe(Effect.provide(Layers.files()))
+
+export const logging = (options: Options) => Session.logging(compose(options))
 
 const header = ({ data }: Options): string =>
   [
@@ -115,6 +118,7 @@ const finish = (run: string) =>
       )
     )
     const files = yield* EvaluateJob.record(opened.run.id, checkpoint.state.step, "held out by the run", results)
+    yield* ChangeJournal.result(scores(results))
     yield* Console.log(section("On held-out text", evaluationTable(results)))
 
     const { generation } = config

@@ -2,14 +2,17 @@
  * What handlers share: a config that is composed before the layers that it decides are built, and a run opened for use.
  */
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import type * as Config from "../../core/Config.ts"
-import type { RunConfig } from "../../core/RunConfig.ts"
+import { LoggingConfig, type RunConfig } from "../../core/RunConfig.ts"
+import type { Metadata, Role } from "../../core/SessionEvent.ts"
 import * as Layers from "../../jobs/Layers.ts"
 import * as LoadConfig from "../../jobs/LoadConfig.ts"
 import * as Resumable from "../../jobs/Resumable.ts"
 import * as TrainedRun from "../../jobs/TrainedRun.ts"
 import type { Device } from "../../services/onnx/Protocol.ts"
 import { RunStore } from "../../services/RunStore.ts"
+import { SessionLog } from "../../services/SessionLog.ts"
 
 /** The layers that a run's config asks for; a device named on the command line wins. */
 export const layerOf = (config: Pick<RunConfig, "backend" | "plugins">, device?: Device | "auto") => {
@@ -33,6 +36,21 @@ export const savedConfig = (pathOrId: string) =>
       .pipe(Effect.catchAll((error) => Effect.mapError(store.open(`${pathOrId}/../..`), () => error)))
     return yield* Resumable.configOf(run)
   }).pipe(Effect.provide(Layers.files()))
+
+/** What a composed config says of logging; that it cannot be composed is for the command to tell. */
+export const logging = <E, R>(composed: Effect.Effect<Config.Composed, E, R>) =>
+  Effect.orElseSucceed(Effect.map(composed, LoadConfig.loggingOf), () => Schema.decodeSync(LoggingConfig)({}))
+
+/** The same of the config that a run was made with. */
+export const savedLogging = (pathOrId: string) =>
+  Effect.orElseSucceed(
+    Effect.map(savedConfig(pathOrId), (config) => config.logging),
+    () => Schema.decodeSync(LoggingConfig)({})
+  )
+
+/** An event of the command's session. That it could not be written is said when the session ends. */
+export const say = (role: Role, message: string, metadata?: Metadata) =>
+  Effect.ignore(Effect.flatMap(SessionLog, (session) => session.log(role, message, metadata)))
 
 /** Opens a run for evaluation, generation or export. */
 export const open = (pathOrId: string, which: TrainedRun.Which) =>

@@ -8,6 +8,7 @@ import * as Option from "effect/Option"
 import { exportTokenizer } from "../../jobs/exportTokenizer.ts"
 import * as Layers from "../../jobs/Layers.ts"
 import { openTokenizer } from "../../jobs/tokenizers/Named.ts"
+import { ChangeJournal } from "../../services/ChangeJournal.ts"
 import { bytes } from "../Format.ts"
 
 export interface Options {
@@ -22,6 +23,7 @@ export const run = (options: Options) =>
     const paths = yield* Path.Path
     const tokenizer = yield* openTokenizer(options.tokenizer, { encoding: Option.getOrUndefined(options.encoding) })
     const files = yield* exportTokenizer({ tokenizer, out: options.out, force: options.force })
+    yield* ChangeJournal.result(files.map(({ file }) => paths.join(options.out, file)).join(", "))
     yield* Console.log(
       files.map(({ bytes: size, file }) => `${paths.join(options.out, file)}: ${bytes(size)}`).join("\n")
     )

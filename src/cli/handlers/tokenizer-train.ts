@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Layers from "../../jobs/Layers.ts"
 import * as Job from "../../jobs/trainTokenizer.ts"
+import { ChangeJournal } from "../../services/ChangeJournal.ts"
 import { bytes } from "../Format.ts"
 import * as ProgressLine from "../ProgressLine.ts"
 import { facts, next, quoted } from "../Report.ts"
@@ -62,6 +63,9 @@ export const run = (options: Options) =>
         yield* Console.error(`${directory}: another tokenizer was replaced. ${Job.idsChange(changes)}`)
       }
     }
+    yield* ChangeJournal.result(
+      `${options.algorithm} tokenizer: ${plan.targets.map(({ directory }) => directory).join(", ")}`
+    )
     yield* Console.log(yield* trainedText(trained, options))
   }).pipe(Effect.scoped, Effect.provide([Layers.files(), Layers.registry()]))
 

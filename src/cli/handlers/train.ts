@@ -9,11 +9,12 @@ import * as Layers from "../../jobs/Layers.ts"
 import * as LoadConfig from "../../jobs/LoadConfig.ts"
 import * as Resumable from "../../jobs/Resumable.ts"
 import * as TrainJob from "../../jobs/train.ts"
+import { ChangeJournal } from "../../services/ChangeJournal.ts"
 import { describeDryRun } from "../DryRunReport.ts"
 import { count, number } from "../Format.ts"
 import { facts, next, quoted } from "../Report.ts"
 import * as TrainProgress from "../TrainProgress.ts"
-import { layerOf, load } from "./session.ts"
+import * as Session from "./session.ts"
 
 export interface Options {
   readonly config: Option.Option<string>
@@ -36,10 +37,16 @@ export const run = (options: Options) =>
     ).pipe(
       Effect.onInterrupt(() => Console.error(`Interrupted. Go on with:\n  ${again}`)),
       Effect.scoped,
-      Effect.provide(layerOf(config))
+      Effect.provide(Session.layerOf(config))
     )
+    yield* ChangeJournal.result(summary(trained))
     yield* Console.log(describe(trained))
   })
+
+export const logging = (options: Options) =>
+  Option.isSome(options.run)
+    ? Session.savedLogging(options.run.value)
+    : Session.logging(Effect.provide(composeAsked(options), Layers.files()))
 
 /** What is asked for: a config, and the run to go on with. */
 const plan = (options: Options) =>
@@ -55,14 +62,16 @@ const plan = (options: Options) =>
     return { config, text: LoadConfig.textOf(config), dryRun: asked?.dryRun ?? false, run }
   }).pipe(Effect.provide(Layers.files()))
 
-const loadAsked = (options: Options) =>
+const loadAsked = (options: Options) => Effect.flatMap(composeAsked(options), Session.load)
+
+const composeAsked = (options: Options) =>
   Effect.gen(function* () {
     const file = yield* Option.match(options.config, {
       onSome: Effect.succeed,
       onNone: () => LoadConfig.defaultFile("config")
     })
     const seed = Option.match(options.seed, { onNone: () => [], onSome: (value) => [`training.seed=${value}`] })
-    return yield* load(yield* LoadConfig.compose(file, [...options.overrides, ...seed]))
+    return yield* LoadConfig.compose(file, [...options.overrides, ...seed])
   })
 
 /** The command that goes on with what this one started. */
@@ -79,17 +88,21 @@ const tryOut = (config: LoadConfig.Loaded["config"]) =>
   Effect.gen(function* () {
     const found = yield* Effect.scoped(
       Effect.flatMap(TrainProgress.make(process.stderr), (onEvent) => DryRun.dryRun(config, onEvent))
-    ).pipe(Effect.provide(layerOf(config)))
+    ).pipe(Effect.provide(Session.layerOf(config)))
     const { maxRSS } = process.resourceUsage()
     yield* Console.log(describeDryRun(found, { memory: 1024 * maxRSS }))
   })
 
 type Trained = Effect.Effect.Success<ReturnType<typeof TrainJob.train>>
 
-export const describe = ({ checkpoint, run, state }: Trained): string =>
-  [
-    `${state.finished === null ? "Stopped after" : "Trained"} ${state.step} updates, ${count(state.tokens)} tokens; last loss ${number(state.loss)} nats/token.` +
-      (state.best === null ? "" : ` Best on held-out text: ${number(state.best.loss)} at step ${state.best.step}.`),
+const summary = ({ state }: Trained): string =>
+  `${state.finished === null ? "Stopped after" : "Trained"} ${state.step} updates, ${count(state.tokens)} tokens; last loss ${number(state.loss)} nats/token.` +
+  (state.best === null ? "" : ` Best on held-out text: ${number(state.best.loss)} at step ${state.best.step}.`)
+
+export const describe = (trained: Trained): string => {
+  const { checkpoint, run } = trained
+  return [
+    summary(trained),
     "",
     facts([
       ["Run", run.directory],
@@ -102,3 +115,4 @@ export const describe = ({ checkpoint, run, state }: Trained): string =>
       `codex generate --run ${quoted(run.directory)} --prompt "Call me"`
     ])
   ].join("\n")
+}
