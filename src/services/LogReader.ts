@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Log, LogReadError, Options } from "./logs/Log.ts"
 import * as LogFile from "./logs/LogFile.ts"
+import * as NdjsonLog from "./logs/NdjsonLog.ts"
 import * as SqlLog from "./logs/SqlLog.ts"
 
 export { type Columns, type Log, LogReadError, type Options } from "./logs/Log.ts"
@@ -21,4 +22,6 @@ export { type Columns, type Log, LogReadError, type Options } from "./logs/Log.t
  *   LogReader.open({ path: "agent.sqlite", table: "turns", columns: { message: "said" } })
  */
 export const open = (options: Options): Effect.Effect<Log, LogReadError, Scope.Scope | FileSystem.FileSystem> =>
-  Effect.flatMap(LogFile.find(options.path), (file) => SqlLog.open({ ...options, path: file.path }))
+  Effect.flatMap(LogFile.find(options.path), (file) =>
+    file.kind === "sqlite" ? SqlLog.open({ ...options, path: file.path }) : NdjsonLog.open(file, options)
+  )

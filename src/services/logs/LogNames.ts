@@ -1,7 +1,7 @@
 /**
  * The names under which logs keep the parts of an event, in order of preference.
  *
- * They are compared without regard to capitals and underscores: `createdAt` is `created_at`.
+ * They are compared by their letters and digits, capital or small: `createdAt` is `created_at`, `@timestamp` is `timestamp`.
  */
 import type { Columns } from "./Log.ts"
 
@@ -30,7 +30,7 @@ export const names: Record<Part, ReadonlyArray<string>> = {
   metadata: ["metadata", "meta", "data", "extra", "attributes", "properties", "payload"]
 }
 
-const plain = (name: string): string => name.toLowerCase().replaceAll("_", "")
+const plain = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]/g, "")
 
 const ranks: Record<Part, ReadonlyMap<string, number>> = {
   time: new Map(names.time.map((name, rank) => [plain(name), rank])),

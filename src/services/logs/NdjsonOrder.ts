@@ -1,0 +1,159 @@
+/**
+ * The events of a file of NDJSON in the order of a query.
+ *
+ * A log is nearly always in the order of time already: a first pass finds out, and a second one gives the events, with
+ * nothing kept. Otherwise the places of events are kept and sorted, and their lines are read by position.
+ */
+import type * as FileSystem from "@effect/platform/FileSystem"
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import type { LogQuery } from "../../core/LogQuery.ts"
+import type { LogEvent } from "../../core/SessionEvent.ts"
+import type { LogReadError } from "./Log.ts"
+import { unreadable } from "./LogFile.ts"
+import { matcher } from "./LogMatch.ts"
+import * as NdjsonPlaces from "./NdjsonPlaces.ts"
+import { type NdjsonFile, type Record, records } from "./NdjsonRecords.ts"
+
+export const events = (
+  fs: FileSystem.FileSystem,
+  file: NdjsonFile,
+  query: LogQuery
+): Stream.Stream<LogEvent, LogReadError> =>
+  query.last === 0 || query.limit === 0
+    ? Stream.empty
+    : Stream.unwrap(
+        Effect.gen(function* () {
+          const { last, offset = 0, limit } = query
+          if (query.order !== "desc") {
+            const { ordered, count } = yield* survey(file, query)
+            const skipped = offset + (last === undefined ? 0 : Math.max(0, count - last))
+            if (ordered)
+              return matching(file, query).pipe(
+                Stream.drop(skipped),
+                Stream.take(Math.max(0, Math.min(limit ?? count, count - skipped)))
+              )
+          }
+          const places = yield* sorted(file, query)
+          const asked = query.order === "desc" ? places.toReversed() : places
+          const wanted = asked.slice(offset, limit === undefined ? undefined : offset + limit)
+          return fetch(fs, file, wanted)
+        })
+      )
+
+/** Lines that are events of the query, as they are written. */
+const chosen = (file: NdjsonFile, query: LogQuery) => {
+  const matches = matcher(query)
+  return Stream.filter(records(file), (record): record is Found => record.event !== undefined && matches(record.event))
+}
+
+interface Found extends Record {
+  readonly event: LogEvent
+}
+
+export const matching = (file: NdjsonFile, query: LogQuery): Stream.Stream<LogEvent, LogReadError> =>
+  Stream.map(chosen(file, query), ({ event }) => event)
+
+/** How many events there are, and whether none is earlier than the one before it. */
+const survey = (file: NdjsonFile, query: LogQuery) =>
+  Effect.suspend(() => {
+    let ordered = true
+    let count = 0
+    let before = Number.NEGATIVE_INFINITY
+    return Stream.runForEachChunk(matching(file, query), (chunk) =>
+      Effect.sync(() => {
+        for (const { ts } of chunk) {
+          const now = ts ?? Number.NEGATIVE_INFINITY
+          ordered &&= now >= before
+          before = now
+          count += 1
+        }
+      })
+    ).pipe(Effect.map(() => ({ ordered, count })))
+  })
+
+/** Places in order of time: all that can be needed, and no more. */
+const sorted = (file: NdjsonFile, query: LogQuery) =>
+  Effect.suspend(() => {
+    const { last = Number.POSITIVE_INFINITY, offset = 0, limit = Number.POSITIVE_INFINITY, order = "asc" } = query
+    // With `last` and ascending order the first of the last are given: all of the last are needed to know them.
+    const most = order === "desc" ? Math.min(last, offset + limit) : query.last === undefined ? offset + limit : last
+    const places = NdjsonPlaces.make(most, order === "asc" && query.last === undefined ? "first" : "last")
+    return Stream.runForEachChunk(chosen(file, query), (chunk) =>
+      Effect.sync(() => {
+        for (const { offset, length, event } of chunk)
+          places.add({ offset, length, event: file.gzip ? event : undefined }, event.ts)
+      })
+    ).pipe(Effect.map(() => places.sorted()))
+  })
+
+const PAGE_ROWS = 1000
+const PAGE_BYTES = 4 << 20
+
+/** The events at places, page by page. */
+export const fetch = (
+  fs: FileSystem.FileSystem,
+  file: NdjsonFile,
+  places: ReadonlyArray<NdjsonPlaces.Place>
+): Stream.Stream<LogEvent, LogReadError> =>
+  Stream.unwrapScoped(
+    Effect.map(fs.open(file.path, { flag: "r" }), (handle) =>
+      Stream.paginateChunkEffect(0, (start) =>
+        Effect.gen(function* () {
+          const end = pageEnd(places, start)
+          const page = places.slice(start, end)
+          const lines = file.gzip ? [] : yield* linesAt(handle, page)
+          const events = page.flatMap(({ event }, i) => event ?? file.parse(lines[i] ?? "") ?? [])
+          return [Chunk.unsafeFromArray(events), end < places.length ? Option.some(end) : Option.none<number>()]
+        })
+      )
+    )
+  ).pipe(
+    Stream.catchTags({
+      BadArgument: (error) => Stream.fail(unreadable(file.path)(error)),
+      SystemError: (error) => Stream.fail(unreadable(file.path)(error))
+    })
+  )
+
+const pageEnd = (places: ReadonlyArray<NdjsonPlaces.Place>, start: number): number => {
+  let bytes = 0
+  for (let end = start; end < places.length; end++) {
+    bytes += places[end]?.length ?? 0
+    if (end - start === PAGE_ROWS || (end > start && bytes > PAGE_BYTES)) return end
+  }
+  return places.length
+}
+
+/** Lines near each other are read at once. */
+const linesAt = (handle: FileSystem.File, page: ReadonlyArray<NdjsonPlaces.Place>) =>
+  Effect.gen(function* () {
+    const first = page.reduce((least, { offset }) => Math.min(least, offset), Number.POSITIVE_INFINITY)
+    const end = page.reduce((most, { offset, length }) => Math.max(most, offset + length), 0)
+    const bytes = page.reduce((sum, { length }) => sum + length, 0)
+    if (page.length === 0) return []
+    if (end - first <= 2 * bytes + (1 << 16)) {
+      const block = yield* bytesAt(handle, first, end - first)
+      return page.map(({ offset, length }) =>
+        new TextDecoder().decode(block.subarray(offset - first, offset - first + length))
+      )
+    }
+    return yield* Effect.forEach(page, ({ offset, length }) =>
+      Effect.map(bytesAt(handle, offset, length), (line) => new TextDecoder().decode(line))
+    )
+  })
+
+/** What is there of so many bytes. */
+export const bytesAt = (handle: FileSystem.File, offset: number, length: number) =>
+  Effect.gen(function* () {
+    yield* handle.seek(offset, "start")
+    const bytes = new Uint8Array(length)
+    let filled = 0
+    while (filled < length) {
+      const count = Number(yield* handle.read(bytes.subarray(filled)))
+      if (count === 0) break
+      filled += count
+    }
+    return bytes.subarray(0, filled)
+  })
