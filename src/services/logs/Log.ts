@@ -50,12 +50,13 @@ export interface Log {
   /** Events one after the other, however many: memory does not grow with them. */
   readonly events: (query: LogQuery) => Stream.Stream<LogEvent, LogReadError>
   /**
-   * The last events that were written, in the order of writing, then each further one as it comes; never ends. `last` of
-   * the query says how many come first (default 10); order, limit and offset of the query mean nothing here.
+   * The last events that were written, in the order of writing, then each further one as it comes; never ends, but for
+   * `once`, which leaves the further ones out. `last` of the query says how many come first (default 10); order, limit and
+   * offset of the query mean nothing here.
    */
   readonly follow: (
     query: LogQuery,
-    options?: { readonly every?: Duration.DurationInput }
+    options?: { readonly every?: Duration.DurationInput | undefined; readonly once?: boolean | undefined }
   ) => Stream.Stream<LogEvent, LogReadError>
   /** Newest session first. Of the query, all but order, last, limit and offset choose the events that are looked at. */
   readonly sessions: (query: LogQuery) => Effect.Effect<ReadonlyArray<SessionSummary>, LogReadError>

@@ -20,7 +20,7 @@ export const follow = (
   fs: FileSystem.FileSystem,
   file: NdjsonFile,
   query: LogQuery,
-  { every = defaultEvery }: NonNullable<Parameters<Log["follow"]>[1]> = {}
+  { every = defaultEvery, once = false }: NonNullable<Parameters<Log["follow"]>[1]> = {}
 ): Stream.Stream<LogEvent, LogReadError> =>
   Stream.unwrap(
     Effect.gen(function* () {
@@ -65,10 +65,8 @@ export const follow = (
         )
         return Stream.concat(there, Stream.drain(Stream.fromEffect(remember)))
       })
-      return Stream.concat(
-        fetch(fs, file, most === 0 ? [] : places.slice(-most)),
-        Stream.flatten(Stream.repeatEffect(look))
-      )
+      const first = fetch(fs, file, most === 0 ? [] : places.slice(-most))
+      return once ? first : Stream.concat(first, Stream.flatten(Stream.repeatEffect(look)))
     })
   )
 

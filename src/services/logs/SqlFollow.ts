@@ -43,7 +43,7 @@ export const follow = (
   source: SqlSource,
   { fs, path, reopen }: Followed,
   query: LogQuery,
-  { every = defaultEvery }: NonNullable<Parameters<Log["follow"]>[1]> = {}
+  { every = defaultEvery, once = false }: NonNullable<Parameters<Log["follow"]>[1]> = {}
 ): Part =>
   Stream.unwrapScoped(
     Effect.gen(function* () {
@@ -53,6 +53,7 @@ export const follow = (
       )
       let opened = yield* file
       const begun = yield* tailOf(source, query, every, false)
+      if (once) return begun.first
       const tail = yield* ScopedRef.make(() => begun)
       const look = Effect.gen(function* () {
         yield* Effect.sleep(every)
