@@ -72,6 +72,13 @@ export class SessionLog extends Context.Tag("codex/SessionLog")<SessionLog, Sess
     return open(options)
   }
 
+  /** To take part in a session that others begin and end: the same, without the two events. */
+  static attach(
+    options: Options = {}
+  ): Effect.Effect<SessionLog.Service, SessionLogError | ConfigError.ConfigError, Scope.Scope | SqlitePool> {
+    return attach(options)
+  }
+
   /** A session for the layer's scope that also takes what is logged through Effect, and its spans. */
   static layer(options: Options = {}): Layer.Layer<SessionLog, SessionLogError | ConfigError.ConfigError, SqlitePool> {
     return Layer.provideMerge(SessionLog.recorder, Layer.scoped(SessionLog, open(options)))
@@ -137,7 +144,8 @@ export declare namespace SessionLog {
   }
 }
 
-const open = (options: Options) =>
+/** The session without its start and end. */
+const attach = (options: Options) =>
   Effect.gen(function* () {
     const id = yield* idOf(options.id)
     if (!(yield* isEnabled(options.enabled))) return { ...SessionLog.silent, id }
@@ -146,7 +154,6 @@ const open = (options: Options) =>
     const writer = yield* Writer.make(sinks)
     const rules = yield* rulesOf(options.redact)
     const clock = yield* Effect.clock
-    const started = clock.unsafeCurrentTimeMillis()
 
     let last = 0
     /** Never before the event before: the order of time is the order of writing, also when the clock is set back. */
@@ -165,19 +172,13 @@ const open = (options: Options) =>
         return events.length === 0 ? Effect.void : writer.append(events.map(lineOf))
       })
 
-    yield* logAll([{ role: "system", message: sessionStart, metadata: { ...facts(), ...options.metadata } }])
-    yield* Effect.addFinalizer((exit) =>
-      Effect.gen(function* () {
-        const seconds = ((yield* Clock.currentTimeMillis) - started) / 1000
-        yield* logAll([endOf(exit, seconds)]).pipe(
-          Effect.catchAll((error) => Effect.logWarning(`The end of session ${id} is not in its log. ${error.message}`))
-        )
-        const { error, lines } = yield* writer.lost
-        if (error !== undefined && lines > 0)
-          yield* Effect.logWarning(`${lines} events of session ${id} are not in its log. ${error.message}`)
-      })
+    yield* Effect.addFinalizer(() =>
+      Effect.flatMap(writer.lost, ({ error, lines }) =>
+        error === undefined || lines === 0
+          ? Effect.void
+          : Effect.logWarning(`${lines} events of session ${id} are not in its log. ${error.message}`)
+      )
     )
-    yield* Inherited.during(id)
     return SessionLog.of({
       id,
       enabled: true,
@@ -188,6 +189,26 @@ const open = (options: Options) =>
       post: ({ level, message, metadata }) => writer.post(lineOf({ role: "system", level, message, metadata })),
       flush: writer.flush
     })
+  })
+
+const open = (options: Options) =>
+  Effect.gen(function* () {
+    const session = yield* attach(options)
+    if (!session.enabled) return session
+    const started = yield* Clock.currentTimeMillis
+    yield* session.log("system", sessionStart, { ...facts(), ...options.metadata })
+    yield* Effect.addFinalizer((exit) =>
+      Effect.gen(function* () {
+        const seconds = ((yield* Clock.currentTimeMillis) - started) / 1000
+        yield* session.logAll([endOf(exit, seconds)])
+      }).pipe(
+        Effect.catchAll((error) =>
+          Effect.logWarning(`The end of session ${session.id} is not in its log. ${error.message}`)
+        )
+      )
+    )
+    yield* Inherited.during(session.id)
+    return session
   })
 
 /** CODEX_SESSION_LOGGING, else what a config says. */

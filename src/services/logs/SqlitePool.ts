@@ -32,7 +32,10 @@ export const whileBusy = Schedule.exponential("5 millis", 1.5).pipe(
   Schedule.union(Schedule.spaced("250 millis")),
   Schedule.jittered,
   Schedule.upTo("30 seconds"),
-  Schedule.whileInput((fault: SqliteFault) => fault.reason === "Busy")
+  Schedule.whileInput(
+    (error: { readonly _tag: string; readonly reason: string }) =>
+      error._tag === "SqliteFault" && error.reason === "Busy"
+  )
 )
 
 export class SqlitePool extends Context.Tag("codex/SqlitePool")<

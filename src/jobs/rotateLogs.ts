@@ -1,0 +1,90 @@
+/**
+ * The job behind `codex logs rotate`: old events go from the database, and old NDJSON files from their folder, to gzipped NDJSON in
+ * an archive that `codex logs` reads as well.
+ *
+ * Nothing is lost at any moment, and nothing is there twice: an archive is whole and synced under a temporary name before
+ * its events are deleted, in one transaction with a row of the table `session_archives` that names it; then it gets its name.
+ * A rotation that was killed after the transaction is finished by the next one; one that was killed before has changed nothing.
+ * Other processes go on logging meanwhile.
+ */
+import { existsSync, mkdirSync } from "node:fs"
+import { join } from "node:path"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Archive from "../services/logs/Archive.ts"
+import { SessionLogError } from "../services/logs/Sink.ts"
+import * as Sqlite from "../services/logs/Sqlite.ts"
+import * as RotateDatabase from "./rotateLogs/Database.ts"
+import * as RotateFiles from "./rotateLogs/Files.ts"
+
+export interface RotateOptions {
+  /** The database, or the one NDJSON file that CODEX_LOG_DB_PATH may name. */
+  readonly db: string
+  /** Folder of the sessions' NDJSON. */
+  readonly sessions: string
+  readonly archive: string
+  /** Older events go, in seconds. */
+  readonly maxAge: number | undefined
+  /** The oldest events go until the database has at most so many bytes; the same for the folder. */
+  readonly maxBytes: number | undefined
+  /** Only say what would go. */
+  readonly dryRun: boolean
+}
+
+/** What a rotation did, or would do, to a database, a file or a folder. */
+export interface Rotated {
+  readonly of: string
+  /** Events that went from a database. */
+  readonly events?: number
+  /** Files that went from a folder. */
+  readonly files?: number
+  /** The archive of a database or a file. A folder's files keep their names in the archive. */
+  readonly archive?: string | undefined
+  /** Bytes in use. */
+  readonly before: number
+  readonly after: number
+}
+
+/** Rotates what there is of both. */
+export const rotateLogs = (options: RotateOptions) =>
+  Effect.gen(function* () {
+    const now = (yield* Clock.currentTimeMillis) / 1000
+    if (!existsSync(options.db)) {
+      return yield* new SessionLogError({
+        reason: "Unwritable",
+        path: options.db,
+        details: "there is no such file.",
+        remedy: "Name the log by --db, or by CODEX_LOG_DB_PATH."
+      })
+    }
+    if (!options.dryRun) yield* exclusively(options.archive)
+    const alone = options.db.endsWith(".ndjson")
+    const log = alone ? yield* RotateFiles.rotateFile(options, now) : yield* RotateDatabase.rotate(options, now)
+    const folder = yield* RotateFiles.rotateFolder(options, now)
+    const rotated: ReadonlyArray<Rotated> = [log, folder]
+    return rotated
+  }).pipe(Effect.scoped)
+
+/** One rotation at a time: a lock that SQLite holds and that the end of this process frees, whichever way it ends. */
+const exclusively = (archive: string) =>
+  Effect.gen(function* () {
+    yield* Effect.try({
+      try: () => mkdirSync(archive, { recursive: true }),
+      catch: (cause) => Archive.unwritable(archive, cause)
+    })
+    const path = join(archive, ".rotation.lock")
+    const lock = yield* Sqlite.open({ path, busyMillis: 0 })
+    yield* Effect.acquireRelease(lock.rows("BEGIN EXCLUSIVE"), () => Effect.ignore(lock.rows("ROLLBACK")))
+  }).pipe(
+    Effect.catchTag("SqliteFault", (fault) =>
+      fault.reason === "Busy"
+        ? new SessionLogError({
+            reason: "Busy",
+            path: archive,
+            details: "another rotation is at work here.",
+            remedy: "Wait for its end.",
+            cause: fault
+          })
+        : Archive.unwritable(archive, fault)
+    )
+  )

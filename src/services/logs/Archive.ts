@@ -1,0 +1,77 @@
+/**
+ * Gzipped NDJSON that appears under its name whole and on the disk, or not at all; `codex logs` reads it as it is.
+ */
+import { createHash } from "node:crypto"
+import { createReadStream, createWriteStream } from "node:fs"
+import { open, rename } from "node:fs/promises"
+import { dirname } from "node:path"
+import { Readable, Transform } from "node:stream"
+import { pipeline } from "node:stream/promises"
+import { createGzip } from "node:zlib"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import { SessionLogError } from "./Sink.ts"
+
+export const unwritable = (path: string, cause: unknown) =>
+  new SessionLogError({
+    reason:
+      typeof cause === "object" && cause !== null && "code" in cause && cause.code === "ENOSPC" ? "Full" : "Unwritable",
+    path,
+    details: `cannot be written (${cause instanceof Error ? cause.message : String(cause)}).`,
+    remedy: "Choose another folder by --archive, or make room. The log is as it was.",
+    cause
+  })
+
+/** The name of an archive that is not whole yet. */
+export const partial = (path: string): string => `${path}.partial`
+
+/** Writes the texts to `partial(path)`, compressed and synced; returns the SHA-256 of the file, in hexadecimal. */
+export const write = <E, R>(path: string, texts: Stream.Stream<string, E, R>) =>
+  Effect.gen(function* () {
+    const runtime = yield* Effect.runtime<R>()
+    const failure: { cause?: E } = {}
+    const source = texts.pipe(
+      Stream.tapError((cause) =>
+        Effect.sync(() => {
+          failure.cause = cause
+        })
+      )
+    )
+    const sha256 = yield* Effect.tryPromise({
+      try: (signal) => compress(Readable.from(Stream.toAsyncIterableRuntime(source, runtime)), partial(path), signal),
+      catch: (cause) => (failure.cause === undefined ? unwritable(path, cause) : failure.cause)
+    })
+    return sha256
+  })
+
+/** The same for a file that nobody writes any more. */
+export const file = (from: string, path: string) =>
+  Effect.tryPromise({
+    try: (signal) => compress(createReadStream(from), partial(path), signal),
+    catch: (cause) => unwritable(path, cause)
+  })
+
+/** Gives the archive its name. */
+export const finish = (path: string) =>
+  Effect.tryPromise({
+    try: async () => {
+      await rename(partial(path), path)
+      const folder = await open(dirname(path))
+      await folder.sync().finally(() => folder.close())
+    },
+    catch: (cause) => unwritable(path, cause)
+  })
+
+const compress = async (source: Readable, path: string, signal: AbortSignal): Promise<string> => {
+  const hash = createHash("sha256")
+  const hashed = new Transform({
+    transform: (chunk: Buffer, _, done) => {
+      hash.update(chunk)
+      done(null, chunk)
+    }
+  })
+  await pipeline(source, createGzip(), hashed, createWriteStream(path), { signal })
+  const written = await open(path, "r+")
+  await written.sync().finally(() => written.close())
+  return hash.digest("hex")
+}
