@@ -24,6 +24,9 @@ const usageTags: ReadonlySet<string> = new Set([
   "OtherConfig"
 ])
 
+/** Errors of which only some reasons are mended there: by tag, those reasons. */
+const usageReasons: ReadonlyMap<string, ReadonlySet<string>> = new Map([["LogReadError", new Set(["Option"])]])
+
 /** 1 failure, 2 usage and config, 130 interruption. */
 export const exitCode = (cause: Cause.Cause<unknown>): number => {
   const failures = Chunk.toReadonlyArray(Cause.failures(cause))
@@ -44,7 +47,10 @@ export const render = (cause: Cause.Cause<unknown>, { debug }: { readonly debug:
 }
 
 const isUsage = (error: unknown): boolean =>
-  ConfigError.isConfigError(error) || usageTags.has(tagOf(error)) || usageTags.has(tagOf(initCause(error)))
+  ConfigError.isConfigError(error) ||
+  usageTags.has(tagOf(error)) ||
+  usageTags.has(tagOf(initCause(error))) ||
+  usageReasons.get(tagOf(error))?.has(reasonOf(error)) === true
 
 /** Why a plugin did not start: what it said of its config is mended there. */
 const initCause = (error: unknown): unknown =>
@@ -55,6 +61,9 @@ const isOwn = (error: unknown): boolean =>
 
 const tagOf = (error: unknown): string =>
   typeof error === "object" && error !== null && "_tag" in error && typeof error._tag === "string" ? error._tag : ""
+
+const reasonOf = (error: unknown): string =>
+  typeof error === "object" && error !== null && "reason" in error ? String(error.reason) : ""
 
 const describe = (error: unknown): string => {
   if (ConfigError.isConfigError(error)) return String(error)

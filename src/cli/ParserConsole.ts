@@ -3,7 +3,8 @@
  *
  * The parser prints a fault and also fails with it; ErrorText prints failures, so one of the two must be silent. Help gets
  * the command's full path in its usage line (the parser knows the last name only), loses the sentence that stands where an
- * option has no description, and its colours where stdout is no terminal.
+ * option has no description, and its colours where stdout is no terminal. A list of commands tells what each does on a line
+ * of its own: beside the longest usage it would begin far off the screen.
  */
 import { stripVTControlCharacters } from "node:util"
 import * as Console from "effect/Console"
@@ -37,7 +38,11 @@ const isParserConsole = (console: Console.Console): console is ParserConsole => 
 const help = (text: string, { path, colour }: { readonly path: ReadonlyArray<string>; readonly colour: boolean }) => {
   const whole = text
     .replace(/^\$ \S+/gm, `$ ${path.join(" ")}`)
+    .replace(/^( {2}- )(\S.*?) {2,}(\S.*)$/gm, (_, dash, usage, text) => `${dash}${brief(usage)}\n      ${text}`)
     .replace(/^ +(A user-defined piece of text|A true or false value|An integer|A floating point number)\.\n\n/gm, "")
     .trim()
   return colour ? whole : stripVTControlCharacters(whole)
 }
+
+/** A usage as long as a line of the terminal; of a longer one, the command. */
+const brief = (usage: string): string => (usage.length <= 72 ? usage : `${usage.replace(/ [^\w].*$/, "")} [options]`)

@@ -14,6 +14,8 @@ import { version } from "../core/Version.ts"
 import { evaluate } from "./evaluate.ts"
 import { exportCommand } from "./export.ts"
 import { generate } from "./generate.ts"
+import { Invocation } from "./Invocation.ts"
+import { logs } from "./logs.ts"
 import * as ParserConsole from "./ParserConsole.ts"
 import { plugins } from "./plugins.ts"
 import { quickstart } from "./quickstart.ts"
@@ -21,7 +23,7 @@ import { tokenizer } from "./tokenizer.ts"
 import { train } from "./train.ts"
 import { fromValidationError, locate, type Tree } from "./UsageError.ts"
 
-const commands = [quickstart, tokenizer, train, evaluate, generate, exportCommand, plugins] as const
+const commands = [quickstart, tokenizer, train, evaluate, generate, exportCommand, logs, plugins] as const
 
 const codex = Command.make("codex").pipe(
   Command.withDescription("Train, evaluate and run small language models, on this machine."),
@@ -40,13 +42,15 @@ const run = Command.run(codex, {
 
 /** Runs the command that `words`, the arguments after the program's name, ask for. Fails with UsageError for a wrong line. */
 export const main = (words: ReadonlyArray<string>, options: { readonly colour: boolean }) =>
-  Console.consoleWith((console) =>
-    run(["node", "codex", ...words.flatMap(separated)]).pipe(
+  Console.consoleWith((console) => {
+    const { path } = locate(tree, words)
+    return run(["node", "codex", ...words.flatMap(separated)]).pipe(
       Effect.catchIf(ValidationError.isValidationError, (error) => fromValidationError(tree, words, error)),
-      Effect.withConsole(ParserConsole.make(console, { path: locate(tree, words).path, colour: options.colour })),
+      Effect.withConsole(ParserConsole.make(console, { path, colour: options.colour })),
+      Effect.provideService(Invocation, { command: path.join(" "), arguments: words.slice(path.length - 1) }),
       Effect.provide(CliConfig.layer({ showBuiltIns: false }))
     )
-  )
+  })
 
 /** `--data=x` as two words: the parser separates the value of an option itself, but not of one that may be repeated. */
 const separated = (word: string): ReadonlyArray<string> => {

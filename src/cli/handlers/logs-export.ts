@@ -1,0 +1,44 @@
+/**
+ * Writes events to stdout or to a file, however many.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type { Log } from "../../services/LogReader.ts"
+import * as LogOutput from "../LogOutput.ts"
+import { lines } from "../LogText.ts"
+import * as OutputFile from "../OutputFile.ts"
+import * as ProgressLine from "../ProgressLine.ts"
+import * as Logs from "./logs-open.ts"
+import { printerOf, type Options as Shown } from "./logs-show.ts"
+
+export type Options = Shown & { readonly output: Option.Option<string>; readonly force: boolean }
+
+export const run = (options: Options) =>
+  Logs.using(options, (log) =>
+    Option.match(options.output, {
+      onNone: () => LogOutput.print(eventsOf(log, options), printer(options), LogOutput.toStdout),
+      onSome: (path) => toFile(log, path, options)
+    })
+  )
+
+const toFile = (log: Log, path: string, options: Options) =>
+  Effect.gen(function* () {
+    yield* OutputFile.check(path, {
+      force: options.force,
+      // Events that are not in the database yet are in the files beside it.
+      keep: ["", "-wal", "-shm", "-journal"].map((ending) => log.path + ending)
+    })
+    const progress = yield* ProgressLine.make(process.stderr)
+    const file = yield* OutputFile.create(path)
+    const events = yield* LogOutput.print(eventsOf(log, options), printer(options), (text, events) =>
+      Effect.zipRight(file.write(text), progress.update(told(events, path)))
+    )
+    yield* file.finish
+    yield* progress.update(told(events, path))
+  }).pipe(Effect.scoped)
+
+const eventsOf = (log: Log, options: Options) => log.events(Logs.queryOf(options))
+
+const printer = (options: Options) => printerOf(options.format, () => lines({ colour: false }))
+
+const told = (events: number, path: string) => `${events} ${events === 1 ? "event" : "events"} in ${path}`

@@ -1,0 +1,119 @@
+/**
+ * The hook for bash 3.2 and later: a DEBUG trap for when a line starts, PROMPT_COMMAND for when it has run, EXIT for the end.
+ *
+ * The history has the line as it was typed; a trap sees single commands only. Each step leaves `$?` and `$_` as they were.
+ */
+export const bash = `# Records this shell as a session of codex. In ~/.bashrc, after whatever sets PROMPT_COMMAND or traps:
+#   eval "$(codex logs hook bash)"
+if [[ \${__codex_hook-} != "$$" && \${CODEX_SESSION_LOGGING-} != 0 ]]; then
+  __codex_hook=$$
+  export CODEX_SESSION_ID="\${CODEX_SESSION_ID:-shell-$(date -u +%Y%m%dT%H%M%SZ)-$$}"
+
+  # Sets __codex_time: seconds since 1970 with six decimals. Before bash 5, whole seconds.
+  __codex_clock() {
+    if [[ -n \${EPOCHREALTIME-} ]]; then __codex_time=\${EPOCHREALTIME/[!0-9]/.}; else __codex_time=$(date +%s).000000; fi
+  }
+
+  # Sets __codex_duration: seconds since the time that is given.
+  __codex_since() {
+    local micros
+    __codex_clock
+    micros=$((\${__codex_time/./} - \${1/./}))
+    if ((micros < 0)); then micros=0; fi
+    printf -v __codex_duration '%d.%03d' "$((micros / 1000000))" "$((micros / 1000 % 1000))"
+  }
+
+  # __codex_record <message> <options>: in the background of a subshell, so this shell has no job of it.
+  __codex_record() {
+    local message=$1
+    shift
+    if [[ \${CODEX_SESSION_LOGGING-} == 0 ]]; then return 0; fi
+    (
+      if [[ -n $message ]]; then printf '%s' "$message" | command "\${CODEX_BIN:-codex}" logs record "$@" --stdin
+      else command "\${CODEX_BIN:-codex}" logs record "$@" </dev/null; fi >/dev/null 2>&1 &
+    )
+  }
+
+  # Before each command: notes the first one of a line that was entered, and when.
+  __codex_debug() {
+    local status=$?
+    if [[ -n \${__codex_ready-} && $BASH_COMMAND != __codex_* && -z \${COMP_POINT-}\${READLINE_POINT-} ]]; then
+      __codex_ready=
+      __codex_first=$BASH_COMMAND
+      __codex_clock
+      __codex_started=$__codex_time
+    fi
+    # With extdebug a command is skipped where a DEBUG trap fails; a trap that was here before sees the status it would see.
+    if [[ -n \${__codex_chained-} ]]; then return "$status"; fi
+    return 0
+  }
+
+  # __codex_line <status>: records the line that has just run. What the history leaves out (a space before it, HISTIGNORE)
+  # is left out here too; a line that it leaves out as a repetition begins with the same command.
+  __codex_line() {
+    local entry number text=
+    entry=$(HISTTIMEFORMAT='' builtin history 1)
+    if [[ -z \${__codex_seen+set} ]]; then return 0; fi
+    if [[ $entry != "$__codex_seen" ]]; then
+      text="\${entry#"\${entry%%[![:space:]]*}"}"
+      number=\${text%%[!0-9]*}
+      text=\${text:\${#number}+2}
+      __codex_text=$text
+      __codex_again=\${__codex_first-}
+    elif [[ -n \${__codex_first-} && $__codex_first == "\${__codex_again-}" ]]; then
+      text=\${__codex_text-}
+    fi
+    if [[ -n $text ]]; then
+      __codex_clock
+      set -- --metadata "status=$1" --at "\${__codex_started:-$__codex_time}"
+      if [[ -n \${__codex_started-} ]]; then
+        __codex_since "$__codex_started"
+        set -- "$@" --metadata "duration=$__codex_duration"
+      fi
+      __codex_record "$text" --event message --role user "$@"
+    fi
+    __codex_first= __codex_started=
+  }
+
+  # First of what runs before a prompt.
+  __codex_precmd() {
+    local status=$?
+    __codex_ready=
+    __codex_line "$status"
+    return "$status"
+  }
+
+  # Last of what runs before a prompt.
+  __codex_arm() {
+    __codex_seen=$(HISTTIMEFORMAT='' builtin history 1)
+    __codex_ready=1
+  }
+
+  __codex_exit() {
+    local status=$?
+    __codex_ready=
+    __codex_line "$status"
+    __codex_since "$__codex_birth"
+    __codex_record '' --event end --at "$__codex_time" --metadata shell=bash --metadata "status=$status" \\
+      --metadata "duration=$__codex_duration"
+    return "$status"
+  }
+
+  # Traps that are set already follow ours, with the status that they would have seen.
+  eval "__codex_trap=($(trap -p DEBUG))"
+  if [[ -n \${__codex_trap[2]-} ]]; then __codex_chained=1; else __codex_chained=; fi
+  trap -- "__codex_debug \\"\\$_\\"\${__codex_chained:+$'\\n'\${__codex_trap[2]}}" DEBUG
+  eval "__codex_trap=($(trap -p EXIT))"
+  trap -- "__codex_exit\${__codex_trap[2]:+$'\\n'\${__codex_trap[2]}}" EXIT
+  unset -v __codex_trap
+
+  if [[ $(declare -p PROMPT_COMMAND 2>/dev/null) == 'declare -a'* && \${BASH_VERSINFO[0]}.\${BASH_VERSINFO[1]} == @(5.[1-9]*|[6-9].*) ]]; then
+    PROMPT_COMMAND=(__codex_precmd "\${PROMPT_COMMAND[@]}" __codex_arm)
+  else
+    PROMPT_COMMAND="__codex_precmd\${PROMPT_COMMAND:+$'\\n'$PROMPT_COMMAND}"$'\\n'__codex_arm
+  fi
+
+  __codex_clock
+  __codex_birth=$__codex_time
+  __codex_record '' --event start --at "$__codex_birth" --metadata shell=bash
+fi`

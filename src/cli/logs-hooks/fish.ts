@@ -1,0 +1,55 @@
+/**
+ * The hook for fish: the events fish_preexec, fish_postexec and fish_exit.
+ */
+export const fish = `# Records this shell as a session of codex. In ~/.config/fish/config.fish:
+#   codex logs hook fish | source
+if test "$__codex_hook" != "$fish_pid"; and test "$CODEX_SESSION_LOGGING" != 0
+    set -g __codex_hook $fish_pid
+    if test -n "$CODEX_SESSION_ID"
+        set -gx CODEX_SESSION_ID $CODEX_SESSION_ID
+    else
+        set -gx CODEX_SESSION_ID shell-(date -u +%Y%m%dT%H%M%SZ)-$fish_pid
+    end
+
+    # Not every date knows fractions of a second.
+    set -g __codex_clock +%s
+    string match -qr '^\\d+\\.\\d+$' -- (date +%s.%N); and set -g __codex_clock +%s.%N
+    set -g __codex_birth (date $__codex_clock)
+
+    # __codex_record <message> <options>: in the background, and no job of this shell.
+    function __codex_record
+        test "$CODEX_SESSION_LOGGING" = 0; and return 0
+        set -l codex codex
+        test -n "$CODEX_BIN"; and set codex $CODEX_BIN
+        # Found here, because what is missing would be reported at the prompt.
+        set codex (command -s -- $codex); or return 0
+        if test -n "$argv[1]"
+            printf '%s' $argv[1] | command $codex logs record $argv[2..-1] --stdin >/dev/null 2>&1 &
+        else
+            command $codex logs record $argv[2..-1] </dev/null >/dev/null 2>&1 &
+        end
+        disown 2>/dev/null
+        return 0
+    end
+
+    function __codex_preexec --on-event fish_preexec
+        set -g __codex_started (date $__codex_clock)
+    end
+
+    # Nothing is recorded of a line that the history leaves out.
+    function __codex_postexec --on-event fish_postexec
+        set -l code $status
+        set -l duration (math --scale=3 "$CMD_DURATION / 1000")
+        test -n "$argv[1]"; and test -n "$__codex_started"; and not string match -q ' *' -- $argv[1]; and test -z "$fish_private_mode"; or return 0
+        __codex_record $argv[1] --event message --role user --at $__codex_started --metadata status=$code --metadata duration=$duration
+    end
+
+    function __codex_exit --on-event fish_exit
+        set -l code $status
+        set -l now (date $__codex_clock)
+        set -l duration (math --scale=3 "$now - $__codex_birth")
+        __codex_record '' --event end --at $now --metadata shell=fish --metadata status=$code --metadata duration=$duration
+    end
+
+    __codex_record '' --event start --at $__codex_birth --metadata shell=fish
+end`

@@ -1,0 +1,78 @@
+/**
+ * The hook for PowerShell 7 and Windows PowerShell 5.1: the prompt looks at what the history has got, and the engine tells of
+ * its end.
+ */
+export const powershell = `# Records this shell as a session of codex. In $PROFILE, after whatever sets the prompt:
+#   codex logs hook powershell | Out-String | Invoke-Expression
+if ($global:__CodexHook -ne $PID -and $env:CODEX_SESSION_LOGGING -ne '0') {
+  $global:__CodexHook = $PID
+  if (-not $env:CODEX_SESSION_ID) {
+    $env:CODEX_SESSION_ID = 'shell-{0}-{1}' -f [DateTime]::UtcNow.ToString('yyyyMMddTHHmmssZ', [cultureinfo]::InvariantCulture), $PID
+  }
+
+  function global:__CodexSeconds([double]$Seconds) {
+    $Seconds.ToString('0.000', [cultureinfo]::InvariantCulture)
+  }
+
+  function global:__CodexUnix([DateTime]$Time) {
+    __CodexSeconds ($Time.ToUniversalTime() - [DateTime]::new(1970, 1, 1, 0, 0, 0, [DateTimeKind]::Utc)).TotalSeconds
+  }
+
+  # The options hold no spaces, and the message goes to stdin, so nothing needs quotes.
+  function global:__CodexRecord([string]$Message, [string[]]$Options) {
+    if ($env:CODEX_SESSION_LOGGING -eq '0') { return }
+    try {
+      $name = if ($env:CODEX_BIN) { $env:CODEX_BIN } else { 'codex' }
+      $command = Get-Command -Name $name -CommandType Application -ErrorAction Stop | Select-Object -First 1
+      $start = [System.Diagnostics.ProcessStartInfo]::new()
+      $start.FileName = $command.Source
+      $start.Arguments = (@('logs', 'record') + $Options + @('--stdin')) -join ' '
+      $start.WorkingDirectory = (Get-Location -PSProvider FileSystem).ProviderPath
+      $start.UseShellExecute = $false
+      $start.CreateNoWindow = $true
+      $start.RedirectStandardInput = $true
+      $start.RedirectStandardOutput = $true
+      $start.RedirectStandardError = $true
+      $process = [System.Diagnostics.Process]::Start($start)
+      $bytes = [System.Text.UTF8Encoding]::new($false).GetBytes($Message)
+      $process.StandardInput.BaseStream.Write($bytes, 0, $bytes.Length)
+      $process.StandardInput.BaseStream.Close()
+      $process.Dispose()
+    } catch {
+      # A shell works on where codex is not there.
+    }
+  }
+
+  $global:__CodexBirth = [DateTime]::UtcNow
+  $global:__CodexSeen = (Get-History -Count 1).Id
+  $global:__CodexPrompt = $function:prompt
+
+  function global:prompt {
+    $ok = $?
+    $code = $global:LASTEXITCODE
+    $entry = Get-History -Count 1
+    if ($entry -and $entry.Id -ne $global:__CodexSeen) {
+      $global:__CodexSeen = $entry.Id
+      $status = if ($ok) { 0 } elseif ($code) { $code } else { 1 }
+      $duration = __CodexSeconds ($entry.EndExecutionTime - $entry.StartExecutionTime).TotalSeconds
+      __CodexRecord $entry.CommandLine @(
+        '--event', 'message', '--role', 'user', '--at', (__CodexUnix $entry.StartExecutionTime),
+        '--metadata', "status=$status", '--metadata', "duration=$duration"
+      )
+    }
+    $global:LASTEXITCODE = $code
+    # The prompt that was here before sees the status that it would have seen.
+    if (-not $ok) { Write-Error '' -ErrorAction Ignore }
+    & $global:__CodexPrompt
+  }
+
+  $null = Register-EngineEvent -SourceIdentifier PowerShell.Exiting -SupportEvent -Action {
+    $duration = __CodexSeconds ([DateTime]::UtcNow - $global:__CodexBirth).TotalSeconds
+    __CodexRecord '' @(
+      '--event', 'end', '--at', (__CodexUnix ([DateTime]::UtcNow)), '--metadata', 'shell=powershell',
+      '--metadata', "duration=$duration"
+    )
+  }
+
+  __CodexRecord '' @('--event', 'start', '--at', (__CodexUnix $global:__CodexBirth), '--metadata', 'shell=powershell')
+}`
