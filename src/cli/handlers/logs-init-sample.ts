@@ -1,0 +1,38 @@
+/**
+ * Makes a sample log.
+ */
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { sampleLog } from "../../jobs/sampleLog.ts"
+import * as LogPath from "../../services/logs/LogPath.ts"
+import { SqlitePool } from "../../services/logs/SqlitePool.ts"
+import { next, quoted } from "../Report.ts"
+
+export interface Options {
+  readonly db: Option.Option<string>
+  readonly reset: boolean
+  readonly seed: boolean
+}
+
+export const run = (options: Options) =>
+  Effect.gen(function* () {
+    const db = yield* Option.match(options.db, { onSome: Effect.succeed, onNone: () => LogPath.written })
+    const { added, others, present, removed } = yield* sampleLog({ db, reset: options.reset, seed: options.seed })
+    const counts = [
+      `${present} sample events`,
+      ...(added > 0 ? [`${added} new`] : []),
+      ...(removed > 0 ? [`${removed} removed`] : []),
+      ...(others > 0 ? [`${others} events of other sessions kept`] : [])
+    ]
+    yield* Console.log(`${db}: table session_events, ${counts.join(", ")}.\n`)
+    const from = Option.isSome(options.db) ? ` --db ${quoted(db)}` : ""
+    yield* Console.log(
+      present === 0
+        ? next([`codex logs init-sample${from} --seed`])
+        : next([
+            `codex logs view${from} --session-id sample-chat`,
+            `codex logs query${from} --level warn,error --since 1w`
+          ])
+    )
+  }).pipe(Effect.provide(SqlitePool.layer))

@@ -1,0 +1,62 @@
+/**
+ * Rotates the session logs and says what went where.
+ */
+import { dirname, join } from "node:path"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { type Rotated, rotateLogs } from "../../jobs/rotateLogs.ts"
+import * as LogPath from "../../services/logs/LogPath.ts"
+import { SqlitePool } from "../../services/logs/SqlitePool.ts"
+import { bytes } from "../Format.ts"
+import { table } from "../Table.ts"
+
+export interface Options {
+  readonly db: Option.Option<string>
+  readonly sessions: Option.Option<string>
+  readonly archive: Option.Option<string>
+  readonly maxAge: Option.Option<number>
+  readonly maxSize: Option.Option<number>
+  readonly dryRun: boolean
+  readonly json: boolean
+}
+
+const defaultAge = 30 * 24 * 3600
+
+export const run = (options: Options) =>
+  Effect.gen(function* () {
+    const db = yield* Option.match(options.db, { onSome: Effect.succeed, onNone: () => LogPath.written })
+    const rotated = yield* rotateLogs({
+      db,
+      sessions: yield* Option.match(options.sessions, { onSome: Effect.succeed, onNone: () => LogPath.sessions }),
+      archive: Option.getOrElse(options.archive, () => join(dirname(db), "archive")),
+      maxAge: Option.match(options.maxAge, {
+        onSome: (age) => age,
+        onNone: () => (Option.isSome(options.maxSize) ? undefined : defaultAge)
+      }),
+      maxBytes: Option.getOrUndefined(options.maxSize),
+      dryRun: options.dryRun
+    })
+    yield* Console.log(options.json ? JSON.stringify(rotated) : describe(rotated))
+    if (options.dryRun) yield* Effect.logInfo("Nothing was changed: this was a dry run.")
+  }).pipe(Effect.provide(SqlitePool.layer))
+
+const describe = (rotated: ReadonlyArray<Rotated>): string =>
+  table(
+    [
+      { title: "log" },
+      { title: "went", align: "right" },
+      { title: "before", align: "right" },
+      { title: "after", align: "right" },
+      { title: "archive" }
+    ],
+    rotated.map(({ after, archive, before, events, files, of }) => [
+      of,
+      events === undefined ? counted(files ?? 0, "file") : counted(events, "event"),
+      bytes(before),
+      bytes(after),
+      archive ?? ""
+    ])
+  )
+
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? "" : "s"}`

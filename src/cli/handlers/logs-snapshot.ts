@@ -1,0 +1,31 @@
+/**
+ * Copies a log to a file of its own.
+ */
+import * as Clock from "effect/Clock"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { snapshotLog } from "../../jobs/snapshotLog.ts"
+import * as LogFile from "../../services/logs/LogFile.ts"
+import * as LogPath from "../../services/logs/LogPath.ts"
+import { bytes } from "../Format.ts"
+import { usage } from "../TokenizerOptions.ts"
+
+export interface Options {
+  readonly db: Option.Option<string>
+  readonly out: Option.Option<string>
+  readonly force: boolean
+}
+
+export const run = (options: Options) =>
+  Effect.gen(function* () {
+    const named = yield* Option.match(options.db, { onSome: Effect.succeed, onNone: () => LogPath.read })
+    const { kind, path } = yield* LogFile.find(named)
+    if (kind !== "sqlite") {
+      return yield* usage(`${path} is NDJSON: copy the file, or use \`codex logs export --db ${path}\`.`)
+    }
+    const time = new Date(yield* Clock.currentTimeMillis).toISOString().slice(0, 19).replace(/[-:]/g, "")
+    const out = Option.getOrElse(options.out, () => `${path.replace(/\.(db|sqlite)$/i, "")}-${time}Z.db`)
+    const { after, before } = yield* snapshotLog({ db: path, out, force: options.force })
+    yield* Console.log(`${out}: ${bytes(after)} (the log has ${bytes(before)})`)
+  })

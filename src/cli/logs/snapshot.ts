@@ -1,0 +1,28 @@
+/**
+ * codex logs snapshot [--db file] [--out file] [--force]
+ *
+ *     $ codex logs snapshot --out log.db
+ *     log.db: 1.2 MB (the log has 1.9 MB)
+ */
+import * as Command from "@effect/cli/Command"
+import * as Options from "@effect/cli/Options"
+import { lazyUnrecorded } from "../Lazy.ts"
+import { source } from "../LogOptions.ts"
+
+const out = Options.text("out").pipe(
+  Options.withDescription("The copy. Default: <log>-<UTC time>.db beside the log"),
+  Options.withPseudoName("file"),
+  Options.optional
+)
+const force = Options.boolean("force").pipe(Options.withDescription("Replace the file that is there."))
+
+export const snapshot = Command.make(
+  "snapshot",
+  { db: source.db, out, force },
+  lazyUnrecorded(() => import("../handlers/logs-snapshot.ts"))
+).pipe(
+  Command.withDescription(
+    "Copy a SQLite log, as it is now, to one compact file that nobody writes any more; it opens with immutable=1. " +
+      "Example: codex logs snapshot --out monday.db"
+  )
+)
