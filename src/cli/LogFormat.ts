@@ -54,4 +54,4 @@ export const csv = (): Printer => ({
 })
 
 export const csvLine = (fields: ReadonlyArray<string | number | null | undefined>): string =>
-  stringify([[...fields]], { record_delimiter: "windows", quoted_match: /^$/ })
+  stringify([[...fields]], { record_delimiter: "windows", quote_record_delimiter: true, quoted_match: /^$/ })
