@@ -1,0 +1,120 @@
+/**
+ * The grammar of the commands that read logs, in this process. Oracle: the words that were typed, and messages written by hand.
+ */
+import * as Command from "@effect/cli/Command"
+import * as HelpDoc from "@effect/cli/HelpDoc"
+import * as ValidationError from "@effect/cli/ValidationError"
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import { describe, expect, it } from "@effect/vitest"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as TestClock from "effect/TestClock"
+import { queryOf } from "../../src/cli/handlers/logs-open.ts"
+import * as LogOptions from "../../src/cli/LogOptions.ts"
+
+const options = {
+  ...LogOptions.source,
+  ...LogOptions.filter,
+  ...LogOptions.page,
+  format: LogOptions.format("text", "lines.")
+}
+
+const silent = Console.consoleWith((console) =>
+  Effect.succeed({ ...console, log: () => Effect.void, error: () => Effect.void })
+)
+
+/** What a command gets of the words, at 2026-11-24T13:08:34Z. */
+const parsed = (...words: ReadonlyArray<string>) =>
+  Effect.gen(function* () {
+    yield* TestClock.setTime(1795525714000)
+    const got: Array<Command.Command.ParseConfig<typeof options>> = []
+    const command = Command.make("test", options, (given) => Effect.sync(() => void got.push(given)))
+    yield* Command.run(command, { name: "test", version: "0" })(["node", "test", ...words]).pipe(
+      Effect.withConsole(yield* silent)
+    )
+    const [value] = got
+    return value ?? (yield* Effect.dieMessage("the command did not run"))
+  }).pipe(Effect.provide(NodeContext.layer))
+
+const refusal = (...words: ReadonlyArray<string>) =>
+  Effect.map(Effect.flip(parsed(...words)), (error) =>
+    ValidationError.isValidationError(error) ? HelpDoc.toAnsiText(error.error).trim() : String(error)
+  )
+
+describe("options of logs", () => {
+  it.effect("ask for everything when nothing is said", () =>
+    Effect.gen(function* () {
+      const given = yield* parsed()
+      expect(given.format).toBe("text")
+      expect(queryOf(given)).toEqual({ roles: [], levels: [] })
+    })
+  )
+
+  it.effect("become a query", () =>
+    Effect.gen(function* () {
+      const words =
+        "--session-id s1 --role user --role tool --level warn,error --level FATAL --since 2026-11-24T13:00 " +
+        "--until 1795525714.5 --last 7 --limit 5 --offset 0 --order desc --format csv"
+      const given = yield* parsed("--contains", "%_ 'x'", ...words.split(" "))
+      expect(queryOf(given)).toEqual({
+        sessionId: "s1",
+        roles: ["user", "tool"],
+        levels: ["warn", "error", "FATAL"],
+        contains: "%_ 'x'",
+        since: 1795525200,
+        until: 1795525714.5,
+        last: 7,
+        limit: 5,
+        offset: 0,
+        order: "desc"
+      })
+      expect(given.format).toBe("csv")
+      expect(Option.map(given.period.since, ({ assumedUtc }) => assumedUtc)).toEqual(Option.some(true))
+      expect(Option.map(given.period.until, ({ assumedUtc }) => assumedUtc)).toEqual(Option.some(false))
+    })
+  )
+
+  it.effect("have second names", () =>
+    Effect.gen(function* () {
+      const query = queryOf(yield* parsed("--after", "2h", "--before", "30 minutes ago", "--tail", "3"))
+      expect(query).toMatchObject({ since: 1795518514, until: 1795523914, last: 3 })
+    })
+  )
+
+  it.effect("name the log, its table and its columns", () =>
+    Effect.gen(function* () {
+      const words = "--db a.db --table t --time-column a --session-column b --role-column c --message-column d"
+      expect(yield* parsed(...words.split(" "), "--level-column", "e", "--metadata-column", "f")).toMatchObject({
+        db: Option.some("a.db"),
+        table: Option.some("t"),
+        timeColumn: Option.some("a"),
+        sessionColumn: Option.some("b"),
+        roleColumn: Option.some("c"),
+        messageColumn: Option.some("d"),
+        levelColumn: Option.some("e"),
+        metadataColumn: Option.some("f")
+      })
+    })
+  )
+
+  it.effect("refuse what is no number, no time, no order", () =>
+    Effect.gen(function* () {
+      for (const name of ["last", "limit", "offset"])
+        for (const value of ["-1", "1.5", "x", "", "1e3", "9007199254740993"])
+          expect(yield* refusal(`--${name}`, value)).toBe(`Option "--${name}" must be a whole number from 0 on.`)
+      expect(yield* refusal("--since", "soon")).toMatch(
+        /^Option "--since": "soon" is no time\. A time is one of: 2026-11-24T13:00:00Z, .*, or seconds since 1970\.$/
+      )
+      expect(yield* refusal("--before", "2026-02-30")).toMatch(
+        /^Option "--until": "2026-02-30" is no time\. There is no such day in the calendar\. /
+      )
+      expect(yield* refusal("--since", "1h", "--until", "yesterday")).toBe(
+        "--since 1h is after --until yesterday: no event can lie between them."
+      )
+      expect(queryOf(yield* parsed("--since", "5", "--until", "5"))).toMatchObject({ since: 5, until: 5 })
+      expect(yield* refusal("--order", "up")).toContain("asc")
+      expect(yield* refusal("--format", "xml")).toContain("ndjson")
+    })
+  )
+})
