@@ -24,6 +24,13 @@ export class OutputFileError extends Schema.TaggedError<OutputFileError>()("Outp
   }
 }
 
+export interface Options {
+  /** Whether a file that is there already is replaced. */
+  readonly force: boolean
+  /** Files that never are. */
+  readonly keep: ReadonlyArray<string>
+}
+
 export interface OutputFile {
   /** Ends when the text is taken; a full disk or a slow one is felt here. */
   readonly write: (text: string) => Effect.Effect<void, OutputFileError>
@@ -31,34 +38,10 @@ export interface OutputFile {
   readonly finish: Effect.Effect<void, OutputFileError>
 }
 
-/** Refuses to replace one of the files to `keep`, or what is no file, and another file unless `force` allows it. */
-export const check = (
-  path: string,
-  { force, keep }: { readonly force: boolean; readonly keep: ReadonlyArray<string> }
-): Effect.Effect<void, OutputFileError> =>
+/** Never replaces what is no regular file. */
+export const create = (path: string, options: Options): Effect.Effect<OutputFile, OutputFileError, Scope.Scope> =>
   Effect.gen(function* () {
-    const found = yield* look(path)
-    if (found === undefined) return
-    const refuse = (details: string, remedy: string) => new OutputFileError({ path, details, remedy })
-    if (found.isDirectory()) return yield* refuse("is a folder.", "Name a file in it.")
-    if (!found.isFile()) return yield* refuse("is no regular file.", "Leave --output out, and redirect stdout to it.")
-    const kept = yield* Effect.forEach(keep, look)
-    if (kept.some((other) => other?.ino === found.ino && other.dev === found.dev))
-      return yield* refuse("is the log itself.", "Choose another --output.")
-    if (!force) return yield* refuse("is there already.", "Choose another --output, or replace it with --force.")
-  })
-
-/** What the path leads to, links followed; undefined where that is nothing. */
-const look = (path: string): Effect.Effect<Stats | undefined, OutputFileError> =>
-  Effect.tryPromise({ try: () => stat(path), catch: failed(path) }).pipe(
-    Effect.catchIf(
-      (error) => codeOf(error.cause) === "ENOENT",
-      () => Effect.succeed(undefined)
-    )
-  )
-
-export const create = (path: string): Effect.Effect<OutputFile, OutputFileError, Scope.Scope> =>
-  Effect.gen(function* () {
+    yield* check(path, options)
     // A link goes on leading to its file, which is the one that is replaced.
     const target = yield* Effect.promise(() => realpath(path).catch(() => path))
     const temporary = join(dirname(target), `.${basename(target)}.${randomBytes(4).toString("hex")}.tmp`)
@@ -93,6 +76,28 @@ export const create = (path: string): Effect.Effect<OutputFile, OutputFileError,
       })
     }
   })
+
+const check = (path: string, { force, keep }: Options): Effect.Effect<void, OutputFileError> =>
+  Effect.gen(function* () {
+    const found = yield* look(path)
+    if (found === undefined) return
+    const refuse = (details: string, remedy: string) => new OutputFileError({ path, details, remedy })
+    if (found.isDirectory()) return yield* refuse("is a folder.", "Name a file in it.")
+    if (!found.isFile()) return yield* refuse("is no regular file.", "Leave --output out, and redirect stdout to it.")
+    const kept = yield* Effect.forEach(keep, look)
+    if (kept.some((other) => other?.ino === found.ino && other.dev === found.dev))
+      return yield* refuse("is the log itself.", "Choose another --output.")
+    if (!force) return yield* refuse("is there already.", "Choose another --output, or replace it with --force.")
+  })
+
+/** What the path leads to, links followed; undefined where that is nothing. */
+const look = (path: string): Effect.Effect<Stats | undefined, OutputFileError> =>
+  Effect.tryPromise({ try: () => stat(path), catch: failed(path) }).pipe(
+    Effect.catchIf(
+      (error) => codeOf(error.cause) === "ENOENT",
+      () => Effect.succeed(undefined)
+    )
+  )
 
 /** The stream to write to, the file that it ends in, and a promise of that file's end, on the disk. */
 const open = async (temporary: string, target: string) => {

@@ -23,13 +23,12 @@ export const run = (options: Options) =>
 
 const toFile = (log: Log, path: string, options: Options) =>
   Effect.gen(function* () {
-    yield* OutputFile.check(path, {
+    const file = yield* OutputFile.create(path, {
       force: options.force,
       // Events that are not in the database yet are in the files beside it.
       keep: ["", "-wal", "-shm", "-journal"].map((ending) => log.path + ending)
     })
     const progress = yield* ProgressLine.make(process.stderr)
-    const file = yield* OutputFile.create(path)
     const events = yield* LogOutput.print(eventsOf(log, options), printer(options), (text, events) =>
       Effect.zipRight(file.write(text), progress.update(told(events, path)))
     )
