@@ -6,6 +6,7 @@ import { nearest } from "../../core/ConfigIssue.ts"
 import { type Columns, LogReadError, type Options } from "./Log.ts"
 import { assign, names, type Part, parts } from "./LogNames.ts"
 import type * as Sqlite from "./Sqlite.ts"
+import type { Ask } from "./SqlSource.ts"
 
 export interface TableShape {
   readonly table: string
@@ -31,10 +32,7 @@ export const show = ({ table, columns }: TableShape): string =>
   `${table}(${parts.flatMap((part) => columns[part] ?? []).join(", ")})`
 
 /** Finds the table and its columns; what was given wins. */
-export const find = <E>(
-  { path, table, columns = {} }: Options,
-  ask: (sql: string, values?: ReadonlyArray<Sqlite.Value>) => Effect.Effect<ReadonlyArray<Sqlite.Row>, E>
-): Effect.Effect<TableShape, E | LogReadError> =>
+export const find = ({ path, table, columns = {} }: Options, ask: Ask): Effect.Effect<TableShape, LogReadError> =>
   Effect.gen(function* () {
     yield* checkNames(path, { table, ...columns })
     const tables = yield* list(ask)
@@ -80,26 +78,31 @@ export const checkNames = (
     { discard: true }
   )
 
-const list = <E>(
-  ask: (sql: string, values?: ReadonlyArray<Sqlite.Value>) => Effect.Effect<ReadonlyArray<Sqlite.Row>, E>
-) =>
+const list = (ask: Ask) =>
   Effect.gen(function* () {
     const rows = yield* ask(
-      "SELECT name, type, wr FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'view', 'virtual') AND substr(name, 1, 7) <> 'sqlite_' ORDER BY name"
+      "SELECT name, type FROM sqlite_schema WHERE type IN ('table', 'view') AND substr(name, 1, 7) <> 'sqlite_' ORDER BY name"
     )
-    return yield* Effect.forEach(rows, ({ name, type, wr }) =>
-      // A view of what is no more has no columns.
-      ask("SELECT name, type FROM pragma_table_xinfo(?) WHERE hidden <> 1 ORDER BY cid", [name ?? null]).pipe(
-        Effect.map((columns) => tableOf(String(name), String(type), wr === 0, columns))
-      )
-    )
+    return yield* Effect.forEach(rows, ({ name, type }) => describe(ask, String(name), String(type)))
   })
+
+/** A view of what is no more cannot be described: it has no columns. */
+const describe = (ask: Ask, name: string, kind: string): Effect.Effect<Table, LogReadError> =>
+  Effect.gen(function* () {
+    const columns = yield* ask("SELECT name, type FROM pragma_table_xinfo(?) WHERE hidden <> 1 ORDER BY cid", [name])
+    if (kind === "view") return tableOf(name, kind, false, columns)
+    const [found] = yield* ask("SELECT wr, type FROM pragma_table_list WHERE schema = 'main' AND name = ?", [name])
+    return tableOf(name, kind, found?.wr === 0 && found.type === "table", columns)
+  }).pipe(Effect.catchIf(isRefusal, () => Effect.succeed(tableOf(name, kind, false, []))))
+
+const isRefusal = ({ reason, cause }: LogReadError): boolean =>
+  reason === "Unreadable" && cause instanceof Error && "reason" in cause && cause.reason === "Statement"
 
 const tableOf = (name: string, kind: string, counted: boolean, rows: ReadonlyArray<Sqlite.Row>): Table => {
   const columns = rows.map((row) => ({ name: String(row.name), type: String(row.type) }))
   const taken = columns.map((column) => column.name.toLowerCase())
   const free = ["rowid", "_rowid_", "oid"].find((one) => !taken.includes(one))
-  return { name, kind, columns, rowid: counted && kind === "table" ? (free ?? null) : null }
+  return { name, kind, columns, rowid: counted ? (free ?? null) : null }
 }
 
 const assigned = (table: Table, given: Columns): Columns =>
