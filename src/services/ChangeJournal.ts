@@ -201,7 +201,10 @@ const describe = (error: unknown, redact: (text: string) => string) => ({
 /** What a typed error says beside its message. */
 const fieldsOf = (error: unknown, redact: (text: string) => string) => {
   if (!(error instanceof Error) || !("_tag" in error)) return {}
-  const fields = Object.entries(error).filter(([key]) => !["_tag", "name", "message", "stack", "cause"].includes(key))
+  const own = ["_tag", "message", "stack", "cause"]
+  const fields = Object.entries(error).filter(
+    ([key, value]) => !own.includes(key) && !(key === "name" && value === error._tag)
+  )
   const texts = fields.map(([key, value]) => [key, typeof value === "string" ? redact(value) : value])
   return fields.length === 0 ? {} : { fields: plainMetadata(Object.fromEntries(texts)) }
 }
