@@ -1,17 +1,22 @@
 /**
- * The hook for bash 3.2 and later: a DEBUG trap for when a line starts, PROMPT_COMMAND for when it has run, EXIT for the end.
+ * The hook for bash 3.2 and later: a DEBUG trap for when a line starts, PROMPT_COMMAND for when it has run, EXIT for the
+ * end.
  *
- * The history has the line as it was typed; a trap sees single commands only. Each step leaves `$?` and `$_` as they were.
+ * The history has the line as it was typed; a trap sees single commands only. Each step leaves `$?` and `$_` as they are.
  */
 export const bash = `# Records this shell as a session of codex. In ~/.bashrc, after whatever sets PROMPT_COMMAND or traps:
 #   eval "$(codex logs hook bash)"
+# Events go to .codex in the folder where the shell began, or to CODEX_LOG_DB_PATH. CODEX_SESSION_LOGGING=0 ends it.
 if [[ \${__codex_hook-} != "$$" && \${CODEX_SESSION_LOGGING-} != 0 ]]; then
   __codex_hook=$$
+  __codex_chained=
+  __codex_folder=$PWD
   export CODEX_SESSION_ID="\${CODEX_SESSION_ID:-shell-$(date -u +%Y%m%dT%H%M%SZ)-$$}"
 
   # Sets __codex_time: seconds since 1970 with six decimals. Before bash 5, whole seconds.
   __codex_clock() {
-    if [[ -n \${EPOCHREALTIME-} ]]; then __codex_time=\${EPOCHREALTIME/[!0-9]/.}; else __codex_time=$(date +%s).000000; fi
+    if [[ -n \${EPOCHREALTIME-} ]]; then __codex_time=\${EPOCHREALTIME/[!0-9]/.}
+    else __codex_time=$(date +%s).000000; fi
   }
 
   # Sets __codex_duration: seconds since the time that is given.
@@ -29,9 +34,11 @@ if [[ \${__codex_hook-} != "$$" && \${CODEX_SESSION_LOGGING-} != 0 ]]; then
     shift
     if [[ \${CODEX_SESSION_LOGGING-} == 0 ]]; then return 0; fi
     (
+      trap '' HUP
+      builtin cd -- "$__codex_folder" || exit
       if [[ -n $message ]]; then printf '%s' "$message" | command "\${CODEX_BIN:-codex}" logs record "$@" --stdin
-      else command "\${CODEX_BIN:-codex}" logs record "$@" </dev/null; fi >/dev/null 2>&1 &
-    )
+      else command "\${CODEX_BIN:-codex}" logs record "$@" </dev/null; fi &
+    ) >/dev/null 2>&1
   }
 
   # Before each command: notes the first one of a line that was entered, and when.
@@ -43,13 +50,13 @@ if [[ \${__codex_hook-} != "$$" && \${CODEX_SESSION_LOGGING-} != 0 ]]; then
       __codex_clock
       __codex_started=$__codex_time
     fi
-    # With extdebug a command is skipped where a DEBUG trap fails; a trap that was here before sees the status it would see.
+    # With extdebug a command is skipped where a DEBUG trap fails. A trap that was here before sees the status as it was.
     if [[ -n \${__codex_chained-} ]]; then return "$status"; fi
     return 0
   }
 
-  # __codex_line <status>: records the line that has just run. What the history leaves out (a space before it, HISTIGNORE)
-  # is left out here too; a line that it leaves out as a repetition begins with the same command.
+  # __codex_line <status>: records the line that has just run. What the history leaves out (a space before it,
+  # HISTIGNORE) is left out here too; a line that it leaves out as a repetition begins with the same command.
   __codex_line() {
     local entry number text=
     entry=$(HISTTIMEFORMAT='' builtin history 1)
@@ -65,7 +72,7 @@ if [[ \${__codex_hook-} != "$$" && \${CODEX_SESSION_LOGGING-} != 0 ]]; then
     fi
     if [[ -n $text ]]; then
       __codex_clock
-      set -- --metadata "status=$1" --at "\${__codex_started:-$__codex_time}"
+      set -- --metadata "status=$1" --metadata "cwd=$PWD" --at "\${__codex_started:-$__codex_time}"
       if [[ -n \${__codex_started-} ]]; then
         __codex_since "$__codex_started"
         set -- "$@" --metadata "duration=$__codex_duration"
@@ -83,7 +90,7 @@ if [[ \${__codex_hook-} != "$$" && \${CODEX_SESSION_LOGGING-} != 0 ]]; then
     return "$status"
   }
 
-  # Last of what runs before a prompt.
+  # Last of what runs before a prompt, after the others.
   __codex_arm() {
     __codex_seen=$(HISTTIMEFORMAT='' builtin history 1)
     __codex_ready=1
@@ -99,18 +106,24 @@ if [[ \${__codex_hook-} != "$$" && \${CODEX_SESSION_LOGGING-} != 0 ]]; then
     return "$status"
   }
 
-  # Traps that are set already follow ours, with the status that they would have seen.
-  eval "__codex_trap=($(trap -p DEBUG))"
-  if [[ -n \${__codex_trap[2]-} ]]; then __codex_chained=1; else __codex_chained=; fi
-  trap -- "__codex_debug \\"\\$_\\"\${__codex_chained:+$'\\n'\${__codex_trap[2]}}" DEBUG
+  # Traps that are set already follow ours, with the status that they would have seen. A DEBUG trap is not seen in a
+  # function, nor in a file that is sourced: ours is set before the first prompt.
   eval "__codex_trap=($(trap -p EXIT))"
   trap -- "__codex_exit\${__codex_trap[2]:+$'\\n'\${__codex_trap[2]}}" EXIT
-  unset -v __codex_trap
+  __codex_newline=$'\\n'
+  __codex_late='
+    __codex_late=
+    eval "__codex_trap=($(trap -p DEBUG))"
+    if [[ -n \${__codex_trap[2]-} ]]; then __codex_chained=1; fi
+    trap -- "__codex_debug \\"\\$_\\"\${__codex_chained:+$__codex_newline\${__codex_trap[2]}}" DEBUG
+  '
 
-  if [[ $(declare -p PROMPT_COMMAND 2>/dev/null) == 'declare -a'* && \${BASH_VERSINFO[0]}.\${BASH_VERSINFO[1]} == @(5.[1-9]*|[6-9].*) ]]; then
-    PROMPT_COMMAND=(__codex_precmd "\${PROMPT_COMMAND[@]}" __codex_arm)
+  # An array since bash 5.1.
+  if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] > 500)) &&
+    [[ $(declare -p PROMPT_COMMAND 2>/dev/null) == 'declare -a'* ]]; then
+    PROMPT_COMMAND=(__codex_precmd "\${PROMPT_COMMAND[@]}" 'eval "$__codex_late"; __codex_arm')
   else
-    PROMPT_COMMAND="__codex_precmd\${PROMPT_COMMAND:+$'\\n'$PROMPT_COMMAND}"$'\\n'__codex_arm
+    PROMPT_COMMAND="__codex_precmd\${PROMPT_COMMAND:+$'\\n'$PROMPT_COMMAND}"$'\\n''eval "$__codex_late"; __codex_arm'
   fi
 
   __codex_clock

@@ -3,8 +3,10 @@
  */
 export const fish = `# Records this shell as a session of codex. In ~/.config/fish/config.fish:
 #   codex logs hook fish | source
+# Events go to .codex in the folder where the shell began, or to CODEX_LOG_DB_PATH. CODEX_SESSION_LOGGING=0 ends it.
 if test "$__codex_hook" != "$fish_pid"; and test "$CODEX_SESSION_LOGGING" != 0
     set -g __codex_hook $fish_pid
+    set -g __codex_folder $PWD
     if test -n "$CODEX_SESSION_ID"
         set -gx CODEX_SESSION_ID $CODEX_SESSION_ID
     else
@@ -16,19 +18,18 @@ if test "$__codex_hook" != "$fish_pid"; and test "$CODEX_SESSION_LOGGING" != 0
     string match -qr '^\\d+\\.\\d+$' -- (date +%s.%N); and set -g __codex_clock +%s.%N
     set -g __codex_birth (date $__codex_clock)
 
-    # __codex_record <message> <options>: in the background, and no job of this shell.
+    # __codex_record <message> <options>: in the background of another shell, so this one has no job of it.
     function __codex_record
         test "$CODEX_SESSION_LOGGING" = 0; and return 0
         set -l codex codex
         test -n "$CODEX_BIN"; and set codex $CODEX_BIN
-        # Found here, because what is missing would be reported at the prompt.
-        set codex (command -s -- $codex); or return 0
         if test -n "$argv[1]"
-            printf '%s' $argv[1] | command $codex logs record $argv[2..-1] --stdin >/dev/null 2>&1 &
+            command sh -c '(trap "" HUP; cd -- "$0" && text=$1 && shift && printf %s "$text" | "$@") >/dev/null 2>&1 &' \\
+                $__codex_folder $argv[1] $codex logs record --stdin $argv[2..-1]
         else
-            command $codex logs record $argv[2..-1] </dev/null >/dev/null 2>&1 &
+            command sh -c '(trap "" HUP; cd -- "$0" && "$@" </dev/null) >/dev/null 2>&1 &' \\
+                $__codex_folder $codex logs record $argv[2..-1]
         end
-        disown 2>/dev/null
         return 0
     end
 
@@ -40,15 +41,18 @@ if test "$__codex_hook" != "$fish_pid"; and test "$CODEX_SESSION_LOGGING" != 0
     function __codex_postexec --on-event fish_postexec
         set -l code $status
         set -l duration (math --scale=3 "$CMD_DURATION / 1000")
-        test -n "$argv[1]"; and test -n "$__codex_started"; and not string match -q ' *' -- $argv[1]; and test -z "$fish_private_mode"; or return 0
-        __codex_record $argv[1] --event message --role user --at $__codex_started --metadata status=$code --metadata duration=$duration
+        test -n "$argv[1]"; and test -n "$__codex_started"; or return 0
+        string match -q ' *' -- $argv[1]; or test -n "$fish_private_mode"; and return 0
+        __codex_record $argv[1] --event message --role user --at $__codex_started --metadata status=$code \\
+            --metadata duration=$duration --metadata cwd=$PWD
     end
 
     function __codex_exit --on-event fish_exit
         set -l code $status
         set -l now (date $__codex_clock)
         set -l duration (math --scale=3 "$now - $__codex_birth")
-        __codex_record '' --event end --at $now --metadata shell=fish --metadata status=$code --metadata duration=$duration
+        __codex_record '' --event end --at $now --metadata shell=fish --metadata status=$code \\
+            --metadata duration=$duration
     end
 
     __codex_record '' --event start --at $__codex_birth --metadata shell=fish

@@ -1,13 +1,16 @@
 /**
- * The hook for PowerShell 7 and Windows PowerShell 5.1: the prompt looks at what the history has got, and the engine tells of
- * its end.
+ * The hook for PowerShell 7 and Windows PowerShell 5.1: the prompt looks at what the history has got, and the engine
+ * tells of its end.
  */
 export const powershell = `# Records this shell as a session of codex. In $PROFILE, after whatever sets the prompt:
 #   codex logs hook powershell | Out-String | Invoke-Expression
+# Events go to .codex in the folder where the shell began, or to CODEX_LOG_DB_PATH. CODEX_SESSION_LOGGING=0 ends it.
 if ($global:__CodexHook -ne $PID -and $env:CODEX_SESSION_LOGGING -ne '0') {
   $global:__CodexHook = $PID
+  $global:__CodexFolder = (Get-Location -PSProvider FileSystem).ProviderPath
   if (-not $env:CODEX_SESSION_ID) {
-    $env:CODEX_SESSION_ID = 'shell-{0}-{1}' -f [DateTime]::UtcNow.ToString('yyyyMMddTHHmmssZ', [cultureinfo]::InvariantCulture), $PID
+    $now = [DateTime]::UtcNow.ToString('yyyyMMddTHHmmssZ', [cultureinfo]::InvariantCulture)
+    $env:CODEX_SESSION_ID = "shell-$now-$PID"
   }
 
   function global:__CodexSeconds([double]$Seconds) {
@@ -26,15 +29,15 @@ if ($global:__CodexHook -ne $PID -and $env:CODEX_SESSION_LOGGING -ne '0') {
       $command = Get-Command -Name $name -CommandType Application -ErrorAction Stop | Select-Object -First 1
       $start = [System.Diagnostics.ProcessStartInfo]::new()
       $start.FileName = $command.Source
-      $start.Arguments = (@('logs', 'record') + $Options + @('--stdin')) -join ' '
-      $start.WorkingDirectory = (Get-Location -PSProvider FileSystem).ProviderPath
+      $start.Arguments = (@('logs', 'record') + $Options + $(if ($Message) { '--stdin' })) -join ' '
+      $start.WorkingDirectory = $global:__CodexFolder
       $start.UseShellExecute = $false
       $start.CreateNoWindow = $true
       $start.RedirectStandardInput = $true
       $start.RedirectStandardOutput = $true
       $start.RedirectStandardError = $true
       $process = [System.Diagnostics.Process]::Start($start)
-      $bytes = [System.Text.UTF8Encoding]::new($false).GetBytes($Message)
+      $bytes = [System.Text.UTF8Encoding]::new($false).GetBytes("$Message")
       $process.StandardInput.BaseStream.Write($bytes, 0, $bytes.Length)
       $process.StandardInput.BaseStream.Close()
       $process.Dispose()

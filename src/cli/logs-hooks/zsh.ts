@@ -3,8 +3,9 @@
  */
 export const zsh = `# Records this shell as a session of codex. In ~/.zshrc:
 #   eval "$(codex logs hook zsh)"
+# Events go to .codex in the folder where the shell began, or to CODEX_LOG_DB_PATH. CODEX_SESSION_LOGGING=0 ends it.
 if [[ "\${__codex_hook-}" != "$$" && "\${CODEX_SESSION_LOGGING-}" != 0 ]]; then
-  typeset -g __codex_hook=$$
+  typeset -g __codex_hook=$$ __codex_folder=$PWD
   export CODEX_SESSION_ID="\${CODEX_SESSION_ID:-shell-$(date -u +%Y%m%dT%H%M%SZ)-$$}"
   zmodload zsh/datetime
   autoload -Uz add-zsh-hook
@@ -26,6 +27,8 @@ if [[ "\${__codex_hook-}" != "$$" && "\${CODEX_SESSION_LOGGING-}" != 0 ]]; then
     shift
     if [[ "\${CODEX_SESSION_LOGGING-}" == 0 ]]; then return 0; fi
     (
+      trap '' HUP
+      builtin cd -q -- "$__codex_folder" || exit
       if [[ -n $message ]]; then print -rn -- "$message" | command "\${CODEX_BIN:-codex}" logs record "$@" --stdin &
       else command "\${CODEX_BIN:-codex}" logs record "$@" </dev/null & fi
     ) >/dev/null 2>&1
@@ -46,7 +49,8 @@ if [[ "\${__codex_hook-}" != "$$" && "\${CODEX_SESSION_LOGGING-}" != 0 ]]; then
     at=$REPLY
     __codex_seconds $((EPOCHREALTIME * 1000 - __codex_started))
     duration=$REPLY
-    __codex_record "$__codex_text" --event message --role user --at $at --metadata status=$1 --metadata duration=$duration
+    __codex_record "$__codex_text" --event message --role user --at $at --metadata status=$1 \\
+      --metadata duration=$duration --metadata "cwd=$PWD"
     __codex_text=
   }
 
