@@ -69,8 +69,12 @@ const faceOf = ({ columns }: TableShape): string => {
 
 const seen = (ask: Ask, shape: TableShape, rowid: string, rest: string, values: Condition["values"] = []) =>
   Effect.map(
-    ask(`SELECT CAST(${rowid} AS TEXT) AS id, ${faceOf(shape)} AS face FROM ${quoted(shape.table)} ${rest}`, values),
-    ([row]): Seen | undefined => (row === undefined ? undefined : { id: String(row.id), face: text(row.face) })
+    ask(
+      `SELECT CAST(${rowid} AS TEXT) AS codex_id, ${faceOf(shape)} AS codex_face FROM ${quoted(shape.table)} ${rest}`,
+      values
+    ),
+    ([row]): Seen | undefined =>
+      row === undefined ? undefined : { id: String(row.codex_id), face: text(row.codex_face) }
   )
 
 const positionOf = (ask: Ask, shape: TableShape, rowid: string): Effect.Effect<Position, LogReadError> =>
@@ -98,7 +102,7 @@ const upTo = ({ rowid }: Rows, { id }: Seen): Condition => ({
 const numbers = (ask: Ask, rows: Rows, { sql, values }: Condition, direction: "ASC" | "DESC", count: number) =>
   Effect.map(
     ask(
-      `SELECT CAST(${rows.rowid} AS TEXT) AS id, ${rows.size} AS size FROM ${rows.table} WHERE ${sql} ORDER BY ${rows.rowid} ${direction} LIMIT ?`,
+      `SELECT CAST(${rows.rowid} AS TEXT) AS codex_id, ${rows.size} AS codex_size FROM ${rows.table} WHERE ${sql} ORDER BY ${rows.rowid} ${direction} LIMIT ?`,
       [...values, count]
     ),
     (found) => found.map(keyOf)

@@ -53,7 +53,7 @@ const walked = (
       ask,
       table: quoted(shape.table),
       columns: time === undefined ? [rowid] : [place, rowid],
-      select: `SELECT CAST(${rowid} AS TEXT) AS id, ${place} AS place, ${rowsOf(shape, rowid).size} AS size`,
+      select: `SELECT CAST(${rowid} AS TEXT) AS codex_id, ${place} AS codex_place, ${rowsOf(shape, rowid).size} AS codex_size`,
       condition: of(shape, query, { bare: time !== undefined })
     }
     if (!(yield* unsorted(ask, statement(walk, [walk.condition], "ASC", 1, 0)))) return undefined
@@ -113,14 +113,14 @@ const plainSeconds = (
     const conditions = sessionId === undefined ? [all([])] : [all([]), session(shape, sessionId)]
     for (const condition of conditions) {
       const end = (direction: string): Condition => ({
-        sql: `SELECT ${time} AS place FROM ${quoted(shape.table)} WHERE ${condition.sql} ORDER BY ${time} ${direction} LIMIT 1`,
+        sql: `SELECT ${time} AS codex_place FROM ${quoted(shape.table)} WHERE ${condition.sql} ORDER BY ${time} ${direction} LIMIT 1`,
         values: condition.values
       })
       const searched = condition.values.length > 0
       if (!(yield* unsorted(ask, end("ASC"), searched))) continue
       // NULL < numbers < texts < BLOBs.
       const ends = yield* Effect.forEach(["ASC", "DESC"], (direction) => ask(end(direction).sql, end(direction).values))
-      const places = ends.flatMap((rows) => rows.map(({ place }) => place))
+      const places = ends.flatMap((rows) => rows.map(({ codex_place }) => codex_place))
       if (places.every((place) => typeof place === "number" && Math.abs(place) <= largestSeconds)) return true
     }
     return false
@@ -148,12 +148,13 @@ const sorted = (
   query: LogQuery
 ) =>
   Effect.gen(function* () {
-    const table = yield* scratch(ask, temporary(), "(n INTEGER PRIMARY KEY, id INTEGER)")
-    const matching = `SELECT ${rows.rowid} AS id, ${from.seconds} AS seconds FROM ${rows.table} WHERE ${from.condition.sql}`
-    const newest = query.last === undefined ? matching : `${matching} ORDER BY seconds DESC, id DESC LIMIT ?`
+    const table = yield* scratch(ask, temporary(), "(codex_place INTEGER PRIMARY KEY, codex_id INTEGER)")
+    const matching = `SELECT ${rows.rowid} AS codex_id, ${from.seconds} AS codex_seconds FROM ${rows.table} WHERE ${from.condition.sql}`
+    const newest =
+      query.last === undefined ? matching : `${matching} ORDER BY codex_seconds DESC, codex_id DESC LIMIT ?`
     const direction = directionOf(query.order)
     yield* ask(
-      `INSERT INTO ${table} (id) SELECT id FROM (${newest}) ORDER BY seconds ${direction}, id ${direction} LIMIT ? OFFSET ?`,
+      `INSERT INTO ${table} (codex_id) SELECT codex_id FROM (${newest}) ORDER BY codex_seconds ${direction}, codex_id ${direction} LIMIT ? OFFSET ?`,
       [
         ...from.condition.values,
         ...(query.last === undefined ? [] : [query.last]),
@@ -164,7 +165,7 @@ const sorted = (
     const keys: Keys = (after, count) =>
       Effect.map(
         ask(
-          `SELECT CAST(sorted.id AS TEXT) AS id, sorted.n AS place, ${rows.size} AS size FROM ${table} AS sorted CROSS JOIN ${rows.table} AS found ON found.${rows.rowid} = sorted.id WHERE sorted.n > ? ORDER BY sorted.n LIMIT ?`,
+          `SELECT CAST(sorted.codex_id AS TEXT) AS codex_id, sorted.codex_place, ${rows.size} AS codex_size FROM ${table} AS sorted CROSS JOIN ${rows.table} AS found ON found.${rows.rowid} = sorted.codex_id WHERE sorted.codex_place > ? ORDER BY sorted.codex_place LIMIT ?`,
           [after?.place ?? 0, Math.min(count, pageRows)]
         ),
         (found) => found.map(keyOf)

@@ -38,10 +38,11 @@ export interface Key {
   readonly place: Sqlite.Value
 }
 
+/** From columns whose names no table has: SQL takes the name of a result before that of a column. */
 export const keyOf = (row: Sqlite.Row): Key => ({
-  id: String(row.id),
-  size: Number(row.size),
-  place: row.place ?? null
+  id: String(row.codex_id),
+  size: Number(row.codex_size),
+  place: row.codex_place ?? null
 })
 
 /** Up to so many further keys, in the order of the query. */
@@ -94,8 +95,8 @@ export const fetch = (
 ): Effect.Effect<ReadonlyArray<LogEvent>, LogReadError> =>
   Effect.map(
     ask(
-      `SELECT wanted.key AS n, ${rows.selected} FROM json_each(?) AS wanted CROSS JOIN ${rows.table} AS found ON found.${rows.rowid} = wanted.value`,
+      `SELECT codex_n, ${rows.selected} FROM (SELECT key AS codex_n, value AS codex_id FROM json_each(?)) CROSS JOIN ${rows.table} AS found ON found.${rows.rowid} = codex_id`,
       [`[${keys.map(({ id }) => id).join(",")}]`]
     ),
-    (found) => [...found].sort((a, b) => Number(a.n) - Number(b.n)).map(event)
+    (found) => [...found].sort((a, b) => Number(a.codex_n) - Number(b.codex_n)).map(event)
   )
