@@ -12,6 +12,7 @@ import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import { queryOf } from "../../src/cli/handlers/logs-open.ts"
 import * as LogOptions from "../../src/cli/LogOptions.ts"
+import { main } from "../../src/cli/main.ts"
 
 const options = {
   ...LogOptions.source,
@@ -116,5 +117,31 @@ describe("options of logs", () => {
       expect(yield* refusal("--order", "up")).toContain("asc")
       expect(yield* refusal("--format", "xml")).toContain("ndjson")
     })
+  )
+})
+
+describe("help", () => {
+  it.effect("has each command on a short line, and what it does below", () =>
+    Effect.gen(function* () {
+      const printed: Array<string> = []
+      const console = yield* Console.consoleWith((console) =>
+        Effect.succeed({
+          ...console,
+          log: (...args: ReadonlyArray<unknown>) => Effect.sync(() => void printed.push(args.join(" ")))
+        })
+      )
+      yield* Effect.withConsole(main(["logs", "--help"], { colour: false }), console)
+      const commands = /COMMANDS\n\n([\s\S]*?)\n\nEverywhere/.exec(printed.join("\n"))?.[1]?.split("\n\n") ?? []
+      const names = commands.map((command) => /^ {2}- (\w[\w-]*)/.exec(command)?.[1])
+      expect(names).toEqual(expect.arrayContaining(["view", "query", "tail", "export", "stats", "sessions", "hook"]))
+      expect(commands[0]).toBe(
+        "  - view [options]\n      Print events for reading: whole messages, with a heading for each session and day. " +
+          "Example: codex logs view --since 2h --level warn,error"
+      )
+      for (const command of commands) {
+        expect(command).toMatch(/^ {2}- .{1,76}\n {6}\S.*Example: \S/)
+        expect(command.split("\n")).toHaveLength(2)
+      }
+    }).pipe(Effect.provide(NodeContext.layer))
   )
 })
