@@ -18,13 +18,18 @@ import { defaultEvery, defaultLast } from "./SqlFollow.ts"
 
 export const follow = (
   fs: FileSystem.FileSystem,
-  file: NdjsonFile,
+  whole: NdjsonFile,
   query: LogQuery,
   { every = defaultEvery, once = false }: NonNullable<Parameters<Log["follow"]>[1]> = {}
 ): Stream.Stream<LogEvent, LogReadError> =>
   Stream.unwrap(
     Effect.gen(function* () {
       const matches = matcher(query)
+      // A line that waits for its end is not skipped.
+      const file: NdjsonFile = {
+        ...whole,
+        note: (record) => (record.ended || record.event !== undefined ? whole.note(record) : undefined)
+      }
       const most = query.last ?? defaultLast
       let { identity, position, mark } = nowhere
       let places: Array<NdjsonPlaces.Place> = []

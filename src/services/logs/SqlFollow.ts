@@ -6,10 +6,11 @@
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
-import type * as Scope from "effect/Scope"
-import * as ScopedRef from "effect/ScopedRef"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { LogQuery } from "../../core/LogQuery.ts"
 import type { LogEvent } from "../../core/SessionEvent.ts"
@@ -40,54 +41,61 @@ export interface Followed {
 }
 
 export const follow = (
-  source: SqlSource,
   { fs, path, reopen }: Followed,
   query: LogQuery,
   { every = defaultEvery, once = false }: NonNullable<Parameters<Log["follow"]>[1]> = {}
 ): Part =>
   Stream.unwrapScoped(
     Effect.gen(function* () {
+      const outer = yield* Effect.scope
       const file = fs.stat(path).pipe(
         Effect.map(({ dev, ino }) => `${dev}:${Option.getOrElse(ino, () => 0)}`),
-        Effect.option
+        Effect.orElseSucceed(() => undefined)
       )
-      let opened = yield* file
-      const begun = yield* tailOf(source, query, every, false)
-      if (once) return begun.first
-      const tail = yield* ScopedRef.make(() => begun)
+      const wait = { while: isLocked, schedule: Schedule.spaced(every) }
+      /** A tail with a scope of its own, so that the connection to a file that is gone can be closed. */
+      const opened = (whole: boolean) =>
+        Effect.gen(function* () {
+          const scope = yield* Scope.fork(outer, ExecutionStrategy.sequential)
+          const identity = yield* file
+          const tail = yield* Effect.retry(reopen, wait).pipe(
+            Effect.flatMap((source) => tailOf(patient(source, every), query, whole)),
+            Scope.extend(scope),
+            Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
+          )
+          return { tail, identity, close: Scope.close(scope, Exit.void) }
+        })
+      let current = yield* opened(false)
       const look = Effect.gen(function* () {
         yield* Effect.sleep(every)
         const now = yield* file
-        if (Option.isSome(now) && Option.getOrUndefined(opened) !== now.value) {
-          const fresh = Effect.flatMap(reopen, (source) => tailOf(source, query, every, true))
-          // What was written to the old file after the last look still comes.
-          const rest = yield* Effect.flatMap(ScopedRef.get(tail), (tail) =>
-            Effect.flatMap(tail.look, Stream.runCollect)
-          )
-          // Its writer may not have made the table yet.
-          if (yield* Effect.isSuccess(ScopedRef.set(tail, fresh))) opened = now
-          return Stream.fromChunk(rest)
-        }
-        return yield* Effect.flatMap(ScopedRef.get(tail), ({ look }) => look)
+        const { identity, tail, close } = current
+        if (now === undefined || now === identity) return yield* tail.look
+        // Its writer may not have made the table yet: then another look is for it.
+        const next = yield* Effect.option(opened(true))
+        if (Option.isNone(next)) return yield* tail.look
+        // What was written to the old file after the last look still comes.
+        const rest = yield* Effect.flatMap(tail.look, Stream.runCollect)
+        yield* close
+        current = next.value
+        return Stream.fromChunk(rest)
       })
-      return Stream.concat(begun.first, Stream.flatten(Stream.repeatEffect(look)))
+      const { first } = current.tail
+      return once ? first : Stream.concat(first, Stream.flatten(Stream.repeatEffect(look)))
     })
   )
 
+const isLocked = ({ reason }: LogReadError): boolean => reason === "Locked"
+
+/** Waits for locks, without end. */
+const patient = (source: SqlSource, every: Duration.DurationInput): SqlSource => ({
+  ...source,
+  ask: (sql, values) => Effect.retry(source.ask(sql, values), { while: isLocked, schedule: Schedule.spaced(every) })
+})
+
 /** `whole`: everything that is there is new. */
-const tailOf = (
-  source: SqlSource,
-  query: LogQuery,
-  every: Duration.DurationInput,
-  whole: boolean
-): Effect.Effect<Tail, LogReadError> => {
-  const last = query.last ?? defaultLast
-  const { ask } = source
-  const patient: SqlSource = {
-    ...source,
-    ask: (sql, values) =>
-      Effect.retry(ask(sql, values), { while: ({ reason }) => reason === "Locked", schedule: Schedule.spaced(every) })
-  }
+const tailOf = (source: SqlSource, query: LogQuery, whole: boolean): Effect.Effect<Tail, LogReadError> => {
   const { rowid } = source.shape
-  return rowid === null ? countedTail(patient, query, last, whole) : numberedTail(patient, rowid, query, last, whole)
+  const last = query.last ?? defaultLast
+  return rowid === null ? countedTail(source, query, last, whole) : numberedTail(source, rowid, query, last, whole)
 }
