@@ -5,8 +5,10 @@ import type { SessionSummary } from "../../core/LogQuery.ts"
 import { Outcome, sessionEnd, sessionStart } from "../../core/SessionEvent.ts"
 
 /** A message of the start or the end of a session, in its first words; the original kit adds `(exc=…)` after a failure. */
+export const endings = `${sessionEnd} (`
+export const failing = `${endings}exc=`
 export const isStart = (message: string): boolean => message === sessionStart
-export const isEnd = (message: string): boolean => message === sessionEnd || message.startsWith(`${sessionEnd} (`)
+export const isEnd = (message: string): boolean => message === sessionEnd || message.startsWith(endings)
 
 export interface Course {
   readonly starts: number
@@ -24,7 +26,7 @@ export const outcomeOf = ({ starts, ends, end }: Course): string | null => {
   const { metadata } = end
   if (typeof metadata === "object" && metadata !== null && "outcome" in metadata && outcomes.includes(metadata.outcome))
     return String(metadata.outcome)
-  return end.message.startsWith(`${sessionEnd} (exc=`) ? "failure" : "success"
+  return end.message.startsWith(failing) ? "failure" : "success"
 }
 
 /** A summary with the place of its last event, for sessions of equal times. */

@@ -5,7 +5,17 @@ import * as Effect from "effect/Effect"
 import type { LogQuery, LogStats, SessionSummary } from "../../core/LogQuery.ts"
 import { sessionEnd, sessionStart } from "../../core/SessionEvent.ts"
 import type { LogReadError } from "./Log.ts"
-import { byCount, byName, type Counts, type Course, gather, newestFirst, outcomeOf } from "./LogSummary.ts"
+import {
+  byCount,
+  byName,
+  type Counts,
+  type Course,
+  endings,
+  failing,
+  gather,
+  newestFirst,
+  outcomeOf
+} from "./LogSummary.ts"
 import { levelIn, metadataOf } from "./LogText.ts"
 import { of, secondsOf, textOf } from "./SqlFilter.ts"
 import { number, type SqlSource, text } from "./SqlSource.ts"
@@ -24,13 +34,13 @@ export const sessions = (
     const session = textOf(shape.columns.session)
     const message = textOf(shape.columns.message)
     const seconds = secondsOf(shape)
-    const isEnd = `${message} = '${sessionEnd}' OR substr(${message}, 1, ${sessionEnd.length + 2}) = '${sessionEnd} ('`
+    const isEnd = `${message} = '${sessionEnd}' OR substr(${message}, 1, ${endings.length}) = '${endings}'`
     const groups = yield* ask(
       `SELECT ${session} AS session, min(${seconds}) AS first, max(${seconds}) AS last, count(*) AS events, sum(coalesce(${message} = '${sessionStart}', 0)) AS starts, sum(coalesce(${isEnd}, 0)) AS ends, max(${shape.rowid ?? "NULL"}) AS place ${from} GROUP BY 1`,
       values
     )
     const ends = yield* ask(
-      `SELECT ${session} AS session, substr(${message}, 1, ${sessionEnd.length + 5}) AS message, substr(${textOf(shape.columns.metadata)}, 1, ${METADATA}) AS metadata ${from} AND (${isEnd}) ORDER BY ${seconds}${shape.rowid === null ? "" : `, ${shape.rowid}`}`,
+      `SELECT ${session} AS session, substr(${message}, 1, ${failing.length}) AS message, substr(${textOf(shape.columns.metadata)}, 1, ${METADATA}) AS metadata ${from} AND (${isEnd}) ORDER BY ${seconds}${shape.rowid === null ? "" : `, ${shape.rowid}`}`,
       values
     )
     const lastEnds = new Map<string | null, Course["end"]>()
