@@ -48,8 +48,11 @@ export const print = <E, R, E2>(
     )
   })
 
-/** A reader that goes away is noticed by Process.ts, which ends the command. */
+/**
+ * A reader that goes away is noticed by Process.ts, which ends the command. Writing to a file or a pipe may be done at once,
+ * without a turn of the event loop, in which a Ctrl-C would be heard.
+ */
 export const toStdout: Write<never> = (text) =>
   Effect.async((resume) => {
-    process.stdout.write(text, () => resume(Effect.void))
+    process.stdout.write(text, () => setImmediate(() => resume(Effect.void)))
   })

@@ -25,7 +25,7 @@ export const lines = (style: Style): Printer => {
     event: (event) => {
       const time = paint("dim", cell(event.time, 24))
       const session = paint("dim", cell(event.session_id, 0))
-      return `${time} ${level(event, paint)} ${cell(event.role, 9)} ${session}  ${visible(event.message)}\n`
+      return `${time} ${level(event, paint)} ${cell(event.role, 9)} ${session}  ${inSlices(event.message, visible)}\n`
     },
     end: () => ""
   }
@@ -49,13 +49,29 @@ export const blocks = (style: Style): Printer => {
       const next = `── ${[event.session_id ?? "no session", ...day].map(visible).join(" ── ")} ──`
       const head = next === heading ? "" : `${heading === undefined ? "" : "\n"}${paint("bold", next)}\n`
       heading = next
-      const message = event.message.split(/\r?\n/).map(visible).join(`\n${indent}`)
+      const message = inSlices(event.message, (text) => text.split(/\r?\n/).map(visible).join(`\n${indent}`))
       const rest = summary(event.metadata)
       const behind = rest === "" ? "" : `  ${paint("dim", rest)}`
       return `${head}${paint("dim", cell(clock, 13))} ${level(event, paint)} ${cell(event.role, 9)} ${message}${behind}\n`
     },
     end: () => ""
   }
+}
+
+/** UTF-16 units that are shown at once: what is made on the way takes many times their memory. */
+const SLICE = 1 << 16
+
+/** Shows a long text piece by piece; none begins inside of a character or of a line's end. */
+const inSlices = (text: string, show: (text: string) => string): string => {
+  if (text.length <= SLICE) return show(text)
+  let [shown, from] = ["", 0]
+  while (from < text.length) {
+    let to = from + SLICE
+    while (/[\ud800-\udbff\r]/.test(text.charAt(to - 1))) to += 1
+    shown += show(text.slice(from, to))
+    from = to
+  }
+  return shown
 }
 
 type Look = Parameters<typeof styleText>[0]

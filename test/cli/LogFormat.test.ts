@@ -145,6 +145,20 @@ describe("blocks", () => {
     )
   })
 
+  it("show long messages as they show short ones", () => {
+    for (const cut of ["\u{1F469}", "\r\n", "\n", "\r\r\r\n", "\ud83d\ud83d\udc69"])
+      for (const before of [65_534, 65_535, 65_536]) {
+        const message = `${"x".repeat(before)}${cut}${"y".repeat(70_000)}`
+        const short = (printer: Printer) =>
+          printer
+            .event(event({ message: `x${cut}y` }))
+            .replace("x", "x".repeat(before))
+            .replace(/y\n/, `${"y".repeat(70_000)}\n`)
+        expect(blocks(plain).event(event({ message })) === short(blocks(plain))).toBe(true)
+        expect(lines(plain).event(event({ message })) === short(lines(plain))).toBe(true)
+      }
+  })
+
   it("cut long metadata to a hint", () => {
     const [line = ""] = blocks(plain)
       .event(event({ metadata: { text: "é".repeat(200) } }))

@@ -170,6 +170,27 @@ describe("a log that cannot be read", () => {
   })
 })
 
+describe("a long answer", () => {
+  it("ends when it is interrupted, or when its reader has gone", async () => {
+    const rows = 400_000
+    database(
+      at("long.db"),
+      `CREATE TABLE session_events(ts REAL, session_id TEXT, role TEXT, message TEXT);
+      INSERT INTO session_events
+        WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ${rows - 1})
+        SELECT i, 's', 'user', 'message number ' || i FROM n`
+    ).close()
+    const [interrupted, left] = [start("logs", "query", "--db", "long.db"), start("logs", "view", "--db", "long.db")]
+    await Promise.all([interrupted.said("number 1\n"), left.said("number 1\n")])
+    interrupted.process.kill("SIGINT")
+    left.process.stdout?.destroy()
+    const first = await interrupted.finished
+    expect([first.code, first.stderr]).toEqual([130, ""])
+    expect(first.stdout).not.toContain(`number ${rows - 1}`)
+    expect(await left.finished).toMatchObject({ code: 0, stderr: "" })
+  })
+})
+
 describe("tail", () => {
   it("prints the last events in the order of writing", async () => {
     const { stdout } = await logs("tail", "--db", ".codex-logs.sqlite", "-n", "4")
