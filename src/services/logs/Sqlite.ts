@@ -66,11 +66,19 @@ export const open = ({
       Effect.catchAllDefect((cause) => new SqliteFault({ reason: reasonOf(cause), path, cause }))
     )
     const fault = (error: SqlError) => new SqliteFault({ reason: reasonOf(error.cause), path, cause: error.cause })
+    // The package keeps prepared statements by their text, and a failure to prepare one as well: after a fault texts differ.
+    let faults = 0
     const database: Database = {
       path,
       client,
       rows: (sql, values = []) =>
-        client.unsafe<Row>(sql, values).pipe(Effect.mapError(fault), Effect.withTracerEnabled(false)),
+        Effect.suspend(() => client.unsafe<Row>(faults === 0 ? sql : `${sql}\n-- ${faults}`, values)).pipe(
+          Effect.mapError((error) => {
+            faults += 1
+            return fault(error)
+          }),
+          Effect.withTracerEnabled(false)
+        ),
       transaction: (effect) =>
         client.withTransaction(effect).pipe(
           Effect.catchIf(

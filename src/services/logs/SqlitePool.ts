@@ -11,16 +11,18 @@ import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as RcMap from "effect/RcMap"
 import * as Schedule from "effect/Schedule"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Migrations from "./Migrations.ts"
 import { SessionLogError } from "./Sink.ts"
 import { type Database, faultOf, open as openSqlite, SqliteFault } from "./Sqlite.ts"
 
-/** How long SQLite sleeps for a lock, and this thread with it; beyond that others have their turn between attempts. */
-const busyMillis = 100
+/** How long SQLite sleeps for a lock, and this thread with it; beyond that fibers have their turn between attempts. */
+const busyMillis = 5
 
 const idle = "5 seconds"
 
@@ -62,10 +64,20 @@ const open = (path: string): Effect.Effect<Database, SessionLogError, Scope.Scop
       try: () => mkdirSync(dirname(path), { recursive: true }),
       catch: (cause) => new SqliteFault({ reason: "Missing", path, cause })
     })
-    const database = yield* openSqlite({ path, busyMillis })
-    yield* prepare(database).pipe(Effect.retry(whileBusy))
-    return database
+    return yield* Effect.retry(connect(path), whileBusy)
   }).pipe(Effect.mapError(explain))
+
+/** A connection that could not be prepared is closed at once: the next attempt has one of its own. */
+const connect = (path: string) =>
+  Effect.scopeWith((outer) =>
+    Effect.flatMap(Scope.fork(outer, ExecutionStrategy.sequential), (scope) =>
+      openSqlite({ path, busyMillis }).pipe(
+        Effect.tap(prepare),
+        Scope.extend(scope),
+        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
+      )
+    )
+  )
 
 const prepare = (database: Database) =>
   Effect.gen(function* () {

@@ -73,7 +73,9 @@ export const make = (sinks: ReadonlyArray<Sink>): Effect.Effect<Writer, never, S
     })
 
     yield* Effect.addFinalizer(() => writeBatch)
-    yield* Effect.forkScoped(Effect.forever(Effect.zipRight(Queue.take(wake), Effect.uninterruptible(writeBatch))))
+    yield* Effect.forkScoped(
+      Queue.take(wake).pipe(Effect.zipRight(turn), Effect.zipRight(Effect.uninterruptible(writeBatch)), Effect.forever)
+    )
 
     const append: Writer["append"] = (lines) =>
       Effect.suspend(() => {
@@ -96,6 +98,12 @@ export const make = (sinks: ReadonlyArray<Sink>): Effect.Effect<Writer, never, S
       lost: Effect.sync(() => lost)
     }
   })
+
+/** One turn of the event loop: fibers that are about to log do so, and share a commit. */
+const turn = Effect.async<void>((resume) => {
+  const immediate = setImmediate(() => resume(Effect.void))
+  return Effect.sync(() => clearImmediate(immediate))
+})
 
 /** Loggers may gather more than a statement should hold. */
 const parts = (lines: ReadonlyArray<string>): ReadonlyArray<ReadonlyArray<string>> => {

@@ -1,0 +1,33 @@
+/**
+ * A process that logs, for tests that kill it or run several at once: `writer <session> <database> <ndjson or -> <events>`.
+ *
+ * It says `ready` when the session is open, and `ack <n>` as soon as event n is acknowledged, by a synchronous write: what was
+ * said was acknowledged before. Several events are on their way at any time.
+ */
+import { writeSync } from "node:fs"
+import * as Effect from "effect/Effect"
+import { SqlitePool } from "../../../src/services/logs/SqlitePool.ts"
+import { SessionLog } from "../../../src/services/SessionLog.ts"
+
+const [id = "", db = "", ndjson = "-", events = "0"] = process.argv.slice(2)
+
+const program = Effect.gen(function* () {
+  const session = yield* SessionLog.open({ id, db, ndjson: ndjson === "-" ? false : ndjson })
+  writeSync(1, "ready\n")
+  yield* Effect.forEach(
+    Array.from({ length: Number(events) }, (_, i) => i + 1),
+    (n) =>
+      Effect.map(session.log("tool", `event ${n} ${"x".repeat((n * 37) % 300)}`, { n }), () => {
+        writeSync(1, `ack ${n}\n`)
+      }),
+    { concurrency: 64, discard: true }
+  )
+}).pipe(Effect.scoped, Effect.provide(SqlitePool.layer))
+
+Effect.runPromise(program).then(
+  () => process.exit(0),
+  (error: unknown) => {
+    process.stderr.write(`${String(error)}\n`)
+    process.exit(1)
+  }
+)
