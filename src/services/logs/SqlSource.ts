@@ -39,12 +39,16 @@ export const asking = (database: Sqlite.Database): Ask => {
 
 /** A fault of SQLite as an error of the reader. */
 export const refused = (fault: Sqlite.SqliteFault): LogReadError => {
-  const [reason, details, remedy] = sayings[fault.reason]
+  const [reason, details, remedy] = sayings[isFolder(fault.cause) ? "Missing" : fault.reason]
   const said = fault.cause instanceof Error ? fault.cause.message : String(fault.cause)
-  return new LogReadError({ reason, path: fault.path, details: details.replace("%", said), remedy, cause: fault })
+  return new LogReadError({ reason, path: fault.path, details: details.replace("%", () => said), remedy, cause: fault })
 }
 
-const copy = "Copy it (with its -wal file, if there is one) to where you may write, and read the copy"
+/** A database in WAL mode without its other files, in a folder where they cannot be made. */
+const isFolder = (cause: unknown): boolean =>
+  typeof cause === "object" && cause !== null && "code" in cause && cause.code === "SQLITE_READONLY_DIRECTORY"
+
+const copy = "Copy it (with its -wal or -journal file, if there is one) to where you may write, and read the copy"
 
 const sayings: Record<Sqlite.SqliteFault["reason"], readonly [LogReadError["reason"], string, string]> = {
   Missing: [
