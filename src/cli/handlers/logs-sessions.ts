@@ -17,7 +17,7 @@ export const run = (options: Options) =>
       const newestFirst = yield* log.sessions(Logs.queryOf({ ...options, ...everything }))
       const sessions = chosen(newestFirst, options)
       yield* toStdout(sessionsText(sessions, options.format), sessions.length)
-      if (options.format === "text" && sessions.length === 0) yield* Effect.logInfo("No sessions match.")
+      if (options.format === "text") yield* Logs.noteEmpty(sessions.length)
     })
   )
 
