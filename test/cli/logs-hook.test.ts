@@ -230,6 +230,23 @@ describe("bash", () => {
     ])
   })
 
+  it("does not end a shell that ends where a command fails", async () => {
+    const { calls, code, stdout } = await typed(
+      interactive,
+      ["PS1=; trap 'seen=$?' DEBUG; set -eT", ". ./hook.bash", "false || true", "f() { echo in f; }", "f", "false"],
+      6
+    )
+    expect([code, stdout]).toEqual([1, "in f\n"])
+    expect(calls.map(({ event, message }) => message || event)).toEqual([
+      "start",
+      "false || true",
+      "f() { echo in f; }",
+      "f",
+      "false",
+      "end"
+    ])
+  })
+
   it("does nothing where logging is turned off", async () => {
     const { calls, stdout } = await typed(
       interactive,

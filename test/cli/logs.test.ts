@@ -143,7 +143,7 @@ describe("query", () => {
     expect(await logs("query", "--db", "torn.ndjson", "--format", "csv")).toMatchObject({
       code: 0,
       stdout: expect.stringMatching(/^ts,time,session_id,.*\r\n1,.*,first,\r\n3,.*,third,\r\n$/s),
-      stderr: "torn.ndjson: 1 line is no event (torn?); skipped.\n"
+      stderr: "torn.ndjson: skipped 1 line that is no event, torn perhaps.\n"
     })
   })
 })

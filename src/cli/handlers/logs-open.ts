@@ -58,7 +58,9 @@ const noteSkipped = (log: LogReader.Log) =>
   Effect.flatMap(log.skipped, (lines) =>
     lines === 0
       ? Effect.void
-      : Effect.logInfo(`${log.path}: ${lines === 1 ? "1 line is" : `${lines} lines are`} no event (torn?); skipped.`)
+      : Effect.logInfo(
+          `${log.path}: skipped ${lines} ${lines === 1 ? "line that is no event" : "lines that are no events"}, torn perhaps.`
+        )
   )
 
 /** An empty result says nothing on stdout, which looks like a fault. */

@@ -50,9 +50,10 @@ if [[ \${__codex_hook-} != "$$" && \${CODEX_SESSION_LOGGING-} != 0 ]]; then
       __codex_clock
       __codex_started=$__codex_time
     fi
-    # With extdebug a command is skipped where a DEBUG trap fails. A trap that was here before sees the status as it was.
-    if [[ -n \${__codex_chained-} ]]; then return "$status"; fi
-    return 0
+    # With extdebug a command is skipped where a DEBUG trap fails. A trap that was here before sees the status as it was,
+    # but for a shell that ends where a command fails (set -e).
+    if [[ -z \${__codex_chained-} || $- == *e* ]]; then return 0; fi
+    return "$status"
   }
 
   # __codex_line <status>: records the line that has just run. What the history leaves out (a space before it,
@@ -87,6 +88,7 @@ if [[ \${__codex_hook-} != "$$" && \${CODEX_SESSION_LOGGING-} != 0 ]]; then
     local status=$?
     __codex_ready=
     __codex_line "$status"
+    if [[ $- == *e* ]]; then return 0; fi
     return "$status"
   }
 
