@@ -45,7 +45,8 @@ export const find = ({ path, table, columns = {} }: Options, ask: Ask): Effect.E
     // A column that was named must be there, so the error is about the table that is most like a log.
     const [best] = fitting.length > 0 ? fitting : tables.filter((one) => assigned(one, {}).message !== undefined)
     const chosen = best === undefined ? undefined : yield* choose(path, best, columns)
-    return fitting.length > 0 && chosen !== undefined ? chosen : yield* noTable(path, tables)
+    if (fitting.length === 0 || best === undefined) return yield* noTable(path, tables)
+    return chosen ?? (yield* noMessage(path, best))
   })
 
 const flags: Record<Part | "table", string> = {
