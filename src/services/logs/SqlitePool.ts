@@ -81,9 +81,6 @@ const connect = (path: string) =>
 
 const prepare = (database: Database) =>
   Effect.gen(function* () {
-    yield* database.rows("PRAGMA journal_mode = WAL")
-    // A commit is on the disk when it is acknowledged, also if the power fails then.
-    yield* database.rows("PRAGMA synchronous = FULL")
     const columns = yield* database.rows("SELECT name FROM pragma_table_info('session_events')")
     const names = columns.map(({ name }) => String(name).toLowerCase())
     if (names.length > 0 && !["ts", "session_id", "role", "message"].every((name) => names.includes(name)))
@@ -92,6 +89,9 @@ const prepare = (database: Database) =>
         path: database.path,
         cause: new Error(`its table session_events has the columns ${names.join(", ")}, not those of a session log`)
       })
+    yield* database.rows("PRAGMA journal_mode = WAL")
+    // A commit is on the disk when it is acknowledged, also if the power fails then.
+    yield* database.rows("PRAGMA synchronous = FULL")
     const { done } = yield* Migrations.run.pipe(
       Effect.provideService(SqlClient.SqlClient, database.client),
       Effect.catchAllDefect(Effect.fail),

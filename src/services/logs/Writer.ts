@@ -6,8 +6,8 @@
  * further callers waiting. `post` is for loggers, which cannot wait: its lines are always taken, and whether they were written
  * shows in `flush` and in `lost`.
  */
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import type { SessionLogError, Sink } from "./Sink.ts"
@@ -30,14 +30,25 @@ interface Batch {
   bytes: number
   /** Of the lines, those that nobody waits for. */
   posted: number
-  readonly written: Deferred.Deferred<void, SessionLogError>
+  /** Who waits. A Deferred would copy its list for each one more. */
+  readonly waiting: Array<(written: Effect.Effect<void, SessionLogError>) => void>
+  written: Exit.Exit<void, SessionLogError> | undefined
 }
+
+const newBatch = (): Batch => ({ lines: [], bytes: 0, posted: 0, waiting: [], written: undefined })
+
+const whenWritten = (batch: Batch): Effect.Effect<void, SessionLogError> =>
+  Effect.suspend(
+    () =>
+      batch.written ??
+      Effect.async<void, SessionLogError>((resume) => {
+        batch.waiting.push(resume)
+      })
+  )
 
 /** Ends with the scope, after what came before is written. */
 export const make = (sinks: ReadonlyArray<Sink>): Effect.Effect<Writer, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const fiberId = yield* Effect.fiberId
-    const newBatch = (): Batch => ({ lines: [], bytes: 0, posted: 0, written: Deferred.unsafeMake(fiberId) })
     let gathering = newBatch()
     let writing: Batch | undefined
     let lost: Effect.Effect.Success<Writer["lost"]> = { lines: 0, error: undefined }
@@ -57,7 +68,7 @@ export const make = (sinks: ReadonlyArray<Sink>): Effect.Effect<Writer, never, S
       const batch = gathering
       writing = batch
       gathering = newBatch()
-      const { lines, posted, written } = batch
+      const { lines, posted } = batch
       return Effect.forEach(
         parts(lines),
         (part) => Effect.forEach(sinks, (sink) => sink.write(part), { discard: true }),
@@ -68,7 +79,13 @@ export const make = (sinks: ReadonlyArray<Sink>): Effect.Effect<Writer, never, S
             lost = { lines: lost.lines + posted, error }
           })
         ),
-        Effect.intoDeferred(written)
+        Effect.exit,
+        Effect.flatMap((written) =>
+          Effect.sync(() => {
+            batch.written = written
+            for (const resume of batch.waiting) resume(written)
+          })
+        )
       )
     })
 
@@ -80,10 +97,9 @@ export const make = (sinks: ReadonlyArray<Sink>): Effect.Effect<Writer, never, S
     const append: Writer["append"] = (lines) =>
       Effect.suspend(() => {
         if (gathering.lines.length >= bounds.lines || gathering.bytes >= bounds.bytes) {
-          const { written } = gathering
-          return Effect.zipRight(Effect.exit(Deferred.await(written)), append(lines))
+          return Effect.zipRight(Effect.exit(whenWritten(gathering)), append(lines))
         }
-        return Deferred.await(add(lines).written)
+        return whenWritten(add(lines))
       })
 
     return {
@@ -93,7 +109,7 @@ export const make = (sinks: ReadonlyArray<Sink>): Effect.Effect<Writer, never, S
       },
       flush: Effect.suspend(() => {
         const last = gathering.lines.length > 0 ? gathering : writing
-        return last === undefined ? Effect.void : Deferred.await(last.written)
+        return last === undefined ? Effect.void : whenWritten(last)
       }),
       lost: Effect.sync(() => lost)
     }

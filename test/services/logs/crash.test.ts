@@ -8,7 +8,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import Database from "better-sqlite3"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { type Finished, node } from "../../cli/children.ts"
+import { node } from "../../cli/children.ts"
 import { bundled } from "./program.ts"
 
 let writer = ""
@@ -22,8 +22,8 @@ afterAll(() => {
   rmSync(directory, { recursive: true, force: true })
 })
 
-const acknowledged = ({ stdout }: Finished): ReadonlyArray<number> =>
-  [...stdout.matchAll(/^ack (\d+)$/gm)].map(([, n]) => Number(n))
+const acknowledged = (path: string): ReadonlyArray<number> =>
+  readFileSync(path, "utf8").split("\n").slice(0, -1).map(Number)
 
 const open = (path: string) => new Database(path, { readonly: true })
 
@@ -65,7 +65,14 @@ describe("a writer that is killed", () => {
       const sessions = [0, 1, 2, 3, 4].map((i) => `k${round}-${i}`)
       const finished = await Promise.all(
         sessions.map(async (session) => {
-          const child = node([writer, session, db, join(directory, `${session}.ndjson`), "1000000"])
+          const child = node([
+            writer,
+            session,
+            db,
+            join(directory, `${session}.ndjson`),
+            "1000000",
+            join(directory, `${session}.acks`)
+          ])
           await child.said("ready")
           await new Promise((resolve) => setTimeout(resolve, Math.random() * 250))
           child.process.kill("SIGKILL")
@@ -77,7 +84,7 @@ describe("a writer that is killed", () => {
         const child = finished[i]
         if (child === undefined) throw new Error("as many as were started")
         expect(child.signal, child.stderr).toBe("SIGKILL")
-        const said = acknowledged(child)
+        const said = acknowledged(join(directory, `${session}.acks`))
         total += said.length
         const rows = new Set(numbersOf(database, session))
         const { numbers, torn } = linesOf(join(directory, `${session}.ndjson`))

@@ -1,15 +1,16 @@
 /**
- * A process that logs, for tests that kill it or run several at once: `writer <session> <database> <ndjson or -> <events>`.
+ * A process that logs, for tests that kill it or run several at once: `writer <session> <database> <ndjson or -> <events> [acks]`.
  *
- * It says `ready` when the session is open, and `ack <n>` as soon as event n is acknowledged, by a synchronous write: what was
- * said was acknowledged before. Several events are on their way at any time.
+ * It says `ready` when the session is open, and appends `<n>` to the file `acks` as soon as event n is acknowledged, by a
+ * synchronous write: what stands there was acknowledged before. Several events are on their way at any time.
  */
-import { writeSync } from "node:fs"
+import { openSync, writeSync } from "node:fs"
 import * as Effect from "effect/Effect"
 import { SqlitePool } from "../../../src/services/logs/SqlitePool.ts"
 import { SessionLog } from "../../../src/services/SessionLog.ts"
 
-const [id = "", db = "", ndjson = "-", events = "0"] = process.argv.slice(2)
+const [id = "", db = "", ndjson = "-", events = "0", acks] = process.argv.slice(2)
+const file = acks === undefined ? undefined : openSync(acks, "a")
 
 const program = Effect.gen(function* () {
   const session = yield* SessionLog.open({ id, db, ndjson: ndjson === "-" ? false : ndjson })
@@ -18,7 +19,7 @@ const program = Effect.gen(function* () {
     Array.from({ length: Number(events) }, (_, i) => i + 1),
     (n) =>
       Effect.map(session.log("tool", `event ${n} ${"x".repeat((n * 37) % 300)}`, { n }), () => {
-        writeSync(1, `ack ${n}\n`)
+        if (file !== undefined) writeSync(file, `${n}\n`)
       }),
     { concurrency: 64, discard: true }
   )
