@@ -39,26 +39,42 @@ export const follow = (
         position = offset + length + (ended ? 1 : 0)
         return event !== undefined && matches(event)
       }
-      const remember = Effect.map(
-        Effect.suspend(() => markAt(fs, file, position)),
-        (bytes) => {
-          mark = bytes
-        }
+      let marked = 0
+      // Where nothing was read the old bytes still count: the file may have been cut off just now.
+      const remember = Effect.suspend(() =>
+        position === marked
+          ? Effect.void
+          : Effect.map(markAt(fs, file, position), (bytes) => {
+              marked = position
+              mark = bytes
+            })
       )
       identity = yield* identityOf(fs, file)
-      yield* Stream.runForEachChunk(records(file), (chunk) =>
-        Effect.sync(() => {
-          for (const record of chunk)
-            if (pass(record)) places.push({ ...record, event: file.gzip ? record.event : undefined })
-          if (places.length > 2 * most) places = most === 0 ? [] : places.slice(-most)
-        })
-      )
+      const size = yield* sizeOf(fs, file)
+      // The last events are near the end: more and more of it is read until there are enough.
+      for (let window = WINDOW; ; window *= 8) {
+        const start = file.gzip ? 0 : Math.max(0, size - window)
+        places = []
+        yield* Stream.runForEachChunk(linesFrom(file, start), (chunk) =>
+          Effect.sync(() => {
+            for (const record of chunk)
+              if (pass(record)) places.push({ ...record, event: file.gzip ? record.event : undefined })
+            if (places.length > 2 * most) places = most === 0 ? [] : places.slice(-most)
+          })
+        )
+        if (start === 0 || places.length >= most) break
+      }
       yield* remember
       const look = Effect.gen(function* () {
         yield* Effect.sleep(every)
         const now = yield* identityOf(fs, file)
         if (now === undefined || file.gzip) return Stream.empty
-        if (now !== identity || (yield* markAt(fs, file, position)) !== mark) position = 0
+        const seen = yield* markAt(fs, file, position)
+        if (now !== identity || seen === undefined || seen !== mark) {
+          position = 0
+          marked = 0
+          mark = ""
+        }
         identity = now
         const found = records(file, position).pipe(
           Stream.filter(pass),
@@ -75,12 +91,28 @@ export const follow = (
     })
   )
 
+/** Bytes at the end of a file that most likely have the last events. */
+const WINDOW = 1 << 20
+
+/** Lines from a byte on that may be within one, which then is left out. */
+const linesFrom = (file: NdjsonFile, start: number): Stream.Stream<Record, LogReadError> => {
+  if (start === 0) return records(file)
+  const note: NdjsonFile["note"] = (record) => (record.offset > start ? file.note(record) : undefined)
+  return Stream.filter(records({ ...file, note }, start), ({ offset }) => offset > start)
+}
+
+const sizeOf = (fs: FileSystem.FileSystem, { path }: NdjsonFile) =>
+  fs.stat(path).pipe(
+    Effect.map(({ size }) => Number(size)),
+    Effect.orElseSucceed(() => 0)
+  )
+
 interface Reading {
   /** Of the file that was read. */
   readonly identity: string | undefined
   readonly position: number
   /** The bytes before the position. */
-  readonly mark: string
+  readonly mark: string | undefined
 }
 
 const nowhere: Reading = { identity: undefined, position: 0, mark: "" }
@@ -93,13 +125,16 @@ const identityOf = (fs: FileSystem.FileSystem, { path }: NdjsonFile) =>
 
 const MARK = 64
 
+/** Nothing where the file has not so many bytes. */
 const markAt = (fs: FileSystem.FileSystem, { path, gzip }: NdjsonFile, position: number) =>
   gzip
     ? Effect.succeed("")
     : Effect.flatMap(fs.open(path, { flag: "r" }), (handle) =>
         bytesAt(handle, Math.max(0, position - MARK), Math.min(MARK, position))
       ).pipe(
-        Effect.map((bytes) => new TextDecoder("latin1").decode(bytes)),
+        Effect.map((bytes) =>
+          bytes.length < Math.min(MARK, position) ? undefined : new TextDecoder("latin1").decode(bytes)
+        ),
         Effect.scoped,
-        Effect.orElseSucceed(() => "")
+        Effect.orElseSucceed(() => undefined)
       )

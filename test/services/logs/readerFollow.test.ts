@@ -205,6 +205,25 @@ describe("following NDJSON", () => {
     })
   )
 
+  it.scoped("finds the last events far from the end of a large file", () =>
+    Effect.gen(function* () {
+      const work = yield* workspace
+      const far = `${JSON.stringify({ ts: 1, role: "far", message: "x".repeat(1000) })}\n`
+      const near = `${JSON.stringify({ ts: 2, role: "near", message: "y".repeat(1000) })}\n`
+      const log = yield* open(work.write("log.ndjson", `${far}${near.repeat(2500)}`))
+      const roles = (query: LogQuery) =>
+        log.follow(query, { once: true }).pipe(
+          Stream.map(({ role }) => role),
+          Stream.runCollect,
+          Effect.map((found) => [...found])
+        )
+      expect(yield* roles({ last: 3 })).toEqual(["near", "near", "near"])
+      expect(yield* roles({ last: 3, roles: ["far"] })).toEqual(["far"])
+      expect(yield* roles({ last: 3000 })).toEqual(["far", ...Array.from({ length: 2500 }, () => "near")])
+      expect(yield* log.skipped).toBe(0)
+    })
+  )
+
   it.scoped("starts with an empty file", () =>
     Effect.gen(function* () {
       const work = yield* workspace
