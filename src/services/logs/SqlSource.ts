@@ -22,20 +22,10 @@ export type Ask = (
   values?: ReadonlyArray<Sqlite.Value>
 ) => Effect.Effect<ReadonlyArray<Sqlite.Row>, LogReadError>
 
-/**
- * Statements that could not be prepared stay refused in the client's cache, even when the lock is gone, so each failure makes
- * the texts of later statements new.
- */
-export const asking = (database: Sqlite.Database): Ask => {
-  let failures = 0
-  return (sql, values = []) =>
-    Effect.suspend(() => database.rows(failures === 0 ? sql : `${sql} -- ${failures}`, values)).pipe(
-      Effect.mapError((fault) => {
-        failures += 1
-        return refused(fault)
-      })
-    )
-}
+export const asking =
+  (database: Sqlite.Database): Ask =>
+  (sql, values = []) =>
+    Effect.mapError(database.rows(sql, values), refused)
 
 /** A fault of SQLite as an error of the reader. */
 export const refused = (fault: Sqlite.SqliteFault): LogReadError => {
