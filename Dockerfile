@@ -5,10 +5,14 @@
 #
 # /data is the working directory: runs, caches and session logs are written there. It runs on the CPU.
 FROM node:20-bookworm-slim AS build
+# better-sqlite3 is compiled where no binary of it can be fetched.
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends python3 make g++ \
+ && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
 ENV ONNXRUNTIME_NODE_INSTALL=skip
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci --ignore-scripts
+RUN npm ci --ignore-scripts && npm rebuild better-sqlite3
 COPY tsconfig.json tsconfig.build.json buf.yaml buf.gen.yaml ./
 COPY scripts ./scripts
 COPY src ./src

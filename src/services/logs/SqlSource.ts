@@ -68,6 +68,11 @@ const sayings: Record<Sqlite.SqliteFault["reason"], readonly [LogReadError["reas
     "SQLite refused a statement (%).",
     "Was the table changed while it was read? Try again, or name another with --table."
   ],
+  Driver: [
+    "Unreadable",
+    "SQLite is not there: better-sqlite3 is not built for this Node.",
+    "Run `npm rebuild better-sqlite3`."
+  ],
   Disk: ["Unreadable", "the disk failed (%).", "Check the disk, or read a copy."]
 }
 

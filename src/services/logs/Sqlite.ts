@@ -14,8 +14,21 @@ import type * as Scope from "effect/Scope"
 
 /** What SQLite said, by the decision that a caller can take. `cause` has its code. */
 export class SqliteFault extends Schema.TaggedError<SqliteFault>()("SqliteFault", {
-  /** Missing: no such file or folder. Busy: another process holds it. Full: no space. Statement: SQLite refused the SQL. */
-  reason: Schema.Literal("Missing", "NotADatabase", "Corrupt", "Busy", "ReadOnly", "Full", "Statement", "Disk"),
+  /**
+   * Missing: no such file or folder. Busy: another process holds it. Full: no space. Statement: SQLite refused the SQL. Driver: there
+   * is no SQLite, because better-sqlite3's install script did not run or was for another Node.
+   */
+  reason: Schema.Literal(
+    "Missing",
+    "NotADatabase",
+    "Corrupt",
+    "Busy",
+    "ReadOnly",
+    "Full",
+    "Statement",
+    "Disk",
+    "Driver"
+  ),
   path: Schema.String,
   cause: Schema.Defect
 }) {
@@ -32,7 +45,8 @@ const sayings: Record<SqliteFault["reason"], string> = {
   ReadOnly: "may not be written",
   Full: "the disk is full",
   Statement: "SQLite refused a statement",
-  Disk: "the disk failed"
+  Disk: "the disk failed",
+  Driver: "better-sqlite3 is not built for this Node"
 }
 
 export type Value = string | number | bigint | Uint8Array | null
@@ -107,6 +121,11 @@ const reasonOf = (cause: unknown): SqliteFault["reason"] => {
   const code = codeOf(cause)
   const found = reasons.find(([beginning]) => code.startsWith(beginning))
   if (found !== undefined) return found[1]
+  if (
+    code === "ERR_DLOPEN_FAILED" ||
+    (cause instanceof Error && cause.message.startsWith("Could not locate the bindings"))
+  )
+    return "Driver"
   // better-sqlite3 looks at the folder itself, and raises a TypeError.
   return cause instanceof TypeError && cause.message.includes("directory does not exist") ? "Missing" : "Statement"
 }

@@ -118,6 +118,14 @@ export const explain = (fault: SqliteFault): SessionLogError => {
       return error("Schema", "is not a session log", "Choose another path; nothing was changed.")
     case "Corrupt":
       return error("Corrupt", "is damaged", "Move it away; `sqlite3 old.db .recover` gets back what it holds.")
+    case "Driver":
+      return new SessionLogError({
+        reason: "Unwritable",
+        path,
+        details: "SQLite is not there: better-sqlite3 is not built for this Node.",
+        remedy: "Run `npm rebuild better-sqlite3`, or log to a file: CODEX_LOG_DB_PATH=.codex/log.ndjson.",
+        cause
+      })
     default:
       return error(
         "Unwritable",
