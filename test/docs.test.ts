@@ -85,6 +85,7 @@ describe("the code of the pages", () => {
       "docs/add-a-tracker.md main.ts",
       "docs/add-an-operator.md softplus.ts",
       "docs/add-an-operator.md softplus.test.ts",
+      "docs/session-logs.md log.ts",
       "docs/tokenizers.md tokenize.ts",
       "docs/write-a-plugin.md letters.ts",
       "docs/write-a-plugin.md letters.test.ts"
