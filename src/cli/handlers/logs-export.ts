@@ -15,9 +15,11 @@ export type Options = Shown & { readonly output: Option.Option<string>; readonly
 
 export const run = (options: Options) =>
   Logs.using(options, (log) =>
-    Option.match(options.output, {
-      onNone: () => LogOutput.print(eventsOf(log, options), printer(options), LogOutput.toStdout),
-      onSome: (path) => toFile(log, path, options)
+    Effect.gen(function* () {
+      const events = Option.isSome(options.output)
+        ? yield* toFile(log, options.output.value, options)
+        : yield* LogOutput.print(eventsOf(log, options), printer(options), LogOutput.toStdout)
+      yield* Logs.noteEmpty(events)
     })
   )
 
@@ -34,6 +36,7 @@ const toFile = (log: Log, path: string, options: Options) =>
     )
     yield* file.finish
     yield* progress.update(told(events, path))
+    return events
   }).pipe(Effect.scoped)
 
 const eventsOf = (log: Log, options: Options) => log.events(Logs.queryOf(options))
