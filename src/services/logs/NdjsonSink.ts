@@ -1,14 +1,15 @@
 /**
  * Lines appended to a file, by any number of processes at once.
  *
- * A batch is one write to a file opened for appending, which the operating system does not mix with others. The file is opened for
- * each batch, so that a rotation may move it away in between. Where another process died in the middle of a line, the batch
- * begins with a line feed: the torn line stays alone. The calls are synchronous: a few microseconds each, a tenth of what a
- * round trip to the thread pool takes.
+ * A batch is one write to a file opened for appending, which the operating system does not mix with others. Before each it is
+ * looked at: a file that a rotation has moved away is opened anew, and where another process died in the middle of a line,
+ * the batch begins with a line feed, so that the torn line stays alone. The calls are synchronous: two of some microseconds
+ * each, a tenth of what a round trip to the thread pool takes.
  */
-import { closeSync, fdatasyncSync, fstatSync, mkdirSync, openSync, readSync, writeSync } from "node:fs"
+import { closeSync, fdatasyncSync, fstatSync, mkdirSync, openSync, readSync, statSync, writeSync } from "node:fs"
 import { dirname } from "node:path"
 import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import { SessionLogError, type Sink } from "./Sink.ts"
 
 export interface Options {
@@ -17,31 +18,50 @@ export interface Options {
   readonly sync: boolean
 }
 
-/** Makes the folder and the file. */
-export const make = ({ path, sync }: Options): Effect.Effect<Sink, SessionLogError> => {
-  const attempt = (use: () => void) => Effect.try({ try: use, catch: (cause) => unwritable(path, cause) })
-  return Effect.as(
-    attempt(() => {
+interface Opened {
+  readonly descriptor: number
+  readonly inode: number
+  /** Bytes when this process had written last: it then ended with a line feed. */
+  end: number
+}
+
+/** Makes the folder and the file, and closes it with the scope. */
+export const make = ({ path, sync }: Options): Effect.Effect<Sink, SessionLogError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const attempt = <A>(use: () => A) => Effect.try({ try: use, catch: (cause) => unwritable(path, cause) })
+    let opened: Opened | undefined
+    const close = () => {
+      if (opened !== undefined) closeSync(opened.descriptor)
+      opened = undefined
+    }
+    const reopen = (): Opened => {
+      close()
+      const descriptor = openSync(path, "a+")
+      opened = { descriptor, inode: fstatSync(descriptor).ino, end: 0 }
+      return opened
+    }
+    yield* Effect.addFinalizer(() => Effect.sync(close))
+    yield* attempt(() => {
       mkdirSync(dirname(path), { recursive: true })
-      closeSync(openSync(path, "a"))
-    }),
-    {
+      reopen()
+    })
+    return {
       path,
       write: (lines) =>
         attempt(() => {
-          const file = openSync(path, "a+")
-          try {
-            const { size } = fstatSync(file)
-            const bytes = Buffer.from(`${endsTorn(file, size) ? "\n" : ""}${lines.join("\n")}\n`)
-            for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at)
-            if (sync) fdatasyncSync(file)
-          } finally {
-            closeSync(file)
-          }
+          const found = statSync(path, { throwIfNoEntry: false })
+          const file = opened !== undefined && opened.inode === found?.ino ? opened : reopen()
+          const size = found?.size ?? 0
+          const torn = size !== file.end && endsTorn(file.descriptor, size)
+          const bytes = Buffer.from(`${torn ? "\n" : ""}${lines.join("\n")}\n`)
+          // Unknown until all of it is written: a full disk takes a part.
+          file.end = -1
+          for (let at = 0; at < bytes.length; ) at += writeSync(file.descriptor, bytes, at)
+          if (sync) fdatasyncSync(file.descriptor)
+          file.end = size + bytes.length
         })
     }
-  )
-}
+  })
 
 const endsTorn = (file: number, size: number): boolean => {
   const last = Buffer.alloc(1)
