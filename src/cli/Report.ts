@@ -22,7 +22,7 @@ export const scores = (results: ReadonlyArray<Result>): string =>
   results
     .map(({ metric, stderr, unit, value }) => {
       const error = Number.isFinite(stderr) ? ` ± ${number(stderr, 2)}` : ""
-      return `${metric} ${number(value)}${error} ${unit}`
+      return `${metric} ${number(value)}${error} ${unit}`.trimEnd()
     })
     .join(", ")
 

@@ -6,6 +6,7 @@
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
+import { stringify } from "csv-stringify/sync"
 import * as Chunk from "effect/Chunk"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -102,14 +103,7 @@ export const record = (run: string, step: number, data: string, results: Readonl
     const files = { ndjson: paths.join(directory, "metrics.ndjson"), csv: paths.join(directory, "metrics.csv") }
     yield* fs.makeDirectory(directory, { recursive: true })
     yield* fs.writeFileString(files.ndjson, rows.map((row) => `${JSON.stringify(row)}\n`).join(""), { flag: "a" })
-    const header = (yield* fs.exists(files.csv)) ? "" : `${Object.keys(rows[0] ?? {}).join(",")}\n`
-    const lines = rows.map((row) => `${Object.values(row).map(csvField).join(",")}\n`).join("")
-    yield* fs.writeFileString(files.csv, header + lines, { flag: "a" })
+    const header = !(yield* fs.exists(files.csv))
+    yield* fs.writeFileString(files.csv, stringify(rows, { header }), { flag: "a" })
     return files
   }).pipe(Effect.mapError((cause) => new ResultsError({ path: "runs/eval", cause })))
-
-/** RFC 4180: quoted where it holds a comma, a quote or a line break, with quotes doubled. */
-const csvField = (value: string | number): string => {
-  const text = String(value)
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
-}
