@@ -4,11 +4,11 @@
  *
  * Nothing is lost at any moment, and nothing is there twice: an archive is whole and synced under a temporary name before
  * its events are deleted, in one transaction with a row of the table `session_archives` that names it; then it gets its name.
- * A rotation that was killed after the transaction is finished by the next one; one that was killed before has changed nothing.
- * Other processes go on logging meanwhile.
+ * A rotation that was killed after the transaction is finished by the next one; of one that was killed before, the next one
+ * removes the unfinished archive. Other processes go on logging meanwhile.
  */
-import { existsSync, mkdirSync } from "node:fs"
-import { join } from "node:path"
+import { existsSync, mkdirSync, realpathSync } from "node:fs"
+import { dirname, join } from "node:path"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Archive from "../services/logs/Archive.ts"
@@ -38,11 +38,13 @@ export interface Rotated {
   readonly events?: number
   /** Files that went from a folder. */
   readonly files?: number
-  /** The archive of a database or a file. A folder's files keep their names in the archive. */
-  readonly archive?: string | undefined
+  /** What was written: of a database one file as a rule, of a folder one for each of its files. */
+  readonly archives: ReadonlyArray<string>
   /** Bytes in use. */
   readonly before: number
   readonly after: number
+  /** Why there is more left than was asked for. */
+  readonly note?: string | undefined
 }
 
 /** Rotates what there is of both. */
@@ -57,34 +59,45 @@ export const rotateLogs = (options: RotateOptions) =>
         remedy: "Name the log by --db, or by CODEX_LOG_DB_PATH."
       })
     }
-    if (!options.dryRun) yield* exclusively(options.archive)
     const alone = options.db.endsWith(".ndjson")
+    if (!alone) yield* RotateDatabase.check(options.db)
+    if (!options.dryRun) yield* exclusively(options, alone)
     const log = alone ? yield* RotateFiles.rotateFile(options, now) : yield* RotateDatabase.rotate(options, now)
     const folder = yield* RotateFiles.rotateFolder(options, now)
     const rotated: ReadonlyArray<Rotated> = [log, folder]
     return rotated
   }).pipe(Effect.scoped)
 
-/** One rotation at a time: a lock that SQLite holds and that the end of this process frees, whichever way it ends. */
-const exclusively = (archive: string) =>
+/** One rotation at a time in a folder that files go to or come from: two would archive what one of them left half done. */
+const exclusively = ({ archive, db, sessions }: RotateOptions, alone: boolean) =>
   Effect.gen(function* () {
-    yield* Effect.try({
-      try: () => mkdirSync(archive, { recursive: true }),
+    const folders = yield* Effect.try({
+      try: () => {
+        mkdirSync(archive, { recursive: true })
+        return [archive, ...(existsSync(sessions) ? [sessions] : []), ...(alone ? [dirname(db)] : [])].map((folder) =>
+          realpathSync(folder)
+        )
+      },
       catch: (cause) => Archive.unwritable(archive, cause)
     })
-    const path = join(archive, ".rotation.lock")
-    const lock = yield* Sqlite.open({ path, busyMillis: 0 })
-    yield* Effect.acquireRelease(lock.rows("BEGIN EXCLUSIVE"), () => Effect.ignore(lock.rows("ROLLBACK")))
+    yield* Effect.forEach([...new Set(folders)].sort(), lock, { discard: true })
+  })
+
+/** A lock that SQLite holds and that the end of this process frees, whichever way it ends. */
+const lock = (folder: string) =>
+  Effect.gen(function* () {
+    const file = yield* Sqlite.open({ path: join(folder, ".rotation.lock"), busyMillis: 0 })
+    yield* Effect.acquireRelease(file.rows("BEGIN EXCLUSIVE"), () => Effect.ignore(file.rows("ROLLBACK")))
   }).pipe(
     Effect.catchTag("SqliteFault", (fault) =>
       fault.reason === "Busy"
         ? new SessionLogError({
             reason: "Busy",
-            path: archive,
+            path: folder,
             details: "another rotation is at work here.",
             remedy: "Wait for its end.",
             cause: fault
           })
-        : Archive.unwritable(archive, fault)
+        : Archive.unwritable(folder, fault)
     )
   )

@@ -38,6 +38,8 @@ export const run = (options: Options) =>
       dryRun: options.dryRun
     })
     yield* Console.log(options.json ? JSON.stringify(rotated) : describe(rotated))
+    for (const { after, note, of } of rotated)
+      if (note !== undefined) yield* Effect.logWarning(`${of} still has ${bytes(after)}. ${note}`)
     if (options.dryRun) yield* Effect.logInfo("Nothing was changed: this was a dry run.")
   }).pipe(Effect.provide(SqlitePool.layer))
 
@@ -50,12 +52,12 @@ const describe = (rotated: ReadonlyArray<Rotated>): string =>
       { title: "after", align: "right" },
       { title: "archive" }
     ],
-    rotated.map(({ after, archive, before, events, files, of }) => [
+    rotated.map(({ after, archives, before, events, files, of }) => [
       of,
       events === undefined ? counted(files ?? 0, "file") : counted(events, "event"),
       bytes(before),
       bytes(after),
-      archive ?? ""
+      archives.length > 2 ? `${archives[0]} and ${archives.length - 1} more` : archives.join(", ")
     ])
   )
 

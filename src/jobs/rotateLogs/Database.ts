@@ -1,189 +1,165 @@
 /**
- * Moves a database's old events to an archive.
+ * Moves a database's old events to archives: one by age, and further ones while the database is still larger than was asked for.
  */
-import { existsSync, mkdirSync, rmSync } from "node:fs"
-import { join } from "node:path"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Stream from "effect/Stream"
-import * as Archive from "../../services/logs/Archive.ts"
 import { SessionLogError } from "../../services/logs/Sink.ts"
-import type { Database } from "../../services/logs/Sqlite.ts"
+import * as Sqlite from "../../services/logs/Sqlite.ts"
 import { explain, SqlitePool, whileBusy } from "../../services/logs/SqlitePool.ts"
 import type { Rotated, RotateOptions } from "../rotateLogs.ts"
+import * as Events from "./Events.ts"
 
-export const rotate = (options: RotateOptions, now: number) =>
-  Effect.gen(function* () {
-    const pool = yield* SqlitePool
-    const database = yield* pool.open(options.db)
-    if (!options.dryRun) yield* recover(database, options.archive)
-    const before = yield* sizeOf(database)
-    const old = yield* oldEvents(database, options, now, before)
-    const nothing: Rotated = { of: options.db, events: 0, before, after: before }
-    if (old === undefined) return nothing
-    const planned: Rotated = { ...nothing, events: old.events }
-    if (options.dryRun) return planned
-    const archive = yield* move(database, options.archive, old, now)
-    yield* shrink(database)
-    return { ...planned, archive, after: yield* sizeOf(database) }
-  }).pipe(Effect.scoped)
-
-/** A set of events that stays the same while others write. */
-interface Old {
-  /** A condition on rows, and its values. */
-  readonly where: string
-  readonly values: ReadonlyArray<number>
-  readonly events: number
-  readonly first: number
-  readonly last: number
-}
-
-const oldEvents = (database: Database, { maxAge, maxBytes }: RotateOptions, now: number, bytes: number) =>
-  Effect.gen(function* () {
-    const newest = yield* number(database, "SELECT max(rowid) AS n FROM session_events")
-    if (Option.isNone(newest)) return undefined
-    const until = maxAge === undefined ? Number.NEGATIVE_INFINITY : now - maxAge
-    const excess =
-      maxBytes === undefined || bytes <= maxBytes
-        ? Option.none()
-        : yield* number(database, beyond, [bytes - maxBytes, bytes])
-    const where = "rowid <= ? AND (ts < ? OR rowid <= ?)"
-    const values = [newest.value, Math.max(until, -1e300), Option.getOrElse(excess, () => -1)]
-    const [row] = yield* database.rows(
-      `SELECT count(*) AS events, min(ts) AS first, max(ts) AS last FROM session_events WHERE ${where}`,
-      values
-    )
-    const events = Number(row?.events ?? 0)
-    if (events === 0) return undefined
-    return { where, values, events, first: Number(row?.first), last: Number(row?.last) } satisfies Old
-  }).pipe(Effect.mapError(explain))
-
-/**
- * The newest event that has to go for a database of `?2` bytes to lose `?1` of them: an event's share of the file is taken to be
- * its share of all text and, for what else a row and its index entries take, 100 bytes.
- */
-const beyond = `WITH costs AS (
-  SELECT rowid AS event, 100 + octet_length(message) + coalesce(octet_length(metadata), 0) AS cost FROM session_events
-), sums AS (
-  SELECT event, sum(cost) OVER (ORDER BY event) - cost AS older FROM costs
-)
-SELECT max(event) AS n FROM sums WHERE older < ?1 * 1.0 / ?2 * (SELECT sum(cost) FROM costs)`
-
-const number = (database: Database, sql: string, values: ReadonlyArray<number> = []) =>
-  Effect.map(database.rows(sql, values), ([row]) => (typeof row?.n === "number" ? Option.some(row.n) : Option.none()))
-
-const move = (database: Database, folder: string, old: Old, now: number) =>
-  Effect.gen(function* () {
-    yield* Effect.try({
-      try: () => mkdirSync(folder, { recursive: true }),
-      catch: (cause) => Archive.unwritable(folder, cause)
-    })
-    const name = nameOf(folder, old)
-    const path = join(folder, name)
-    yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(Archive.partial(path), { force: true })))
-    let count = 0
-    const lines = Stream.tap(linesOf(database, old), (page) =>
-      Effect.sync(() => {
-        count += page.length
-      })
-    )
-    const sha256 = yield* Archive.write(
-      path,
-      Stream.map(lines, (page) => page.map((line) => `${line}\n`).join(""))
-    ).pipe(Effect.mapError((error) => (error._tag === "SqliteFault" ? explain(error) : error)))
-    // From here on the archive is the only place of the events: a crash must leave it, and an interruption waits.
-    yield* Effect.uninterruptible(
-      Effect.zipRight(remove(database, { old, name, sha256, count, now }), Archive.finish(path))
-    )
-    return path
-  }).pipe(Effect.scoped)
-
-/** `session_events-20261101T120000-20261124T130834.ndjson.gz`, the times of its first and last event; with a number if that is taken. */
-const nameOf = (folder: string, { first, last }: Old): string => {
-  const stamp = (seconds: number) => new Date(seconds * 1000).toISOString().replace(/[-:]|\.\d+Z/g, "")
-  const stem = `session_events-${stamp(first)}-${stamp(last)}`
-  for (let n = 1; ; n++) {
-    const name = `${stem}${n === 1 ? "" : `.${n}`}.ndjson.gz`
-    if (!existsSync(join(folder, name)) && !existsSync(Archive.partial(join(folder, name)))) return name
-  }
-}
-
-const pageSize = 500
-
-/** As they were written, by id. */
-const linesOf = (database: Database, { values, where }: Old) =>
-  Stream.paginateEffect(-1, (after) =>
-    Effect.map(
-      database.rows(
-        `SELECT rowid AS event, json_object('ts', ts, 'session_id', session_id, 'role', role, 'level', level,
-           'message', CAST(message AS TEXT), 'metadata', CASE WHEN json_valid(metadata) THEN json(metadata) ELSE metadata END) AS line
-         FROM session_events WHERE rowid > ? AND ${where} ORDER BY rowid LIMIT ${pageSize}`,
-        [after, ...values]
-      ),
-      (rows) => {
-        const last = rows[rows.length - 1]
-        const next = rows.length < pageSize || last === undefined ? Option.none() : Option.some(Number(last.event))
-        return [rows.map(({ line }) => String(line)), next] as const
-      }
-    )
+/** Fails for what is no session log, before anything is made or changed. */
+export const check = (path: string) =>
+  Effect.flatMap(columnsOf(path), (columns) =>
+    columns.length > 0
+      ? Effect.void
+      : new SessionLogError({
+          reason: "Schema",
+          path,
+          details: "has no table session_events.",
+          remedy: "Name a log that codex writes, by --db or CODEX_LOG_DB_PATH."
+        })
   )
 
-interface Archived {
-  readonly old: Old
-  readonly name: string
-  readonly sha256: string
-  readonly count: number
-  readonly now: number
-}
+const columnsOf = (path: string) => Effect.scoped(Effect.map(look(path), ({ columns }) => columns))
 
-/** Deletes what is in the archive and notes it, both or neither. The first statement writes, so that waiting for the lock works. */
-const remove = (database: Database, { count, name, now, old, sha256 }: Archived) =>
-  database
-    .transaction(
-      Effect.gen(function* () {
-        yield* database.rows(`DELETE FROM session_events WHERE ${old.where}`, old.values)
-        const [row] = yield* database.rows("SELECT changes() AS n")
-        if (Number(row?.n) !== count) return yield* concurrent(database.path)
-        yield* database.rows(
-          "INSERT INTO session_archives(file, created_ts, events, first_ts, last_ts, sha256) VALUES (?, ?, ?, ?, ?, ?)",
-          [name, now, count, old.first, old.last, sha256]
-        )
-      })
-    )
-    .pipe(
-      Effect.retry(whileBusy),
-      Effect.mapError((error) => (error._tag === "SqliteFault" ? explain(error) : error))
-    )
-
-const concurrent = (path: string) =>
-  new SessionLogError({
-    reason: "Busy",
-    path,
-    details: "another process removed events at the same time.",
-    remedy: "Nothing was changed here: run the rotation again."
-  })
-
-/** Gives archives their names whose rotation was killed between the two last steps. */
-const recover = (database: Database, folder: string) =>
-  Effect.gen(function* () {
-    for (const { file } of yield* Effect.mapError(database.rows("SELECT file FROM session_archives"), explain)) {
-      const path = join(folder, String(file))
-      if (!existsSync(path) && existsSync(Archive.partial(path))) yield* Archive.finish(path)
-    }
-  })
-
-/** Gives the space back, where no other process stands in the way; the next rotation tries again. */
-const shrink = (database: Database) =>
-  Effect.zipRight(database.rows("VACUUM"), database.rows("PRAGMA wal_checkpoint(TRUNCATE)")).pipe(
+/** The database as it is, not brought up to date. */
+const look = (path: string) =>
+  opened(path, true).pipe(
+    // After a crash SQLite has to restore it first, which changes nothing that was acknowledged.
     Effect.catchIf(
-      (fault) => fault.reason === "Busy",
-      () => Effect.void
+      (fault) => fault.reason === "ReadOnly",
+      () => opened(path, false)
     ),
     Effect.mapError(explain)
   )
 
-/** Bytes in use; free pages are the next events' space. */
-const sizeOf = (database: Database) =>
+const opened = (path: string, readonly: boolean) =>
+  Effect.gen(function* () {
+    const database = yield* Sqlite.open({ path, readonly })
+    const rows = yield* database.rows("SELECT name FROM pragma_table_info('session_events')")
+    return { database, columns: rows.map(({ name }) => String(name).toLowerCase()) }
+  })
+
+export const rotate = (options: RotateOptions, now: number) =>
+  options.dryRun ? plan(options, now) : moveAll(options, now)
+
+/** What would go. */
+const plan = (options: RotateOptions, now: number) =>
+  Effect.gen(function* () {
+    const { columns, database } = yield* look(options.db)
+    const before = yield* sizeOf(database)
+    const old = yield* oldEvents(database, options, now, before, columns.includes("metadata"))
+    const rotated: Rotated = { of: options.db, events: old?.events ?? 0, archives: [], before, after: before }
+    return rotated
+  }).pipe(Effect.scoped)
+
+/** An estimate says what has to go for a size; each further round asks for more. */
+const rounds = 16
+
+const moveAll = (options: RotateOptions, now: number) =>
+  Effect.gen(function* () {
+    const pool = yield* SqlitePool
+    const database = yield* pool.open(options.db)
+    yield* Events.recover(database, options.archive)
+    const before = yield* sizeOf(database)
+    const archives: Array<string> = []
+    let after = before
+    let events = 0
+    for (let round = 0; round < rounds; round++) {
+      const old = yield* oldEvents(database, options, now, after, true, 2 ** round)
+      if (old === undefined) break
+      archives.push(yield* Events.move(database, options.archive, old, now))
+      events += old.events
+      yield* shrink(database)
+      after = yield* sizeOf(database)
+      if (options.maxBytes === undefined || after <= options.maxBytes) break
+    }
+    if (archives.length === 0 && (yield* isMostlyFree(database))) yield* shrink(database)
+    const tooLarge = options.maxBytes !== undefined && after > options.maxBytes
+    const note = tooLarge ? yield* reasonOf(database) : undefined
+    const rotated: Rotated = { of: options.db, events, archives, before, after, note }
+    return rotated
+  }).pipe(Effect.scoped)
+
+const oldEvents = (
+  database: Sqlite.Database,
+  { maxAge, maxBytes }: RotateOptions,
+  now: number,
+  bytes: number,
+  hasMetadata: boolean,
+  factor = 1
+) =>
+  Effect.gen(function* () {
+    const newest = yield* number(database, "SELECT max(rowid) AS n FROM session_events")
+    if (Option.isNone(newest)) return undefined
+    const until = maxAge === undefined ? -1e300 : now - maxAge
+    const excess =
+      maxBytes === undefined || bytes <= maxBytes
+        ? Option.none()
+        : yield* number(database, beyond(hasMetadata), [(bytes - maxBytes) * factor, bytes])
+    // A time that is a text is after all numbers for SQLite: it has no age.
+    const where = "rowid <= ? AND (ts < ? OR rowid <= ?)"
+    const values = [newest.value, until, Option.getOrElse(excess, () => Number.MIN_SAFE_INTEGER)]
+    const [row] = yield* database.rows(
+      `SELECT count(*) AS events, min(CAST(ts AS REAL)) AS first, max(CAST(ts AS REAL)) AS last
+       FROM session_events WHERE ${where}`,
+      values
+    )
+    const events = Number(row?.events ?? 0)
+    if (events === 0) return undefined
+    return { where, values, events, first: finite(row?.first), last: finite(row?.last) } satisfies Events.Old
+  }).pipe(Effect.mapError(explain))
+
+const finite = (value: Sqlite.Value | undefined): number =>
+  typeof value === "number" && Number.isFinite(value) ? value : 0
+
+/**
+ * The newest event that has to go for a database to lose the first value's bytes of the second's: an event's share of the file is taken to be
+ * its share of all text and, for what else a row and its index entries take, 100 bytes.
+ */
+const beyond = (hasMetadata: boolean): string => `WITH costs AS (
+  SELECT rowid AS event, 100 + coalesce(octet_length(message), 0)
+    ${hasMetadata ? "+ coalesce(octet_length(metadata), 0)" : ""} AS cost FROM session_events
+), sums AS (
+  SELECT event, sum(cost) OVER (ORDER BY event) - cost AS older FROM costs
+)
+SELECT max(event) AS n FROM sums WHERE older < ? * 1.0 / ? * (SELECT sum(cost) FROM costs)`
+
+const number = (database: Sqlite.Database, sql: string, values: ReadonlyArray<number> = []) =>
+  Effect.map(database.rows(sql, values), ([row]) => (typeof row?.n === "number" ? Option.some(row.n) : Option.none()))
+
+/** Why the database is larger than was asked for, though all that was there is in the archive. */
+const reasonOf = (database: Sqlite.Database) =>
+  Effect.map(number(database, "SELECT count(*) AS n FROM session_events").pipe(Effect.mapError(explain)), (left) =>
+    Option.contains(left, 0)
+      ? "An empty log, and other tables if there are any, take that much."
+      : "Events were written meanwhile: run the rotation again."
+  )
+
+/** Gives the space back, where other processes let it; else the free pages are the next events' space. */
+const shrink = (database: Sqlite.Database) =>
+  Effect.zipRight(
+    Effect.retry(database.rows("VACUUM"), { times: 20, schedule: whileBusy }),
+    database.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+  ).pipe(
+    Effect.catchAll((fault) =>
+      fault.reason === "Busy"
+        ? Effect.void
+        : Effect.logWarning(`The space of the archived events was not given back. ${fault.message}`)
+    )
+  )
+
+/** As after a rotation that could not shrink it. */
+const isMostlyFree = (database: Sqlite.Database) =>
+  number(database, "SELECT freelist_count * 2 > page_count AS n FROM pragma_freelist_count, pragma_page_count").pipe(
+    Effect.map(Option.contains(1)),
+    Effect.mapError(explain)
+  )
+
+/** Bytes in use. */
+const sizeOf = (database: Sqlite.Database) =>
   number(
     database,
     `SELECT (page_count - freelist_count) * page_size AS n

@@ -1,8 +1,11 @@
 /**
  * Moves old NDJSON files to the archive. Who writes one opens it for each batch, so a file that was renamed gets no more lines.
+ *
+ * A file is first renamed where it is, to `<its name in the archive>.rotating`, then compressed into the archive, which may be on
+ * another disk, then removed. What a killed rotation left under such a name goes on from there in the next one.
  */
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs"
-import { basename, join } from "node:path"
+import { existsSync, linkSync, readdirSync, renameSync, rmSync, statSync } from "node:fs"
+import { basename, dirname, join } from "node:path"
 import * as Effect from "effect/Effect"
 import * as Archive from "../../services/logs/Archive.ts"
 import type { Rotated, RotateOptions } from "../rotateLogs.ts"
@@ -17,86 +20,121 @@ interface Found {
 /** A session that was written to since is likely to go on. */
 const live = 3600
 
+const rotating = ".rotating"
+
 /** Files of the folder whose sessions are over: by age, and the oldest while there are too many bytes. */
 export const rotateFolder = (options: RotateOptions, now: number) =>
   Effect.gen(function* () {
-    if (!options.dryRun) yield* recover(options.archive)
-    const found = yield* attempt(options.sessions, () => filesIn(options.sessions))
+    const { archive, dryRun, maxAge, maxBytes, sessions } = options
+    const archives = dryRun ? [] : yield* recover(sessions, archive)
+    const found = yield* attempt(sessions, () => filesIn(sessions, ".ndjson"))
     const before = found.reduce((sum, { bytes }) => sum + bytes, 0)
     let after = before
-    let files = 0
+    let files = archives.length
     for (const file of found) {
       const age = now - file.written
-      const tooOld = options.maxAge !== undefined && age > options.maxAge
-      const tooMuch = options.maxBytes !== undefined && after > options.maxBytes && age > live
+      const tooOld = maxAge !== undefined && age > maxAge
+      const tooMuch = maxBytes !== undefined && after > maxBytes && age > live
       if (!tooOld && !tooMuch) continue
-      if (!options.dryRun) yield* move(file.path, options.archive)
+      if (!dryRun) archives.push(yield* move(file.path, archive))
       after -= file.bytes
       files += 1
     }
-    return { of: options.sessions, files, before, after } satisfies Rotated
+    const note =
+      !dryRun && maxBytes !== undefined && after > maxBytes
+        ? "Sessions that were written to in the last hour stay."
+        : undefined
+    return { of: sessions, files, archives, before, after, note } satisfies Rotated
   })
 
 /** The one file that all sessions share: as a whole. */
-export const rotateFile = (options: RotateOptions, now: number) =>
+export const rotateFile = ({ archive, db, dryRun, maxAge, maxBytes }: RotateOptions, now: number) =>
   Effect.gen(function* () {
-    if (!options.dryRun) yield* recover(options.archive)
-    const { mtimeMs, size } = yield* attempt(options.db, () => statSync(options.db))
-    const tooOld = options.maxAge !== undefined && now - mtimeMs / 1000 > options.maxAge
-    const goes = tooOld || (options.maxBytes !== undefined && size > options.maxBytes)
-    const archive = goes && !options.dryRun ? yield* move(options.db, options.archive) : undefined
-    return { of: options.db, files: goes ? 1 : 0, before: size, after: goes ? 0 : size, archive } satisfies Rotated
+    const archives = dryRun ? [] : yield* recover(dirname(db), archive)
+    const { mtimeMs, size } = yield* attempt(db, () => statSync(db))
+    const tooOld = maxAge !== undefined && now - mtimeMs / 1000 > maxAge
+    const goes = tooOld || (maxBytes !== undefined && size > maxBytes)
+    const files = archives.length + (goes ? 1 : 0)
+    if (goes && !dryRun) archives.push(yield* move(db, archive))
+    return { of: db, files, archives, before: size, after: goes ? 0 : size } satisfies Rotated
   })
 
-const filesIn = (folder: string): ReadonlyArray<Found> =>
+/** Oldest first. */
+const filesIn = (folder: string, ending: string): ReadonlyArray<Found> =>
   existsSync(folder)
     ? readdirSync(folder)
-        .filter((name) => name.endsWith(".ndjson"))
-        .map((name) => {
-          const { mtimeMs, size } = statSync(join(folder, name))
-          return { path: join(folder, name), bytes: size, written: mtimeMs / 1000 }
+        .filter((name) => name.endsWith(ending))
+        .flatMap((name) => {
+          const path = join(folder, name)
+          const stat = statSync(path, { throwIfNoEntry: false })
+          return stat?.isFile() ? [{ path, bytes: stat.size, written: stat.mtimeMs / 1000 }] : []
         })
         .sort((one, other) => one.written - other.written)
     : []
 
-/** First out of the way of writers, then compressed. */
+/** First out of the way of writers, then compressed. Where that fails the file comes back, unless there is a new one already. */
 const move = (path: string, archive: string) =>
   Effect.gen(function* () {
-    const moved = yield* attempt(archive, () => {
-      mkdirSync(archive, { recursive: true })
-      const free = freeName(archive, basename(path))
+    const moved = yield* attempt(path, () => {
+      const free = join(dirname(path), `${freeName(archive, dirname(path), basename(path))}${rotating}`)
       renameSync(path, free)
       return free
     })
-    return yield* compress(moved)
-  })
-
-/** Files that a rotation moved before it was killed. */
-const recover = (archive: string) =>
-  Effect.gen(function* () {
-    const left = existsSync(archive) ? yield* attempt(archive, () => filesIn(archive)) : []
-    for (const { path } of left) yield* compress(path)
-  })
-
-const compress = (path: string) =>
-  Effect.gen(function* () {
-    const archive = `${path}.gz`
-    yield* Archive.file(path, archive)
-    yield* Effect.uninterruptible(
-      Effect.zipRight(
-        Archive.finish(archive),
-        attempt(path, () => rmSync(path, { force: true }))
+    return yield* compress(moved, archive).pipe(
+      Effect.onError(() =>
+        Effect.ignore(
+          attempt(path, () => {
+            linkSync(moved, path)
+            rmSync(moved)
+          })
+        )
       )
     )
+  })
+
+/** Files that a rotation renamed before it was killed. */
+const recover = (folder: string, archive: string) =>
+  Effect.gen(function* () {
+    const archives: Array<string> = []
+    for (const { path } of yield* attempt(folder, () => filesIn(folder, `.ndjson${rotating}`)))
+      archives.push(yield* compress(path, archive))
+    return archives
+  })
+
+const compress = (path: string, folder: string) =>
+  Effect.gen(function* () {
+    const name = basename(path, rotating)
+    const own = join(folder, `${name}.gz`)
+    const before = existsSync(own)
+    const archive = before ? join(folder, `${freeName(folder, dirname(path), name)}.gz`) : own
+    const sha256 = yield* whole(path, archive)
+    const remove = attempt(path, () => rmSync(path, { force: true }))
+    if (before && (yield* Archive.digest(own)) === sha256) {
+      // Killed between its two last steps.
+      yield* attempt(folder, () => rmSync(Archive.partial(archive), { force: true }))
+      yield* remove
+      return own
+    }
+    yield* Effect.uninterruptible(Effect.zipRight(Archive.finish(archive), remove))
     return archive
   })
 
+/** Again where the file grew: a writer that had opened it before it was renamed wrote after that. */
+const whole = (path: string, archive: string): Effect.Effect<string, ReturnType<typeof Archive.unwritable>> =>
+  Effect.gen(function* () {
+    const { size } = yield* attempt(path, () => statSync(path))
+    const sha256 = yield* Archive.file(path, archive).pipe(
+      Effect.onError(() => Effect.ignore(attempt(archive, () => rmSync(Archive.partial(archive), { force: true }))))
+    )
+    return (yield* attempt(path, () => statSync(path))).size === size ? sha256 : yield* whole(path, archive)
+  })
+
 /** `<session>.ndjson`, or with a number where a session of that name was archived before. */
-const freeName = (folder: string, name: string): string => {
+const freeName = (archive: string, folder: string, name: string): string => {
   const stem = name.replace(/\.ndjson$/, "")
   for (let n = 1; ; n++) {
-    const free = join(folder, `${stem}${n === 1 ? "" : `.${n}`}.ndjson`)
-    if (!existsSync(free) && !existsSync(`${free}.gz`)) return free
+    const free = `${stem}${n === 1 ? "" : `.${n}`}.ndjson`
+    if (!existsSync(join(archive, `${free}.gz`)) && !existsSync(join(folder, `${free}${rotating}`))) return free
   }
 }
 

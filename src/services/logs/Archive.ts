@@ -51,13 +51,23 @@ export const file = (from: string, path: string) =>
     catch: (cause) => unwritable(path, cause)
   })
 
+/** The SHA-256 of a file, in hexadecimal. */
+export const digest = (path: string) =>
+  Effect.tryPromise({
+    try: async (signal) => {
+      const hash = createHash("sha256")
+      await pipeline(createReadStream(path), hash, { signal })
+      return hash.digest("hex")
+    },
+    catch: (cause) => unwritable(path, cause)
+  })
+
 /** Gives the archive its name. */
 export const finish = (path: string) =>
   Effect.tryPromise({
     try: async () => {
       await rename(partial(path), path)
-      const folder = await open(dirname(path))
-      await folder.sync().finally(() => folder.close())
+      await syncFolder(path)
     },
     catch: (cause) => unwritable(path, cause)
   })
@@ -73,5 +83,14 @@ const compress = async (source: Readable, path: string, signal: AbortSignal): Pr
   await pipeline(source, createGzip(), hashed, createWriteStream(path), { signal })
   const written = await open(path, "r+")
   await written.sync().finally(() => written.close())
+  await syncFolder(path)
   return hash.digest("hex")
+}
+
+/** The name of a file is on the disk when its folder is. Not every file system can do that: then it is as safe as it gets. */
+const syncFolder = async (path: string): Promise<void> => {
+  try {
+    const folder = await open(dirname(path))
+    await folder.sync().finally(() => folder.close())
+  } catch {}
 }

@@ -33,7 +33,7 @@ const indexes = Effect.gen(function* () {
   yield* sql`CREATE INDEX IF NOT EXISTS session_events_by_time ON session_events(ts)`
 })
 
-/** What a rotation moved to an archive: a file that is not in this table is what a crash left over (LogRotation.ts). */
+/** What rotations move to archives; a row without a hash is one that is being written (rotateLogs/Events.ts). */
 const archives = Effect.flatMap(
   SqlClient.SqlClient,
   (sql) => sql`CREATE TABLE IF NOT EXISTS session_archives(
