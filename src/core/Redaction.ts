@@ -3,7 +3,7 @@
  * such as `password=`.
  *
  * A rule finds what looks like a secret; one that looks like ordinary text gets through. It makes leaks rarer, not impossible.
- * Shapes: GitHub's list of secret scanning patterns, RFC 6750 (Bearer), RFC 7468 (PEM), RFC 7519 (JWT), RFC 3986 (user info).
+ * Shapes: GitHub's list of secret scanning patterns, RFC 6750 (Bearer), RFC 7617 (Basic), RFC 7468 (PEM), RFC 7519 (JWT), RFC 3986 (user info).
  */
 export interface Rule {
   /** What stands in the text instead: `[redacted:name]`. */
@@ -12,22 +12,38 @@ export interface Rule {
   readonly pattern: RegExp
 }
 
+/** Names of secrets, as ends of longer names too: `DB_PASSWORD`, `clientSecret`, `x-api-key`. */
+const secret = String.raw`\b\w*(?:password|passwd|pwd|passphrase|secret|api[_-]?key|access[_-]?key|private[_-]?key)`
+/** A name, quoted perhaps, also inside of a quoted JSON, and what stands before its value. */
+const is = String.raw`(?:\\?["'])?\s*[=:]\s*`
+
+/**
+ * Each is linear in the length of a text: it begins where no other match of it can have begun, so that a long run of letters is
+ * looked at once.
+ */
 export const defaultRules: ReadonlyArray<Rule> = [
   { name: "private-key", pattern: /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g },
-  { name: "jwt", pattern: /\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*/g },
+  { name: "jwt", pattern: /(?<![\w-])eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*/g },
   { name: "github-token", pattern: /\b(?:gh[opsur]_[A-Za-z0-9]{36,}|github_pat_\w{22,})/g },
   { name: "aws-key", pattern: /\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/g },
-  { name: "api-key", pattern: /\b(?:sk|pk|rk)[-_](?:[a-z]+[-_])*[A-Za-z0-9_-]{20,}/g },
+  // With a digit somewhere: others are ordinary names, such as sk-learn-contrib-estimators.
+  { name: "api-key", pattern: /(?<![\w-])[spr]k[-_](?=[A-Za-z_-]*\d)[\w-]{20,}/g },
   { name: "hugging-face-token", pattern: /\bhf_[A-Za-z0-9]{30,}/g },
   { name: "npm-token", pattern: /\bnpm_[A-Za-z0-9]{36}\b/g },
   { name: "slack-token", pattern: /\bxox[abeoprs]-[A-Za-z0-9-]{10,}/g },
   { name: "google-key", pattern: /\bAIza[\w-]{35}/g },
-  { name: "bearer", pattern: /(?<keep>\bBearer\s+)[\w.~+/-]{8,}=*/gi },
-  { name: "url-password", pattern: /(?<keep>\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@]*:)[^\s/@]+(?=@)/gi },
+  { name: "bearer", pattern: /(?<keep>\bBearer\s+)(?=[A-Za-z.~+/_-]*\d|\S{24})[\w.~+/-]{8,}=*/gi },
+  { name: "basic", pattern: /(?<keep>\bAuthorization["']?\s*[=:]\s*["']?Basic\s+)[\w+/-]+=*/gi },
+  { name: "url-password", pattern: /(?<keep>:\/\/[^\s/:@"<>]*:)[^\s/"<>]+(?=@)/g },
   {
     name: "password",
-    pattern:
-      /(?<keep>\b(?:\w*_)?(?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key)["']?\s*[=:]\s*["']?)[^\s"',;&]{3,}/gi
+    pattern: new RegExp(`(?<keep>${secret}${is}(?<quote>["']))(?:(?!\\k<quote>)[^\\\\\n]|\\\\.)+`, "gi")
+  },
+  { name: "password", pattern: new RegExp(`(?<keep>${secret}${is}(?:\\\\["'])?)[^\\s"'\\\\,;&]{3,}`, "gi") },
+  // Tokens of texts are what this package is about: a value of letters alone, or a short one, is none of the secret ones.
+  {
+    name: "token",
+    pattern: new RegExp(`(?<keep>\\b\\w*token${is}(?:\\\\?["'])?)(?=[A-Za-z_-]*\\d)[A-Za-z0-9_-]{12,}`, "gi")
   }
 ]
 
@@ -37,7 +53,18 @@ export const defaultRules: ReadonlyArray<Rule> = [
  * @example
  *   redact("password=hunter2 ok", defaultRules) // "password=[redacted:password] ok"
  */
-export const redact = (text: string, rules: ReadonlyArray<Rule>): string =>
+export const redact = (text: string, rules: ReadonlyArray<Rule>): string => {
+  let result = text
+  // What one rule takes out may show another what to take: again, until nothing is found. Rules of others may go in circles.
+  for (let round = 0; round < 8; round++) {
+    const before = result
+    result = once(before, rules)
+    if (result === before) return result
+  }
+  return result
+}
+
+const once = (text: string, rules: ReadonlyArray<Rule>): string =>
   rules.reduce(
     (result, { name, pattern }) =>
       result.replace(pattern, (...found: ReadonlyArray<unknown>) => {
@@ -48,23 +75,32 @@ export const redact = (text: string, rules: ReadonlyArray<Rule>): string =>
     text
   )
 
-/** The same for every text inside a value; a secret's own key (`password`, `token`, …) gives it away as well. */
+/** The same for every text inside a value; a secret's own key (`password`, `apiKey`, …) gives it away as well. */
 export const redactRecord = (
   record: { readonly [key: string]: unknown },
   rules: ReadonlyArray<Rule>
+): { readonly [key: string]: unknown } => redactRecordWith(record, (text) => redact(text, rules))
+
+/** The same with any function that takes secrets out of a text. */
+export const redactRecordWith = (
+  record: { readonly [key: string]: unknown },
+  rid: (text: string) => string
 ): { readonly [key: string]: unknown } =>
   Object.fromEntries(
     Object.entries(record).map(([key, item]) => {
-      if (typeof item !== "string") return [key, redactValue(item, rules)]
-      const named = redact(`${key}=${item}`, rules)
-      return [key, named.startsWith(`${key}=[redacted:`) ? named.slice(key.length + 1) : redact(item, rules)]
+      if (typeof item !== "string") return [key, redactValue(item, rid)]
+      // In quotes, so that a password of several words is one.
+      const quoted = JSON.stringify(item)
+      const named = rid(`${key}=${quoted}`)
+      const [, found] = /^="(\[redacted:[\w-]+\])"$/.exec(named.slice(key.length)) ?? []
+      return [key, named.startsWith(key) && found !== undefined ? found : rid(item)]
     })
   )
 
-const redactValue = (value: unknown, rules: ReadonlyArray<Rule>): unknown => {
-  if (typeof value === "string") return redact(value, rules)
-  if (Array.isArray(value)) return value.map((item: unknown) => redactValue(item, rules))
-  return isPlain(value) ? redactRecord(value, rules) : value
+const redactValue = (value: unknown, rid: (text: string) => string): unknown => {
+  if (typeof value === "string") return rid(value)
+  if (Array.isArray(value)) return value.map((item: unknown) => redactValue(item, rid))
+  return isPlain(value) ? redactRecordWith(value, rid) : value
 }
 
 const isPlain = (value: unknown): value is Record<string, unknown> =>
