@@ -29,7 +29,9 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Inspectable from "effect/Inspectable"
 import type * as Scope from "effect/Scope"
+import { redactRecordWith } from "../core/Redaction.ts"
 import type { Outcome } from "../core/SessionEvent.ts"
 import { plainMetadata } from "./logs/Line.ts"
 import { outcomeOf } from "./SessionLog.ts"
@@ -105,8 +107,9 @@ const write = (options: Options, exit: Exit.Exit<unknown, unknown>, ended: Ended
   const directory = directoryOf(options)
   mkdirSync(directory, { recursive: true })
   const { redact = (text: string) => text } = options
-  const error = Exit.isFailure(exit) && ended.outcome !== "interrupted" ? Cause.squash(exit.cause) : undefined
-  if (error !== undefined) {
+  const failed = Exit.isFailure(exit) && ended.outcome !== "interrupted"
+  const error = failed ? Cause.squash(exit.cause) : undefined
+  if (failed) {
     const entry = {
       ts: ended.now / 1000,
       time: new Date(ended.now).toISOString(),
@@ -118,7 +121,7 @@ const write = (options: Options, exit: Exit.Exit<unknown, unknown>, ended: Ended
     }
     appendFileSync(join(directory, "errors.ndjson"), `${JSON.stringify(entry)}\n`)
   }
-  const said = error === undefined ? ended.result : messageOf(error)
+  const said = failed ? messageOf(error) : ended.result
   append(join(directory, "results.md"), join(directory, "results.1.md"), [
     `${new Date(ended.now).toISOString().slice(0, 19)}Z`,
     redact([options.command, ...options.arguments].join(" ")),
@@ -141,7 +144,7 @@ What codex commands did here, the newest last. Older rows are in results.1.md, d
 const full = 64 * 1024
 
 const append = (file: string, older: string, cells: ReadonlyArray<string>): void => {
-  if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > full) unless("ENOENT", () => renameSync(file, older))
+  if (isFull(file)) roll(file, older)
   const row = `| ${cells.map(cell).join(" | ")} |\n`
   // Never makes the file: that would be one without a header.
   const add = () => {
@@ -155,6 +158,26 @@ const append = (file: string, older: string, cells: ReadonlyArray<string>): void
   if (unless("ENOENT", add)) return
   begin(file)
   add()
+}
+
+const isFull = (file: string): boolean => (statSync(file, { throwIfNoEntry: false })?.size ?? 0) > full
+
+/** After so many milliseconds its process must have died. */
+const stale = 10_000
+
+/** By one process at a time, or a second would put the new table in place of the full one. Who comes in between adds to either. */
+const roll = (file: string, older: string): void => {
+  const lock = `${file}.rolling`
+  if (!unless("EEXIST", () => writeFileSync(lock, "", { flag: "wx" }))) {
+    const since = statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? Date.now()
+    if (Date.now() - since > stale) rmSync(lock, { force: true })
+    return
+  }
+  try {
+    if (isFull(file)) renameSync(file, older)
+  } finally {
+    rmSync(lock, { force: true })
+  }
 }
 
 /** Whether it could be done; false where the file system refused with that code, as it does when another process was first. */
@@ -181,7 +204,7 @@ const begin = (file: string): void => {
 
 /** One line, no column of its own, no markup, not too long. */
 const cell = (text: string): string => {
-  const plain = text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ").trim()
+  const plain = text.replace(/[\s\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]+/gu, " ").trim()
   const short =
     plain.length > 160
       ? `${plain
@@ -200,13 +223,15 @@ const describe = (error: unknown, redact: (text: string) => string) => ({
 
 /** What a typed error says beside its message. */
 const fieldsOf = (error: unknown, redact: (text: string) => string) => {
-  if (!(error instanceof Error) || !("_tag" in error)) return {}
+  if (typeof error !== "object" || error === null || !("_tag" in error)) return {}
   const own = ["_tag", "message", "stack", "cause"]
   const fields = Object.entries(error).filter(
     ([key, value]) => !own.includes(key) && !(key === "name" && value === error._tag)
   )
-  const texts = fields.map(([key, value]) => [key, typeof value === "string" ? redact(value) : value])
-  return fields.length === 0 ? {} : { fields: plainMetadata(Object.fromEntries(texts)) }
+  return fields.length === 0 ? {} : { fields: redactRecordWith(plainMetadata(Object.fromEntries(fields)), redact) }
 }
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+const messageOf = (error: unknown): string => {
+  if (typeof error === "object" && error !== null && "message" in error) return String(error.message)
+  return Inspectable.toStringUnknown(error, 0)
+}
