@@ -1,13 +1,15 @@
 /**
  * The job behind `codex logs init-sample`: a log to try the commands on, in the table that codex itself writes.
  *
- * Only the sample's own sessions, `sample-…`, are ever touched: a log with real sessions keeps them.
+ * Only the sample's own three sessions are ever touched: a log with real sessions keeps them.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { Level, Metadata, Role } from "../core/SessionEvent.ts"
-import { SqlitePool } from "../services/logs/SqlitePool.ts"
-import { SessionLog } from "../services/SessionLog.ts"
+import * as Line from "../services/logs/Line.ts"
+import { SessionLogError } from "../services/logs/Sink.ts"
+import { explain, SqlitePool, whileBusy } from "../services/logs/SqlitePool.ts"
+import * as SqliteSink from "../services/logs/SqliteSink.ts"
 
 export interface SampleOptions {
   readonly db: string
@@ -17,34 +19,36 @@ export interface SampleOptions {
   readonly seed: boolean
 }
 
-/** Makes the table, and says how many sample events went, came, and how many others there are. */
+/**
+ * Makes the table, and says how many sample events went, came, and how many others there are. Who asks for a sample wants it
+ * written, also where logging is off.
+ */
 export const sampleLog = ({ db, reset, seed }: SampleOptions) =>
   Effect.gen(function* () {
+    if (db.endsWith(".ndjson")) return yield* noDatabase(db)
     const pool = yield* SqlitePool
     const database = yield* pool.open(db)
+    const run = (sql: string) => Effect.mapError(Effect.retry(database.rows(sql), whileBusy), explain)
     const count = (where: string) =>
-      Effect.map(database.rows(`SELECT count(*) AS n FROM session_events WHERE ${where}`), ([row]) => Number(row?.n))
+      Effect.map(run(`SELECT count(*) AS n FROM session_events WHERE ${where}`), ([row]) => Number(row?.n))
     const removed = reset ? yield* count(ofSample) : 0
-    if (reset) yield* database.rows(`DELETE FROM session_events WHERE ${ofSample}`)
+    if (reset) yield* run(`DELETE FROM session_events WHERE ${ofSample}`)
     const others = yield* count(`NOT (${ofSample})`)
     const present = yield* count(ofSample)
     if (!seed || present > 0) return { removed, added: 0, present, others }
     const now = (yield* Clock.currentTimeMillis) / 1000
-    for (const { events, id, secondsAgo } of sessions) {
-      const session = yield* SessionLog.attach({ id, db, ndjson: false, enabled: true })
-      yield* session.logAll(
-        events.map(([after, role, message, level = "INFO", metadata = {}]) => ({
-          ts: now - secondsAgo + after,
-          role,
-          message,
-          level,
-          metadata
-        }))
-      )
-    }
+    yield* SqliteSink.make(database).write(linesOf(now))
     const added = yield* count(ofSample)
     return { removed, added, present: added, others }
   }).pipe(Effect.scoped)
+
+const noDatabase = (path: string) =>
+  new SessionLogError({
+    reason: "Schema",
+    path,
+    details: "a sample is a SQLite database, and this is the name of NDJSON.",
+    remedy: "Name a database by --db."
+  })
 
 const ofSample = "session_id IN ('sample-chat', 'sample-training', 'sample-failure')"
 
@@ -92,3 +96,10 @@ const sessions: ReadonlyArray<Session> = [
     ]
   }
 ]
+
+const linesOf = (now: number): ReadonlyArray<string> =>
+  sessions.flatMap(({ events, id, secondsAgo }) =>
+    events.map(([after, role, message, level = "INFO", metadata = {}]) =>
+      Line.of({ ts: now - secondsAgo + after, session_id: id, role, level, message, metadata })
+    )
+  )
