@@ -1,16 +1,21 @@
 /**
  * What surrounds a handler: a session's log, the project's journal, and Effect's logs and spans as events.
  *
- * A log that cannot be written is a warning: the command goes on. With logging turned off (CODEX_SESSION_LOGGING=0, or the
+ * A log that cannot be written is a warning: the command goes on, and is in the journal. With logging turned off (CODEX_SESSION_LOGGING=0, or the
  * config's `logging.session: false`) nothing is written at all.
  */
+import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Redaction from "../core/Redaction.ts"
 import { LoggingConfig } from "../core/RunConfig.ts"
 import { ChangeJournal } from "../services/ChangeJournal.ts"
 import { SqlitePool } from "../services/logs/SqlitePool.ts"
 import { SessionLog } from "../services/SessionLog.ts"
 import { Invocation } from "./Invocation.ts"
+
+const withoutSecrets = (text: string): string => Redaction.redact(text, Redaction.defaultRules)
 
 const defaults = Schema.decodeSync(LoggingConfig)({})
 
@@ -22,19 +27,27 @@ export const recorded = <A, E, R, R2 = never>(
   Effect.gen(function* () {
     const invocation = yield* Invocation
     const settings = yield* logging
-    const session = yield* SessionLog.open({
+    const opened = yield* SessionLog.open({
       enabled: settings.session,
       ndjson: settings.ndjson ? undefined : false,
       redact: settings.redact ? true : undefined,
       metadata: { ...invocation }
     }).pipe(
+      Effect.asSome,
       Effect.catchTag("SessionLogError", (error) =>
-        Effect.as(Effect.logWarning(`This command is not in the session log. ${error.message}`), SessionLog.silent)
+        Effect.as(Effect.logWarning(`This command is not in the session log. ${error.message}`), Option.none())
       )
     )
-    const journal = session.enabled
-      ? yield* ChangeJournal.open({ ...invocation, session: session.id, redact: session.redact })
-      : ChangeJournal.silent
+    const session = Option.getOrElse(opened, () => SessionLog.silent)
+    // Without a session nobody says whether secrets may be written: they are not.
+    const journal =
+      Option.isNone(opened) || session.enabled
+        ? yield* ChangeJournal.open({
+            ...invocation,
+            session: session.enabled ? session.id : undefined,
+            redact: session.enabled ? session.redact : withoutSecrets
+          })
+        : ChangeJournal.silent
     return yield* handler.pipe(
       Effect.provide(SessionLog.recorder),
       Effect.provideService(SessionLog, session),
@@ -48,6 +61,9 @@ export const recorded = <A, E, R, R2 = never>(
 export const journalled = <A, E, R>(handler: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
     const invocation = yield* Invocation
-    if (yield* SessionLog.isEnabled) yield* ChangeJournal.open({ ...invocation, successes: false })
+    if (yield* SessionLog.isEnabled) {
+      const redact = yield* Config.withDefault(Config.boolean("CODEX_LOG_REDACT"), false)
+      yield* ChangeJournal.open({ ...invocation, successes: false, redact: redact ? withoutSecrets : undefined })
+    }
     return yield* handler
   }).pipe(Effect.scoped)

@@ -27,6 +27,7 @@ export const run = (options: Options) =>
     if (Option.isNone(options.sessionId) && Option.isNone(yield* Inherited.id)) {
       return yield* usage("There is no session to write to: name it by --session-id, or set CODEX_SESSION_ID.")
     }
+    if (Option.exists(options.at, (at) => !Number.isFinite(at))) return yield* usage("--at must be a finite number.")
     const { message, metadata } = yield* Effect.all({ message: messageOf(options), metadata: metadataOf(options) })
     const session = yield* SessionLog.attach({
       id: Option.getOrUndefined(options.sessionId),
@@ -57,16 +58,17 @@ const messageOf = ({ event, message, stdin }: Options) =>
 
 const metadataOf = ({ event, metadata }: Options) =>
   Effect.gen(function* () {
-    const found: Record<string, unknown> = event === "end" ? { outcome: "success" } : {}
+    const found = new Map<string, unknown>(event === "end" ? [["outcome", "success"]] : [])
     for (const word of metadata) {
       const [, key, value] = /^([^=]+)=([\s\S]*)$/.exec(word) ?? []
       if (key === undefined || value === undefined) {
         return yield* usage(`--metadata ${JSON.stringify(word)} must be key=value.`)
       }
-      found[key] = yield* Effect.orElseSucceed(
+      const parsed = yield* Effect.orElseSucceed(
         Effect.try((): unknown => JSON.parse(value)),
         () => value
       )
+      found.set(key, parsed)
     }
-    return found
+    return Object.fromEntries(found)
   })
