@@ -197,6 +197,9 @@ const begin = (file: string): void => {
   writeFileSync(temporary, header)
   try {
     unless("EEXIST", () => linkSync(temporary, file))
+  } catch {
+    // A file system without links.
+    unless("EEXIST", () => writeFileSync(file, header, { flag: "wx" }))
   } finally {
     rmSync(temporary, { force: true })
   }

@@ -2,6 +2,7 @@
  * Rotation of session logs. Oracle: the rows as plain SQL wrote them, against what gunzip and JSON.parse find in the archives and
  * better-sqlite3 in the database afterwards: together the same events, each once, in order.
  */
+import { spawnSync } from "node:child_process"
 import {
   copyFileSync,
   existsSync,
@@ -610,6 +611,57 @@ describe("what cannot be rotated", () => {
         /file\/archive: cannot be written .*Choose another folder by --archive/
       )
       expect(numbers(left())).toEqual(upTo(100))
+    })
+  )
+})
+
+const mounts = (() => {
+  const place = mkdtempSync(join(tmpdir(), "codex-mount-"))
+  const done = spawnSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", place]).status === 0
+  if (done) spawnSync("umount", [place])
+  rmSync(place, { recursive: true, force: true })
+  return done
+})()
+
+// Skipped where no small disk can be made: only root may mount one.
+describe.skipIf(!mounts)("an archive on a disk of its own", () => {
+  beforeEach(() => {
+    mkdirSync(archive)
+    spawnSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", archive])
+  })
+  afterEach(() => {
+    spawnSync("umount", [archive])
+  })
+  /** What gzip cannot make small. */
+  const noise = (length: number) => Array.from({ length }, () => Math.random().toString(36).slice(2, 12)).join("")
+  const session = (text: string) => {
+    mkdirSync(sessions)
+    writeFileSync(join(sessions, "a.ndjson"), text)
+    utimesSync(join(sessions, "a.ndjson"), 1, 1)
+  }
+
+  it.live("takes files from another disk", () =>
+    Effect.gen(function* () {
+      create([])
+      session("small")
+      yield* rotate({ maxAge: day })
+      expect(gunzipSync(readFileSync(join(archive, "a.ndjson.gz"))).toString()).toBe("small")
+      expect(existsSync(join(sessions, "a.ndjson"))).toBe(false)
+    })
+  )
+
+  it.live("that is full changes nothing, and says so", () =>
+    Effect.gen(function* () {
+      create(upTo(100).map((i) => [1, "s", "tool", `${i} ${noise(200)}`, "INFO", null]))
+      expect(yield* failure({ maxAge: day })).toMatch(/archive.*cannot be written .*ENOSPC/)
+      expect(numbers(left())).toEqual(upTo(100))
+      expect(readdirSync(archive).filter((name) => !name.startsWith("."))).toEqual([])
+      yield* rotate({ maxAge: day, archive: join(directory, "elsewhere") })
+      expect(left()).toEqual([])
+      session(noise(20_000))
+      expect(yield* failure({ maxAge: day })).toMatch(/archive.*cannot be written .*ENOSPC/)
+      expect(readdirSync(sessions).filter((name) => !name.startsWith("."))).toEqual(["a.ndjson"])
+      expect(readdirSync(archive).filter((name) => !name.startsWith("."))).toEqual([])
     })
   )
 })

@@ -55,7 +55,7 @@ const plan = (options: RotateOptions, now: number) =>
     return rotated
   }).pipe(Effect.scoped)
 
-/** An estimate says what has to go for a size; each further round asks for more. */
+/** An estimate says what has to go for a size, with 2 % to spare; each further round asks for more. */
 const rounds = 16
 
 const moveAll = (options: RotateOptions, now: number) =>
@@ -98,7 +98,7 @@ const oldEvents = (
     const excess =
       maxBytes === undefined || bytes <= maxBytes
         ? Option.none()
-        : yield* number(database, beyond(hasMetadata), [(bytes - maxBytes) * factor, bytes])
+        : yield* number(database, beyond(hasMetadata), [(bytes - maxBytes * 0.98) * factor, bytes])
     // A time that is a text is after all numbers for SQLite: it has no age.
     const where = "rowid <= ? AND (ts < ? OR rowid <= ?)"
     const values = [newest.value, until, Option.getOrElse(excess, () => Number.MIN_SAFE_INTEGER)]
