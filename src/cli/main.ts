@@ -44,10 +44,11 @@ const run = Command.run(codex, {
 export const main = (words: ReadonlyArray<string>, options: { readonly colour: boolean }) =>
   Console.consoleWith((console) => {
     const { path } = locate(tree, words)
+    const explain = (error: ValidationError.ValidationError) => fromValidationError(tree, words, error)
     return run(["node", "codex", ...words.flatMap(separated)]).pipe(
-      Effect.catchIf(ValidationError.isValidationError, (error) => fromValidationError(tree, words, error)),
+      Effect.catchIf(ValidationError.isValidationError, explain),
       Effect.withConsole(ParserConsole.make(console, { path, colour: options.colour })),
-      Effect.provideService(Invocation, { command: path.join(" "), arguments: words.slice(path.length - 1) }),
+      Effect.provideService(Invocation, { command: path.join(" "), arguments: words.slice(path.length - 1), explain }),
       Effect.provide(CliConfig.layer({ showBuiltIns: false }))
     )
   })

@@ -163,7 +163,7 @@ describe("nothing is written", () => {
 
   it("where the config of a training says so, and the environment wins over it", async () => {
     const { CODEX_SESSION_LOGGING: _, ...unset } = clean
-    const words = ["train", ...tiny, "+dry_run=true", "logging.session=false"]
+    const words = ["train", ...tiny, "+dry_run=true", "logging=off"]
     const train = (env: Record<string, string>) => node([join(root, "dist/bin.js"), ...words], env, directory).finished
     expect(await train(unset)).toMatchObject({ code: 0 })
     expect(written()).toEqual([])
@@ -211,8 +211,12 @@ describe("commands of codex logs", () => {
     expect(errors()).toMatchObject([
       { session_id: null, command: "codex logs query", arguments: ["--table", "none"], error: { tag: "LogReadError" } }
     ])
-    expect(rows().map(([command, outcome]) => [command, outcome])).toEqual([
-      ["codex logs query --table none", "failure"]
+    // A wrong line that only the handler can see is written down as it is told.
+    const { stderr } = await codex(["logs", "record", "hello"])
+    expect(errors()[1]).toMatchObject({ error: { tag: "UsageError", message: stderr.trim() } })
+    expect(rows().map(([command, outcome, , said]) => [command, outcome, said?.slice(0, 40)])).toEqual([
+      ["codex logs query --table none", "failure", expect.any(String)],
+      ["codex logs record hello", "failure", "There is no session to write to: name it"]
     ])
   })
 })
