@@ -5,7 +5,7 @@
  * table of events. With a hash: they are gone from there, and the archive is whole, if only under its temporary name. `settle`
  * brings either state to its end; it runs after each move, and for what a killed rotation left, at the start of the next.
  */
-import { closeSync, existsSync, openSync, rmSync } from "node:fs"
+import { existsSync, readdirSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -32,7 +32,7 @@ export const move = (database: Database, folder: string, old: Old, now: number) 
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
       const name = yield* begin(database, folder, old, now)
-      const moved = yield* Effect.exit(restore(fill(database, folder, name, old)))
+      const moved = yield* Effect.exit(restore(fill(database, name, Archive.partial(join(folder, name), now), old)))
       const settled = yield* Effect.exit(settle(database, folder, name))
       yield* Exit.zipRight(moved, settled)
       return join(folder, name)
@@ -45,18 +45,19 @@ export const recover = (database: Database, folder: string) =>
     Effect.forEach(rows, ({ file }) => settle(database, folder, String(file)), { discard: true })
   )
 
-/** Takes a name: the file first, then the row, so that a row's file is never another database's that archives here as well. */
+/** Takes a name that no file here begins with, not even another database's that archives here as well and was killed. */
 const begin = (database: Database, folder: string, old: Old, now: number) =>
   Effect.gen(function* () {
+    const there = yield* attempt(folder, () => readdirSync(folder))
     for (let n = 1; ; n++) {
       const name = nameOf(old, n)
       const known = yield* write(database, "SELECT 1 FROM session_archives WHERE file = ?", [name])
-      if (known.length > 0 || !(yield* attempt(folder, () => made(join(folder, name))))) continue
+      if (known.length > 0 || there.some((file) => file.startsWith(name))) continue
       yield* write(
         database,
         "INSERT INTO session_archives(file, created_ts, events, first_ts, last_ts, sha256) VALUES (?, ?, 0, ?, ?, '')",
         [name, now, old.first, old.last]
-      ).pipe(Effect.onError(() => Effect.ignore(attempt(folder, () => remove(join(folder, name))))))
+      )
       return name
     }
   })
@@ -70,24 +71,15 @@ const stamp = (seconds: number): string => {
   return Number.isNaN(date.getTime()) ? "unknown" : date.toISOString().replace(/[-+:]|\.\d+Z/g, "")
 }
 
-/** Makes the file under its temporary name, unless there is one of either name. */
-const made = (path: string): boolean => {
-  if (existsSync(path) || existsSync(Archive.partial(path))) return false
-  closeSync(openSync(Archive.partial(path), "wx"))
-  return true
-}
-
-const remove = (path: string) => rmSync(Archive.partial(path), { force: true })
-
 /** Writes the archive; then deletes what is in it and notes that, both or neither. */
-const fill = (database: Database, folder: string, name: string, old: Old) =>
+const fill = (database: Database, name: string, temporary: string, old: Old) =>
   Effect.gen(function* () {
     let count = 0
     const texts = Stream.map(pagesOf(database, old), (page) => {
       count += page.length
       return page.join("")
     })
-    const sha256 = yield* Archive.write(join(folder, name), texts)
+    const sha256 = yield* Archive.write(temporary, texts)
     yield* database
       .transaction(
         Effect.gen(function* () {
@@ -120,15 +112,16 @@ const concurrent = (path: string) =>
 const settle = (database: Database, folder: string, name: string) =>
   Effect.gen(function* () {
     const path = join(folder, name)
-    const [row] = yield* write(database, "SELECT sha256 FROM session_archives WHERE file = ?", [name])
+    const [row] = yield* write(database, "SELECT sha256, created_ts FROM session_archives WHERE file = ?", [name])
     if (row === undefined) return
+    // The time makes it this database's: others that archive here may have begun archives of the same name.
+    const temporary = Archive.partial(path, Number(row.created_ts))
     if (row.sha256 === "") {
+      yield* attempt(folder, () => rmSync(temporary, { force: true }))
       yield* write(database, "DELETE FROM session_archives WHERE file = ? AND sha256 = ''", [name])
-      return yield* attempt(folder, () => remove(path))
+    } else if (!existsSync(path) && existsSync(temporary)) {
+      yield* Archive.finish(temporary, path)
     }
-    if (existsSync(path) || !existsSync(Archive.partial(path))) return
-    // After the archive was taken elsewhere, another database may have begun one of the same name.
-    if ((yield* Archive.digest(Archive.partial(path))) === row.sha256) yield* Archive.finish(path)
   })
 
 const write = (database: Database, sql: string, values: ReadonlyArray<string | number>) =>

@@ -115,7 +115,7 @@ const compress = (path: string, folder: string) =>
       yield* remove
       return own
     }
-    yield* Effect.uninterruptible(Effect.zipRight(Archive.finish(archive), remove))
+    yield* Effect.uninterruptible(Effect.zipRight(Archive.finish(Archive.partial(archive), archive), remove))
     return archive
   })
 
@@ -123,7 +123,7 @@ const compress = (path: string, folder: string) =>
 const whole = (path: string, archive: string): Effect.Effect<string, ReturnType<typeof Archive.unwritable>> =>
   Effect.gen(function* () {
     const { size } = yield* attempt(path, () => statSync(path))
-    const sha256 = yield* Archive.file(path, archive).pipe(
+    const sha256 = yield* Archive.file(path, Archive.partial(archive)).pipe(
       Effect.onError(() => Effect.ignore(attempt(archive, () => rmSync(Archive.partial(archive), { force: true }))))
     )
     return (yield* attempt(path, () => statSync(path))).size === size ? sha256 : yield* whole(path, archive)

@@ -22,10 +22,11 @@ export const unwritable = (path: string, cause: unknown) =>
     cause
   })
 
-/** The name of an archive that is not whole yet. */
-export const partial = (path: string): string => `${path}.partial`
+/** The name of an archive that is not whole yet; with a mark, one that no other has. */
+export const partial = (path: string, mark?: number): string =>
+  mark === undefined ? `${path}.partial` : `${path}.${Math.round(mark * 1000)}.partial`
 
-/** Writes the texts to `partial(path)`, compressed and synced; returns the SHA-256 of the file, in hexadecimal. */
+/** Writes the texts to the path, compressed and synced; returns the SHA-256 of the file, in hexadecimal. */
 export const write = <E, R>(path: string, texts: Stream.Stream<string, E, R>) =>
   Effect.gen(function* () {
     const runtime = yield* Effect.runtime<R>()
@@ -38,7 +39,7 @@ export const write = <E, R>(path: string, texts: Stream.Stream<string, E, R>) =>
       )
     )
     const sha256 = yield* Effect.tryPromise({
-      try: (signal) => compress(Readable.from(Stream.toAsyncIterableRuntime(source, runtime)), partial(path), signal),
+      try: (signal) => compress(Readable.from(Stream.toAsyncIterableRuntime(source, runtime)), path, signal),
       catch: (cause) => (failure.cause === undefined ? unwritable(path, cause) : failure.cause)
     })
     return sha256
@@ -47,7 +48,7 @@ export const write = <E, R>(path: string, texts: Stream.Stream<string, E, R>) =>
 /** The same for a file that nobody writes any more. */
 export const file = (from: string, path: string) =>
   Effect.tryPromise({
-    try: (signal) => compress(createReadStream(from), partial(path), signal),
+    try: (signal) => compress(createReadStream(from), path, signal),
     catch: (cause) => unwritable(path, cause)
   })
 
@@ -63,10 +64,10 @@ export const digest = (path: string) =>
   })
 
 /** Gives the archive its name. */
-export const finish = (path: string) =>
+export const finish = (temporary: string, path: string) =>
   Effect.tryPromise({
     try: async () => {
-      await rename(partial(path), path)
+      await rename(temporary, path)
       await syncFolder(path)
     },
     catch: (cause) => unwritable(path, cause)
