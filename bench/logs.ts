@@ -26,7 +26,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { LogQuery } from "../src/core/LogQuery.ts"
 import * as LogReader from "../src/services/LogReader.ts"
-import { SqlitePool } from "../src/services/logs/SqlitePool.ts"
+import { SqlitePool } from "../src/services/logs/write/SqlitePool.ts"
 import { SessionLog } from "../src/services/SessionLog.ts"
 
 const { values: flags } = parseArgs({

@@ -13,7 +13,7 @@ import * as Schema from "effect/Schema"
 import * as Redaction from "../core/Redaction.ts"
 import { LoggingConfig } from "../core/RunConfig.ts"
 import { ChangeJournal } from "../services/ChangeJournal.ts"
-import { SqlitePool } from "../services/logs/SqlitePool.ts"
+import { SqlitePool } from "../services/logs/write/SqlitePool.ts"
 import { SessionLog } from "../services/SessionLog.ts"
 import { Invocation } from "./Invocation.ts"
 

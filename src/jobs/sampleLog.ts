@@ -6,10 +6,10 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { Level, Metadata, Role } from "../core/SessionEvent.ts"
-import * as Line from "../services/logs/Line.ts"
-import { SessionLogError } from "../services/logs/Sink.ts"
-import { explain, SqlitePool, whileBusy } from "../services/logs/SqlitePool.ts"
-import * as SqliteSink from "../services/logs/SqliteSink.ts"
+import * as Line from "../services/logs/write/Line.ts"
+import { SessionLogError } from "../services/logs/write/Sink.ts"
+import { explain, SqlitePool, whileBusy } from "../services/logs/write/SqlitePool.ts"
+import * as SqliteSink from "../services/logs/write/SqliteSink.ts"
 
 export interface SampleOptions {
   readonly db: string

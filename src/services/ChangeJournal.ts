@@ -33,7 +33,7 @@ import * as Inspectable from "effect/Inspectable"
 import type * as Scope from "effect/Scope"
 import { redactRecordWith } from "../core/Redaction.ts"
 import type { Outcome } from "../core/SessionEvent.ts"
-import { plainMetadata } from "./logs/Line.ts"
+import { plainMetadata } from "./logs/write/Line.ts"
 import { outcomeOf } from "./SessionLog.ts"
 
 export interface Options {

@@ -8,12 +8,12 @@
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { Log, LogReadError, Options } from "./logs/Log.ts"
-import * as LogFile from "./logs/LogFile.ts"
-import * as NdjsonLog from "./logs/NdjsonLog.ts"
-import * as SqlLog from "./logs/SqlLog.ts"
+import type { Log, LogReadError, Options } from "./logs/read/Log.ts"
+import * as LogFile from "./logs/read/LogFile.ts"
+import * as NdjsonLog from "./logs/read/ndjson/Log.ts"
+import * as SqlLog from "./logs/read/sql/Log.ts"
 
-export { type Columns, type Log, LogReadError, type Options } from "./logs/Log.ts"
+export { type Columns, type Log, LogReadError, type Options } from "./logs/read/Log.ts"
 
 /**
  * Opens a log until the scope ends. The table and its columns are found by their names, unless they are given.

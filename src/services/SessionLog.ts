@@ -39,15 +39,15 @@ import {
   sessionStart
 } from "../core/SessionEvent.ts"
 import { version } from "../core/Version.ts"
-import * as Inherited from "./logs/Inherited.ts"
-import * as Line from "./logs/Line.ts"
 import * as LogPath from "./logs/LogPath.ts"
-import * as NdjsonSink from "./logs/NdjsonSink.ts"
-import * as Recorder from "./logs/Recorder.ts"
-import { SessionLogError, type Sink } from "./logs/Sink.ts"
-import { SqlitePool } from "./logs/SqlitePool.ts"
-import * as SqliteSink from "./logs/SqliteSink.ts"
-import * as Writer from "./logs/Writer.ts"
+import * as Inherited from "./logs/write/Inherited.ts"
+import * as Line from "./logs/write/Line.ts"
+import * as NdjsonSink from "./logs/write/NdjsonSink.ts"
+import * as Recorder from "./logs/write/Recorder.ts"
+import { SessionLogError, type Sink } from "./logs/write/Sink.ts"
+import { SqlitePool } from "./logs/write/SqlitePool.ts"
+import * as SqliteSink from "./logs/write/SqliteSink.ts"
+import * as Writer from "./logs/write/Writer.ts"
 
 export interface Options {
   /** Default: CODEX_SESSION_ID, else a new one. */

@@ -5,7 +5,7 @@
 import { writeSync } from "node:fs"
 import * as Effect from "effect/Effect"
 import { rotateLogs } from "../../src/jobs/rotateLogs.ts"
-import { SqlitePool } from "../../src/services/logs/SqlitePool.ts"
+import { SqlitePool } from "../../src/services/logs/write/SqlitePool.ts"
 
 const [db = "", sessions = "", archive = "", maxBytes = "0"] = process.argv.slice(2)
 writeSync(1, "ready\n")

@@ -9,7 +9,7 @@ import Database from "better-sqlite3"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import { sampleLog } from "../../src/jobs/sampleLog.ts"
-import { SqlitePool } from "../../src/services/logs/SqlitePool.ts"
+import { SqlitePool } from "../../src/services/logs/write/SqlitePool.ts"
 import { SessionLog } from "../../src/services/SessionLog.ts"
 
 let directory = ""

@@ -23,7 +23,7 @@ import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { snapshotLog } from "../../src/jobs/snapshotLog.ts"
-import { SqlitePool } from "../../src/services/logs/SqlitePool.ts"
+import { SqlitePool } from "../../src/services/logs/write/SqlitePool.ts"
 import { SessionLog } from "../../src/services/SessionLog.ts"
 
 let directory = ""

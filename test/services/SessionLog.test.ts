@@ -23,7 +23,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FastCheck from "effect/FastCheck"
 import * as Fiber from "effect/Fiber"
-import { SqlitePool } from "../../src/services/logs/SqlitePool.ts"
+import { SqlitePool } from "../../src/services/logs/write/SqlitePool.ts"
 import { type Options, SessionLog } from "../../src/services/SessionLog.ts"
 
 let directory = ""

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { sampleLog } from "../../jobs/sampleLog.ts"
 import * as LogPath from "../../services/logs/LogPath.ts"
-import { SqlitePool } from "../../services/logs/SqlitePool.ts"
+import { SqlitePool } from "../../services/logs/write/SqlitePool.ts"
 import { next, quoted } from "../Report.ts"
 
 export interface Options {

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { type Rotated, rotateLogs } from "../../jobs/rotateLogs.ts"
 import * as LogPath from "../../services/logs/LogPath.ts"
-import { SqlitePool } from "../../services/logs/SqlitePool.ts"
+import { SqlitePool } from "../../services/logs/write/SqlitePool.ts"
 import { bytes } from "../Format.ts"
 import { table } from "../Table.ts"
 

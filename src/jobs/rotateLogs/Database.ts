@@ -3,9 +3,9 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { SessionLogError } from "../../services/logs/Sink.ts"
 import * as Sqlite from "../../services/logs/Sqlite.ts"
-import { explain, SqlitePool, whileBusy } from "../../services/logs/SqlitePool.ts"
+import { SessionLogError } from "../../services/logs/write/Sink.ts"
+import { explain, SqlitePool, whileBusy } from "../../services/logs/write/SqlitePool.ts"
 import type { Rotated, RotateOptions } from "../rotateLogs.ts"
 import * as Events from "./Events.ts"
 

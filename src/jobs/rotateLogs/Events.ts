@@ -12,9 +12,9 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Archive from "../../services/logs/Archive.ts"
-import { SessionLogError } from "../../services/logs/Sink.ts"
 import type { Database } from "../../services/logs/Sqlite.ts"
-import { explain, whileBusy } from "../../services/logs/SqlitePool.ts"
+import { SessionLogError } from "../../services/logs/write/Sink.ts"
+import { explain, whileBusy } from "../../services/logs/write/SqlitePool.ts"
 
 /** A set of events that stays the same while others write. */
 export interface Old {

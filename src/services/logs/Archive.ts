@@ -10,7 +10,7 @@ import { pipeline } from "node:stream/promises"
 import { createGzip } from "node:zlib"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { SessionLogError } from "./Sink.ts"
+import { SessionLogError } from "./write/Sink.ts"
 
 export const unwritable = (path: string, cause: unknown) =>
   new SessionLogError({

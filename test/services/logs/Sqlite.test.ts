@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from "@effect/vitest"
 import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import * as Sqlite from "../../../src/services/logs/Sqlite.ts"
-import { explain } from "../../../src/services/logs/SqlitePool.ts"
+import { explain } from "../../../src/services/logs/write/SqlitePool.ts"
 
 let directory = ""
 let path = ""

@@ -7,8 +7,8 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
-import { SessionLogError, type Sink } from "../../../src/services/logs/Sink.ts"
-import * as Writer from "../../../src/services/logs/Writer.ts"
+import { SessionLogError, type Sink } from "../../../src/services/logs/write/Sink.ts"
+import * as Writer from "../../../src/services/logs/write/Writer.ts"
 
 const full = new SessionLogError({ reason: "Full", path: "x", details: "full.", remedy: "Make room." })
 

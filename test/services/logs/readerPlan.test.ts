@@ -7,10 +7,10 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { LogQuery } from "../../../src/core/LogQuery.ts"
+import { events } from "../../../src/services/logs/read/sql/Order.ts"
+import { type Ask, asking, type SqlSource } from "../../../src/services/logs/read/sql/Source.ts"
+import { find } from "../../../src/services/logs/read/sql/TableShape.ts"
 import * as Sqlite from "../../../src/services/logs/Sqlite.ts"
-import { events } from "../../../src/services/logs/SqlOrder.ts"
-import { type Ask, asking, type SqlSource } from "../../../src/services/logs/SqlSource.ts"
-import { find } from "../../../src/services/logs/TableShape.ts"
 import { workspace } from "./readerWorkspace.ts"
 
 const table = `CREATE TABLE session_events(ts REAL NOT NULL, session_id TEXT NOT NULL, role TEXT NOT NULL, message TEXT NOT NULL, level TEXT, metadata TEXT);

@@ -6,7 +6,7 @@
  */
 import { openSync, writeSync } from "node:fs"
 import * as Effect from "effect/Effect"
-import { SqlitePool } from "../../../src/services/logs/SqlitePool.ts"
+import { SqlitePool } from "../../../src/services/logs/write/SqlitePool.ts"
 import { SessionLog } from "../../../src/services/SessionLog.ts"
 
 const [id = "", db = "", ndjson = "-", events = "0", acks] = process.argv.slice(2)

@@ -5,13 +5,13 @@
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import type { LogQuery } from "../../core/LogQuery.ts"
-import type { LogEvent } from "../../core/SessionEvent.ts"
-import type { LogReadError } from "./Log.ts"
-import { largestSeconds } from "./LogTime.ts"
-import { all, type Condition, of, secondsOf, session } from "./SqlFilter.ts"
-import { type Key, type Keys, keyOf, pageRows, events as pages, type Rows, rowsOf } from "./SqlPages.ts"
-import { type Ask, type SqlSource, selected } from "./SqlSource.ts"
+import type { LogQuery } from "../../../../core/LogQuery.ts"
+import type { LogEvent } from "../../../../core/SessionEvent.ts"
+import type { LogReadError } from "../Log.ts"
+import { largestSeconds } from "../LogTime.ts"
+import { all, type Condition, of, secondsOf, session } from "./Filter.ts"
+import { type Key, type Keys, keyOf, pageRows, events as pages, type Rows, rowsOf } from "./Pages.ts"
+import { type Ask, type SqlSource, selected } from "./Source.ts"
 import { quoted, type TableShape } from "./TableShape.ts"
 
 /** The events of a query, in its order. */

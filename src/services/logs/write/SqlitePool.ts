@@ -17,9 +17,9 @@ import * as Layer from "effect/Layer"
 import * as RcMap from "effect/RcMap"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
+import { type Database, faultOf, open as openSqlite, SqliteFault } from "../Sqlite.ts"
 import * as Migrations from "./Migrations.ts"
 import { SessionLogError } from "./Sink.ts"
-import { type Database, faultOf, open as openSqlite, SqliteFault } from "./Sqlite.ts"
 
 /** How long SQLite sleeps for a lock, and this thread with it; beyond that fibers have their turn between attempts. */
 const busyMillis = 5

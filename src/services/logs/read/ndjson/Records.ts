@@ -7,8 +7,8 @@ import { createGunzip } from "node:zlib"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import type { LogEvent } from "../../core/SessionEvent.ts"
-import { LogReadError } from "./Log.ts"
+import type { LogEvent } from "../../../../core/SessionEvent.ts"
+import { LogReadError } from "../Log.ts"
 
 /** A line that is not blank. */
 export interface Record {

@@ -2,11 +2,11 @@
  * A database that is asked with the reader's errors, and rows of it as events.
  */
 import * as Effect from "effect/Effect"
-import type { LogEvent } from "../../core/SessionEvent.ts"
-import { LogReadError } from "./Log.ts"
-import { eventOf, metadataOf } from "./LogText.ts"
-import { secondsOf, textOf } from "./SqlFilter.ts"
-import type * as Sqlite from "./Sqlite.ts"
+import type { LogEvent } from "../../../../core/SessionEvent.ts"
+import type * as Sqlite from "../../Sqlite.ts"
+import { LogReadError } from "../Log.ts"
+import { eventOf, metadataOf } from "../LogText.ts"
+import { secondsOf, textOf } from "./Filter.ts"
 import { quoted, type TableShape } from "./TableShape.ts"
 
 export interface SqlSource {

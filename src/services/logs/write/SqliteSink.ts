@@ -5,8 +5,8 @@
  * faster than a statement for each row once bound through Effect. While another process writes, it is tried again.
  */
 import * as Effect from "effect/Effect"
+import type { Database } from "../Sqlite.ts"
 import type { Sink } from "./Sink.ts"
-import type { Database } from "./Sqlite.ts"
 import { explain, whileBusy } from "./SqlitePool.ts"
 
 const insert = `INSERT INTO session_events(ts, session_id, role, message, level, metadata)

@@ -1,10 +1,10 @@
 /**
  * What a query asks of a row, in SQL: column names quoted, values bound.
  */
-import type { LogQuery } from "../../core/LogQuery.ts"
-import { Level, levelAliases, levelOf } from "../../core/SessionEvent.ts"
-import { sqlSeconds } from "./LogTime.ts"
-import type * as Sqlite from "./Sqlite.ts"
+import type { LogQuery } from "../../../../core/LogQuery.ts"
+import { Level, levelAliases, levelOf } from "../../../../core/SessionEvent.ts"
+import type * as Sqlite from "../../Sqlite.ts"
+import { sqlSeconds } from "../LogTime.ts"
 import { quoted, type TableShape } from "./TableShape.ts"
 
 export interface Condition {

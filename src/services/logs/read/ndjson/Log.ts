@@ -3,14 +3,14 @@
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
-import { type Log, LogReadError, type Options } from "./Log.ts"
-import type { LogFile } from "./LogFile.ts"
-import { parser } from "./NdjsonLine.ts"
-import { events } from "./NdjsonOrder.ts"
-import type { NdjsonFile } from "./NdjsonRecords.ts"
-import { sessions, stats } from "./NdjsonSummary.ts"
-import { follow } from "./NdjsonTail.ts"
-import { checkNames } from "./TableShape.ts"
+import { type Log, LogReadError, type Options } from "../Log.ts"
+import type { LogFile } from "../LogFile.ts"
+import { checkNames } from "../sql/TableShape.ts"
+import { parser } from "./Line.ts"
+import { events } from "./Order.ts"
+import type { NdjsonFile } from "./Records.ts"
+import { sessions, stats } from "./Summary.ts"
+import { follow } from "./Tail.ts"
 
 export const open = (
   { path, kind }: LogFile,

@@ -6,12 +6,12 @@
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import type { LogQuery } from "../../core/LogQuery.ts"
-import type { LogReadError } from "./Log.ts"
-import { all, type Condition, of } from "./SqlFilter.ts"
-import type { Part, Tail } from "./SqlFollow.ts"
-import { events, type Key, type Keys, keyOf, type Rows, rowsOf } from "./SqlPages.ts"
-import { type Ask, type SqlSource, text } from "./SqlSource.ts"
+import type { LogQuery } from "../../../../core/LogQuery.ts"
+import type { LogReadError } from "../Log.ts"
+import { all, type Condition, of } from "./Filter.ts"
+import type { Part, Tail } from "./Follow.ts"
+import { events, type Key, type Keys, keyOf, type Rows, rowsOf } from "./Pages.ts"
+import { type Ask, type SqlSource, text } from "./Source.ts"
 import { quoted, type TableShape } from "./TableShape.ts"
 
 /** Among so many rows the last events are looked for before an index is asked, which may have to sort. */

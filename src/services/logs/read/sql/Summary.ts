@@ -2,9 +2,9 @@
  * Sessions and numbers of a table, computed by SQLite.
  */
 import * as Effect from "effect/Effect"
-import type { LogQuery, LogStats, SessionSummary } from "../../core/LogQuery.ts"
-import { sessionEnd, sessionStart } from "../../core/SessionEvent.ts"
-import type { LogReadError } from "./Log.ts"
+import type { LogQuery, LogStats, SessionSummary } from "../../../../core/LogQuery.ts"
+import { sessionEnd, sessionStart } from "../../../../core/SessionEvent.ts"
+import type { LogReadError } from "../Log.ts"
 import {
   byCount,
   byName,
@@ -15,10 +15,10 @@ import {
   gather,
   newestFirst,
   outcomeOf
-} from "./LogSummary.ts"
-import { levelIn, metadataOf } from "./LogText.ts"
-import { of, secondsOf, textOf } from "./SqlFilter.ts"
-import { number, type SqlSource, text } from "./SqlSource.ts"
+} from "../LogSummary.ts"
+import { levelIn, metadataOf } from "../LogText.ts"
+import { of, secondsOf, textOf } from "./Filter.ts"
+import { number, type SqlSource, text } from "./Source.ts"
 import { quoted } from "./TableShape.ts"
 
 /** The longest metadata that is looked at for an outcome. */

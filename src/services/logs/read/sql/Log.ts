@@ -4,12 +4,12 @@
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { Log, LogReadError, Options } from "./Log.ts"
-import { follow } from "./SqlFollow.ts"
-import * as Sqlite from "./Sqlite.ts"
-import { events } from "./SqlOrder.ts"
-import { asking, refused, type SqlSource } from "./SqlSource.ts"
-import { sessions, stats } from "./SqlSummary.ts"
+import * as Sqlite from "../../Sqlite.ts"
+import type { Log, LogReadError, Options } from "../Log.ts"
+import { follow } from "./Follow.ts"
+import { events } from "./Order.ts"
+import { asking, refused, type SqlSource } from "./Source.ts"
+import { sessions, stats } from "./Summary.ts"
 import { find, show } from "./TableShape.ts"
 
 /** As long as a person waits without wondering. */

@@ -3,13 +3,13 @@
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import type { LogQuery, LogStats, SessionSummary } from "../../core/LogQuery.ts"
-import type { LogEvent } from "../../core/SessionEvent.ts"
-import type { LogReadError } from "./Log.ts"
-import { byCount, byName, isEnd, isStart, newestFirst, outcomeOf } from "./LogSummary.ts"
-import { isoOf } from "./LogTime.ts"
-import { matching } from "./NdjsonOrder.ts"
-import type { NdjsonFile } from "./NdjsonRecords.ts"
+import type { LogQuery, LogStats, SessionSummary } from "../../../../core/LogQuery.ts"
+import type { LogEvent } from "../../../../core/SessionEvent.ts"
+import type { LogReadError } from "../Log.ts"
+import { byCount, byName, isEnd, isStart, newestFirst, outcomeOf } from "../LogSummary.ts"
+import { isoOf } from "../LogTime.ts"
+import { matching } from "./Order.ts"
+import type { NdjsonFile } from "./Records.ts"
 
 interface Course {
   first: number | null

@@ -5,13 +5,13 @@
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import type { LogQuery } from "../../core/LogQuery.ts"
-import type { LogEvent } from "../../core/SessionEvent.ts"
-import type { LogReadError } from "./Log.ts"
-import { of } from "./SqlFilter.ts"
-import type { Part, Tail } from "./SqlFollow.ts"
-import { events } from "./SqlOrder.ts"
-import type { SqlSource } from "./SqlSource.ts"
+import type { LogQuery } from "../../../../core/LogQuery.ts"
+import type { LogEvent } from "../../../../core/SessionEvent.ts"
+import type { LogReadError } from "../Log.ts"
+import { of } from "./Filter.ts"
+import type { Part, Tail } from "./Follow.ts"
+import { events } from "./Order.ts"
+import type { SqlSource } from "./Source.ts"
 import { quoted } from "./TableShape.ts"
 
 export const countedTail = (

@@ -2,11 +2,11 @@
  * The table of a database that is read as a log, and which of its columns hold which part of an event.
  */
 import * as Effect from "effect/Effect"
-import { nearest } from "../../core/ConfigIssue.ts"
-import { type Columns, LogReadError, type Options } from "./Log.ts"
-import { assign, names, type Part, parts } from "./LogNames.ts"
-import type * as Sqlite from "./Sqlite.ts"
-import type { Ask } from "./SqlSource.ts"
+import { nearest } from "../../../../core/ConfigIssue.ts"
+import type * as Sqlite from "../../Sqlite.ts"
+import { type Columns, LogReadError, type Options } from "../Log.ts"
+import { assign, names, type Part, parts } from "../LogNames.ts"
+import type { Ask } from "./Source.ts"
 
 export interface TableShape {
   readonly table: string

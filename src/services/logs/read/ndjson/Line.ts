@@ -1,11 +1,11 @@
 /**
  * A line of NDJSON as an event: an object with a key for the message, by any of its usual names; other keys are ignored.
  */
-import type { LogEvent } from "../../core/SessionEvent.ts"
-import type { Columns } from "./Log.ts"
-import { assign } from "./LogNames.ts"
-import { eventOf, metadataOf } from "./LogText.ts"
-import { secondsOf } from "./LogTime.ts"
+import type { LogEvent } from "../../../../core/SessionEvent.ts"
+import type { Columns } from "../Log.ts"
+import { assign } from "../LogNames.ts"
+import { eventOf, metadataOf } from "../LogText.ts"
+import { secondsOf } from "../LogTime.ts"
 
 /** Reads lines; undefined for one that is no event. */
 export const parser = (given: Columns): ((line: string) => LogEvent | undefined) => {

@@ -12,12 +12,12 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { LogQuery } from "../../core/LogQuery.ts"
-import type { LogEvent } from "../../core/SessionEvent.ts"
-import type { Log, LogReadError } from "./Log.ts"
-import { countedTail } from "./SqlCountedTail.ts"
-import { numberedTail } from "./SqlNumberedTail.ts"
-import type { SqlSource } from "./SqlSource.ts"
+import type { LogQuery } from "../../../../core/LogQuery.ts"
+import type { LogEvent } from "../../../../core/SessionEvent.ts"
+import type { Log, LogReadError } from "../Log.ts"
+import { countedTail } from "./CountedTail.ts"
+import { numberedTail } from "./NumberedTail.ts"
+import type { SqlSource } from "./Source.ts"
 
 /** How many events come before the new ones. */
 export const defaultLast = 10
