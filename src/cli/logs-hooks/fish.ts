@@ -24,10 +24,10 @@ if test "$__codex_hook" != "$fish_pid"; and test "$CODEX_SESSION_LOGGING" != 0
         set -l codex codex
         test -n "$CODEX_BIN"; and set codex $CODEX_BIN
         if test -n "$argv[1]"
-            command sh -c '(trap "" HUP; cd -- "$0" && text=$1 && shift && printf %s "$text" | "$@") >/dev/null 2>&1 &' \\
+            command sh -c 'trap "" HUP; (cd -- "$0" && text=$1 && shift && printf %s "$text" | "$@") >/dev/null 2>&1 &' \\
                 $__codex_folder $argv[1] $codex logs record --stdin $argv[2..-1]
         else
-            command sh -c '(trap "" HUP; cd -- "$0" && "$@" </dev/null) >/dev/null 2>&1 &' \\
+            command sh -c 'trap "" HUP; (cd -- "$0" && "$@" </dev/null) >/dev/null 2>&1 &' \\
                 $__codex_folder $codex logs record $argv[2..-1]
         end
         return 0
