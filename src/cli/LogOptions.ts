@@ -48,7 +48,8 @@ export interface Page {
 
 export type Format = "text" | "json" | "ndjson" | "csv"
 
-const text = (name: string, description: string, what: string) =>
+/** An optional word. `what` stands for it in the help. */
+export const text = (name: string, description: string, what: string) =>
   Options.text(name).pipe(Options.withDescription(description), Options.withPseudoName(what), Options.optional)
 
 const column = (name: string, what: string) =>
@@ -70,10 +71,9 @@ export const source = {
   metadataColumn: column("metadata", "metadata")
 }
 
-const moment = (name: string, alias: string, description: string) =>
+/** A time in any of the forms of LogTime.ts. */
+export const time = (name: string) =>
   Options.text(name).pipe(
-    Options.withAlias(alias),
-    Options.withDescription(description),
     Options.withPseudoName("time"),
     Options.mapEffect((given) =>
       Effect.flatMap(Clock.currentTimeMillis, (millis) =>
@@ -82,9 +82,11 @@ const moment = (name: string, alias: string, description: string) =>
           onRight: (time) => Effect.succeed<Moment>({ ...time, given })
         })
       )
-    ),
-    Options.optional
+    )
   )
+
+const moment = (name: string, alias: string, description: string) =>
+  time(name).pipe(Options.withAlias(alias), Options.withDescription(description), Options.optional)
 
 const period = Options.all({
   since: moment(

@@ -71,14 +71,11 @@ export const rotateLogs = (options: RotateOptions) =>
 /** One rotation at a time in a folder that files go to or come from: two would archive what one of them left half done. */
 const exclusively = ({ archive, db, sessions }: RotateOptions, alone: boolean) =>
   Effect.gen(function* () {
-    const folders = yield* Effect.try({
-      try: () => {
-        mkdirSync(archive, { recursive: true })
-        return [archive, ...(existsSync(sessions) ? [sessions] : []), ...(alone ? [dirname(db)] : [])].map((folder) =>
-          realpathSync(folder)
-        )
-      },
-      catch: (cause) => Archive.unwritable(archive, cause)
+    const folders = yield* Archive.attempt(archive, () => {
+      mkdirSync(archive, { recursive: true })
+      return [archive, ...(existsSync(sessions) ? [sessions] : []), ...(alone ? [dirname(db)] : [])].map((folder) =>
+        realpathSync(folder)
+      )
     })
     yield* Effect.forEach([...new Set(folders)].sort(), lock, { discard: true })
   })

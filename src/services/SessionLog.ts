@@ -29,7 +29,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Redaction from "../core/Redaction.ts"
 import {
-  type Level,
+  Level,
   type Metadata,
   type Outcome,
   Role,
@@ -167,8 +167,10 @@ const attach = (options: Options) =>
     }
     const logAll: SessionLog.Service["logAll"] = (events) =>
       Effect.suspend(() => {
-        const wrong = events.find(({ role }) => !isRole(role))
-        if (wrong !== undefined) return wrongRole(wrong.role)
+        for (const event of events) {
+          const fault = faultOf(event)
+          if (fault !== undefined) return fault
+        }
         return events.length === 0 ? Effect.void : writer.append(events.map(lineOf))
       })
 
@@ -265,16 +267,18 @@ const redacted = (event: SessionEvent, rules: ReadonlyArray<Redaction.Rule>): Se
   metadata: Redaction.redactRecord(Line.plainMetadata(event.metadata), rules)
 })
 
-const isRole = Schema.is(Role)
+const roles: ReadonlySet<string> = new Set(Role.literals)
+const levels: ReadonlySet<string> = new Set(Level.literals)
 
-/** TypeScript refuses such a role; what comes from outside may have one. */
-const wrongRole = (role: string) =>
-  new SessionLogError({
-    reason: "Role",
-    path: "role",
-    details: `${JSON.stringify(role)} is no role of an event.`,
-    remedy: `Use ${Role.literals.join(", ")}.`
-  })
+/** TypeScript refuses such an event; what comes from outside may be one. One of them would spoil the batch of others. */
+const faultOf = ({ level = "INFO", message, role, ts = 0 }: SessionLog.Event): SessionLogError | undefined => {
+  const wrong = (path: string, found: unknown, remedy: string) =>
+    new SessionLogError({ reason: "Event", path, details: `${String(found)} is no ${path} of an event.`, remedy })
+  if (!roles.has(role)) return wrong("role", role, `Use ${Role.literals.join(", ")}.`)
+  if (!levels.has(level)) return wrong("level", level, `Use ${Level.literals.join(", ")}.`)
+  if (typeof message !== "string") return wrong("message", message, "Use a text.")
+  return Number.isFinite(ts) ? undefined : wrong("ts", ts, "Use seconds since 1970.")
+}
 
 const facts = (): Metadata => ({ pid: process.pid, cwd: process.cwd(), codex: version, node: process.version })
 

@@ -440,11 +440,30 @@ describe("a log that cannot be written", () => {
     })
   )
 
-  it.live("refuses a role that is none", () =>
+  it.live.each([
+    ["role", "robot", ["robot", "x"]],
+    ["level", "loud", ["user", "x", {}, "loud"]],
+    ["message", "7", ["user", 7]]
+  ] as const)("refuses a %s that is none, and writes what others log meanwhile", ([name, found, words]) =>
     Effect.gen(function* () {
       // What JavaScript may pass.
-      const exit = yield* inSession((session) => Reflect.apply(session.log, session, ["robot", "x"]))
-      expect(JSON.stringify(exit)).toContain('\\"robot\\" is no role of an event.')
+      const wrong = (session: SessionLog.Service) => Reflect.apply(session.log, session, words)
+      const exit = yield* inSession((session) =>
+        Effect.all([Effect.flip(wrong(session)), session.log("user", "other")], { concurrency: 2 })
+      )
+      expect(Exit.isSuccess(exit) && String(exit.value[0])).toContain(
+        `${name}: ${found} is no ${name} of an event. Use`
+      )
+      expect(messages(rows())).toEqual(["session_start", "other", "session_end"])
+    })
+  )
+
+  it.live("refuses a time that is none", () =>
+    Effect.gen(function* () {
+      const exit = yield* inSession((session) =>
+        Effect.flip(session.logAll([{ role: "user", message: "x", ts: Number.NaN }]))
+      )
+      expect(Exit.isSuccess(exit) && exit.value.message).toBe("ts: NaN is no ts of an event. Use seconds since 1970.")
       expect(messages(rows())).toEqual(["session_start", "session_end"])
     })
   )
@@ -521,6 +540,7 @@ describe("a log that cannot be written", () => {
     })
   )
 
+  // Skipped for root, who may write anywhere.
   it.live.skipIf(process.getuid?.() === 0)("says so of a folder that may not be written", () =>
     Effect.gen(function* () {
       chmodSync(directory, 0o555)

@@ -7,13 +7,12 @@
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import { lazyUnrecorded } from "../Lazy.ts"
+import { text } from "../LogOptions.ts"
 
-const db = Options.text("db").pipe(
-  Options.withDescription(
-    "The database; made where it is not. Default: CODEX_LOG_DB_PATH, else .codex/session_logs.db"
-  ),
-  Options.withPseudoName("file"),
-  Options.optional
+const db = text(
+  "db",
+  "The database; made where it is not. Default: CODEX_LOG_DB_PATH, else .codex/session_logs.db",
+  "file"
 )
 const reset = Options.boolean("reset").pipe(
   Options.withDescription("Remove the sample that is there. Other sessions are never touched.")

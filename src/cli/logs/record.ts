@@ -9,21 +9,14 @@ import * as Options from "@effect/cli/Options"
 import * as Option from "effect/Option"
 import { Level, Role } from "../../core/SessionEvent.ts"
 import { lazyUnrecorded } from "../Lazy.ts"
+import { text } from "../LogOptions.ts"
 
 const event = Options.choice("event", ["start", "message", "end"]).pipe(
   Options.withDescription("start and end are the events that enclose a session. Default: message"),
   Options.withDefault("message")
 )
-const sessionId = Options.text("session-id").pipe(
-  Options.withDescription("The session. Default: CODEX_SESSION_ID"),
-  Options.withPseudoName("id"),
-  Options.optional
-)
-const db = Options.text("db").pipe(
-  Options.withDescription("Where to write. Default: CODEX_LOG_DB_PATH, else .codex/session_logs.db"),
-  Options.withPseudoName("file"),
-  Options.optional
-)
+const sessionId = text("session-id", "The session. Default: CODEX_SESSION_ID", "id")
+const db = text("db", "Where to write. Default: CODEX_LOG_DB_PATH, else .codex/session_logs.db", "file")
 const role = Options.choice("role", Role.literals).pipe(
   Options.withDescription("Who speaks. Default: user; system for start and end"),
   Options.optional

@@ -8,41 +8,27 @@ import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import * as LogTime from "../../core/LogTime.ts"
 import { lazyUnrecorded } from "../Lazy.ts"
+import { text, time } from "../LogOptions.ts"
 import { json } from "../Options.ts"
 import { usage } from "../TokenizerOptions.ts"
 
-const db = Options.text("db").pipe(
-  Options.withDescription("The log that codex writes. Default: CODEX_LOG_DB_PATH, else .codex/session_logs.db"),
-  Options.withPseudoName("file"),
-  Options.optional
+const db = text("db", "The log that codex writes. Default: CODEX_LOG_DB_PATH, else .codex/session_logs.db", "file")
+const sessions = text(
+  "sessions",
+  "The folder of NDJSON files. Default: CODEX_SESSION_LOG_DIR, else .codex/sessions",
+  "folder"
 )
-const sessions = Options.text("sessions").pipe(
-  Options.withDescription("The folder of NDJSON files. Default: CODEX_SESSION_LOG_DIR, else .codex/sessions"),
-  Options.withPseudoName("folder"),
-  Options.optional
-)
-const archive = Options.text("archive").pipe(
-  Options.withDescription("Where the gzipped NDJSON goes. Default: a folder `archive` beside the log"),
-  Options.withPseudoName("folder"),
-  Options.optional
-)
-const maxAge = Options.text("max-age").pipe(
+const archive = text("archive", "Where the gzipped NDJSON goes. Default: a folder `archive` beside the log", "folder")
+const maxAge = time("max-age").pipe(
   Options.withDescription("What is older goes: 30d, 12h, 2w, or a date. Default: 30d, unless --max-size is given"),
   Options.withPseudoName("span"),
-  Options.mapEffect((given) =>
-    Effect.flatMap(Clock.currentTimeMillis, (millis) =>
-      Either.match(LogTime.parse(given, millis / 1000), {
-        onLeft: (error) => usage(`Option "--max-age": ${error.message}`),
-        onRight: ({ seconds }) => {
-          const age = millis / 1000 - seconds
-          return age >= 0 ? Effect.succeed(age) : usage(`Option "--max-age": ${given} is in the future.`)
-        }
-      })
-    )
+  Options.mapEffect(({ given, seconds }) =>
+    Effect.flatMap(Clock.currentTimeMillis, (millis) => {
+      const age = millis / 1000 - seconds
+      return age >= 0 ? Effect.succeed(age) : usage(`Option "--max-age": ${given} is in the future.`)
+    })
   ),
   Options.optional
 )

@@ -7,13 +7,9 @@
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import { lazyUnrecorded } from "../Lazy.ts"
-import { source } from "../LogOptions.ts"
+import { source, text } from "../LogOptions.ts"
 
-const out = Options.text("out").pipe(
-  Options.withDescription("The copy. Default: <log>-<UTC time>.db beside the log"),
-  Options.withPseudoName("file"),
-  Options.optional
-)
+const out = text("out", "The copy. Default: <log>-<UTC time>.db beside the log", "file")
 const force = Options.boolean("force").pipe(Options.withDescription("Replace the file that is there."))
 
 export const snapshot = Command.make(

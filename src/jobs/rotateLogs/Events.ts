@@ -48,7 +48,7 @@ export const recover = (database: Database, folder: string) =>
 /** Takes a name that no file here begins with, not even another database's that archives here as well and was killed. */
 const begin = (database: Database, folder: string, old: Old, now: number) =>
   Effect.gen(function* () {
-    const there = yield* attempt(folder, () => readdirSync(folder))
+    const there = yield* Archive.attempt(folder, () => readdirSync(folder))
     for (let n = 1; ; n++) {
       const name = nameOf(old, n)
       const known = yield* write(database, "SELECT 1 FROM session_archives WHERE file = ?", [name])
@@ -117,7 +117,7 @@ const settle = (database: Database, folder: string, name: string) =>
     // The time makes it this database's: others that archive here may have begun archives of the same name.
     const temporary = Archive.partial(path, Number(row.created_ts))
     if (row.sha256 === "") {
-      yield* attempt(folder, () => rmSync(temporary, { force: true }))
+      yield* Archive.attempt(folder, () => rmSync(temporary, { force: true }))
       yield* write(database, "DELETE FROM session_archives WHERE file = ? AND sha256 = ''", [name])
     } else if (!existsSync(path) && existsSync(temporary)) {
       yield* Archive.finish(temporary, path)
@@ -126,9 +126,6 @@ const settle = (database: Database, folder: string, name: string) =>
 
 const write = (database: Database, sql: string, values: ReadonlyArray<string | number>) =>
   database.rows(sql, values).pipe(Effect.retry(whileBusy), Effect.mapError(explain))
-
-const attempt = <A>(path: string, use: () => A) =>
-  Effect.try({ try: use, catch: (cause) => Archive.unwritable(path, cause) })
 
 const pageRows = 500
 const pageBytes = 4 << 20

@@ -1,5 +1,6 @@
 /**
- * Moves old NDJSON files to the archive. Who writes one opens it for each batch, so a file that was renamed gets no more lines.
+ * Moves old NDJSON files to the archive. Who writes one looks before each batch whether it still has its name, so a file that was
+ * renamed gets no more lines but those that were on their way.
  *
  * A file is first renamed where it is, to `<its name in the archive>.rotating`, then compressed into the archive, which may be on
  * another disk, then removed. What a killed rotation left under such a name goes on from there in the next one.
@@ -27,7 +28,7 @@ export const rotateFolder = (options: RotateOptions, now: number) =>
   Effect.gen(function* () {
     const { archive, dryRun, maxAge, maxBytes, sessions } = options
     const archives = dryRun ? [] : yield* recover(sessions, archive)
-    const found = yield* attempt(sessions, () => filesIn(sessions, ".ndjson"))
+    const found = yield* Archive.attempt(sessions, () => filesIn(sessions, ".ndjson"))
     const before = found.reduce((sum, { bytes }) => sum + bytes, 0)
     let after = before
     let files = archives.length
@@ -51,7 +52,7 @@ export const rotateFolder = (options: RotateOptions, now: number) =>
 export const rotateFile = ({ archive, db, dryRun, maxAge, maxBytes }: RotateOptions, now: number) =>
   Effect.gen(function* () {
     const archives = dryRun ? [] : yield* recover(dirname(db), archive)
-    const { mtimeMs, size } = yield* attempt(db, () => statSync(db))
+    const { mtimeMs, size } = yield* Archive.attempt(db, () => statSync(db))
     const tooOld = maxAge !== undefined && now - mtimeMs / 1000 > maxAge
     const goes = tooOld || (maxBytes !== undefined && size > maxBytes)
     const files = archives.length + (goes ? 1 : 0)
@@ -75,7 +76,7 @@ const filesIn = (folder: string, ending: string): ReadonlyArray<Found> =>
 /** First out of the way of writers, then compressed. Where that fails the file comes back, unless there is a new one already. */
 const move = (path: string, archive: string) =>
   Effect.gen(function* () {
-    const moved = yield* attempt(path, () => {
+    const moved = yield* Archive.attempt(path, () => {
       const free = join(dirname(path), `${freeName(archive, dirname(path), basename(path))}${rotating}`)
       renameSync(path, free)
       return free
@@ -83,7 +84,7 @@ const move = (path: string, archive: string) =>
     return yield* compress(moved, archive).pipe(
       Effect.onError(() =>
         Effect.ignore(
-          attempt(path, () => {
+          Archive.attempt(path, () => {
             linkSync(moved, path)
             rmSync(moved)
           })
@@ -96,7 +97,7 @@ const move = (path: string, archive: string) =>
 const recover = (folder: string, archive: string) =>
   Effect.gen(function* () {
     const archives: Array<string> = []
-    for (const { path } of yield* attempt(folder, () => filesIn(folder, `.ndjson${rotating}`)))
+    for (const { path } of yield* Archive.attempt(folder, () => filesIn(folder, `.ndjson${rotating}`)))
       archives.push(yield* compress(path, archive))
     return archives
   })
@@ -108,10 +109,10 @@ const compress = (path: string, folder: string) =>
     const before = existsSync(own)
     const archive = before ? join(folder, `${freeName(folder, dirname(path), name)}.gz`) : own
     const sha256 = yield* whole(path, archive)
-    const remove = attempt(path, () => rmSync(path, { force: true }))
+    const remove = Archive.attempt(path, () => rmSync(path, { force: true }))
     if (before && (yield* Archive.digest(own)) === sha256) {
       // Killed between its two last steps.
-      yield* attempt(folder, () => rmSync(Archive.partial(archive), { force: true }))
+      yield* Archive.attempt(folder, () => rmSync(Archive.partial(archive), { force: true }))
       yield* remove
       return own
     }
@@ -122,11 +123,13 @@ const compress = (path: string, folder: string) =>
 /** Again where the file grew: a writer that had opened it before it was renamed wrote after that. */
 const whole = (path: string, archive: string): Effect.Effect<string, ReturnType<typeof Archive.unwritable>> =>
   Effect.gen(function* () {
-    const { size } = yield* attempt(path, () => statSync(path))
+    const { size } = yield* Archive.attempt(path, () => statSync(path))
     const sha256 = yield* Archive.file(path, Archive.partial(archive)).pipe(
-      Effect.onError(() => Effect.ignore(attempt(archive, () => rmSync(Archive.partial(archive), { force: true }))))
+      Effect.onError(() =>
+        Effect.ignore(Archive.attempt(archive, () => rmSync(Archive.partial(archive), { force: true })))
+      )
     )
-    return (yield* attempt(path, () => statSync(path))).size === size ? sha256 : yield* whole(path, archive)
+    return (yield* Archive.attempt(path, () => statSync(path))).size === size ? sha256 : yield* whole(path, archive)
   })
 
 /** `<session>.ndjson`, or with a number where a session of that name was archived before. */
@@ -137,6 +140,3 @@ const freeName = (archive: string, folder: string, name: string): string => {
     if (!existsSync(join(archive, `${free}.gz`)) && !existsSync(join(folder, `${free}${rotating}`))) return free
   }
 }
-
-const attempt = <A>(path: string, use: () => A) =>
-  Effect.try({ try: use, catch: (cause) => Archive.unwritable(path, cause) })

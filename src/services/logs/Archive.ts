@@ -22,6 +22,10 @@ export const unwritable = (path: string, cause: unknown) =>
     cause
   })
 
+/** Calls of the file system around an archive. */
+export const attempt = <A>(path: string, use: () => A) =>
+  Effect.try({ try: use, catch: (cause) => unwritable(path, cause) })
+
 /** The name of an archive that is not whole yet; with a mark, one that no other has. */
 export const partial = (path: string, mark?: number): string =>
   mark === undefined ? `${path}.partial` : `${path}.${Math.round(mark * 1000)}.partial`

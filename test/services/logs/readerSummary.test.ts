@@ -5,7 +5,7 @@
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import type { SessionSummary } from "../../../src/core/LogQuery.ts"
+import type { LogQuery, SessionSummary } from "../../../src/core/LogQuery.ts"
 import { open, workspace } from "./readerWorkspace.ts"
 
 const day = 86_400
@@ -74,6 +74,12 @@ describe("a log's summary", () => {
         expect(yield* log.sessions({ roles: ["user"], until: 100, last: 1, limit: 1 })).toEqual([
           summary("won", 11, 11, 1, null)
         ])
+        const ids = (query: LogQuery) =>
+          Effect.map(log.sessions(query), (found) => found.map(({ session_id }) => session_id))
+        expect(yield* ids({ last: 3, order: "asc" })).toEqual(["kit2", "plain", "later"])
+        expect(yield* ids({ last: 4, offset: 1, limit: 2 })).toEqual(["plain", "kit2"])
+        expect(yield* ids({ order: "asc", offset: 7 })).toEqual(["plain", "later"])
+        expect(yield* ids({ limit: 0 })).toEqual([])
       }
     })
   )

@@ -1,7 +1,7 @@
 /**
  * An open log, and what is said when it cannot be read. The names are public through LogReader.ts.
  */
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
@@ -41,6 +41,10 @@ export interface Options {
   readonly columns?: Columns | undefined
 }
 
+/** How many events `follow` begins with, and how often it looks for more. */
+export const defaultLast = 10
+export const defaultEvery = Duration.millis(250)
+
 /** An open log. */
 export interface Log {
   /** The file that is read: where `logs.db` is not there and `logs.sqlite` is, the latter. */
@@ -58,7 +62,10 @@ export interface Log {
     query: LogQuery,
     options?: { readonly every?: Duration.DurationInput | undefined; readonly once?: boolean | undefined }
   ) => Stream.Stream<LogEvent, LogReadError>
-  /** Newest session first. Of the query, all but order, last, limit and offset choose the events that are looked at. */
+  /**
+   * Newest session first, unless the order is `asc`. Session, roles, levels, text and times choose the events that are looked at;
+   * last, order, offset and limit count sessions.
+   */
   readonly sessions: (query: LogQuery) => Effect.Effect<ReadonlyArray<SessionSummary>, LogReadError>
   readonly stats: (query: LogQuery) => Effect.Effect<LogStats, LogReadError>
   /** Lines that are no events (torn by a crash, say) and were skipped so far. */

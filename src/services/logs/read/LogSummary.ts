@@ -1,7 +1,7 @@
 /**
  * What the events of a session say about its end, and orders of summaries.
  */
-import type { SessionSummary } from "../../../core/LogQuery.ts"
+import type { LogQuery, SessionSummary } from "../../../core/LogQuery.ts"
 import { Outcome, sessionEnd, sessionStart } from "../../../core/SessionEvent.ts"
 
 /** A message of the start or the end of a session, in its first words; the original kit adds `(exc=…)` after a failure. */
@@ -36,8 +36,18 @@ export interface Placed {
 }
 
 /** Newest first; sessions without a time last. */
-export const newestFirst = (a: Placed, b: Placed): number =>
+const newestFirst = (a: Placed, b: Placed): number =>
   (b.summary.last ?? Number.NEGATIVE_INFINITY) - (a.summary.last ?? Number.NEGATIVE_INFINITY) || b.place - a.place
+
+/** The sessions that a query asks for, as it asks for events: the newest, then in order, then those after the offset up to the limit. */
+export const page = (
+  found: ReadonlyArray<Placed>,
+  { last, limit, offset = 0, order }: LogQuery
+): ReadonlyArray<SessionSummary> => {
+  const newest = [...found].sort(newestFirst).slice(0, last)
+  const ordered = order === "asc" ? newest.reverse() : newest
+  return ordered.slice(offset, limit === undefined ? undefined : offset + limit).map(({ summary }) => summary)
+}
 
 export type Counts = ReadonlyArray<readonly [string | null, number]>
 

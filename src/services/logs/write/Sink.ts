@@ -6,8 +6,8 @@ import * as Schema from "effect/Schema"
 
 /** A log that could not be opened or written. What was acknowledged before stays. */
 export class SessionLogError extends Schema.TaggedError<SessionLogError>()("SessionLogError", {
-  /** `Id` and `Role` are the caller's to mend; the others tell of the file. */
-  reason: Schema.Literal("Id", "Role", "Schema", "Unwritable", "Busy", "Full", "Corrupt"),
+  /** `Id` and `Event` are the caller's to mend; the others tell of the file. */
+  reason: Schema.Literal("Id", "Event", "Schema", "Unwritable", "Busy", "Full", "Corrupt"),
   /** The file, or the option. */
   path: Schema.String,
   details: Schema.String,

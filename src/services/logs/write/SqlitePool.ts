@@ -65,7 +65,7 @@ const open = (path: string): Effect.Effect<Database, SessionLogError, Scope.Scop
       catch: (cause) => new SqliteFault({ reason: "Missing", path, cause })
     })
     return yield* Effect.retry(connect(path), whileBusy)
-  }).pipe(Effect.mapError(explain))
+  }).pipe(Effect.mapError((error) => (error._tag === "SqliteFault" ? explain(error) : error)))
 
 /** A connection that could not be prepared is closed at once: the next attempt has one of its own. */
 const connect = (path: string) =>
@@ -84,10 +84,11 @@ const prepare = (database: Database) =>
     const columns = yield* database.rows("SELECT name FROM pragma_table_info('session_events')")
     const names = columns.map(({ name }) => String(name).toLowerCase())
     if (names.length > 0 && !["ts", "session_id", "role", "message"].every((name) => names.includes(name)))
-      return yield* new SqliteFault({
-        reason: "Statement",
+      return yield* new SessionLogError({
+        reason: "Schema",
         path: database.path,
-        cause: new Error(`its table session_events has the columns ${names.join(", ")}, not those of a session log`)
+        details: `is not a session log: its table session_events has the columns ${names.join(", ")}, not those of a session log.`,
+        remedy: "Choose another path; nothing was changed."
       })
     yield* database.rows("PRAGMA journal_mode = WAL")
     // A commit is on the disk when it is acknowledged, also if the power fails then.
@@ -115,7 +116,11 @@ export const explain = (fault: SqliteFault): SessionLogError => {
     case "NotADatabase":
       return error("Schema", "is not a SQLite database", "Choose another path; this file was not touched.")
     case "Statement":
-      return error("Schema", "is not a session log", "Choose another path; nothing was changed.")
+      return error(
+        "Schema",
+        "SQLite refused a statement",
+        "Is its table session_events another one? Choose another path."
+      )
     case "Corrupt":
       return error("Corrupt", "is damaged", "Move it away; `sqlite3 old.db .recover` gets back what it holds.")
     case "Driver":

@@ -6,7 +6,7 @@ import * as Stream from "effect/Stream"
 import type { LogQuery, LogStats, SessionSummary } from "../../../../core/LogQuery.ts"
 import type { LogEvent } from "../../../../core/SessionEvent.ts"
 import type { LogReadError } from "../Log.ts"
-import { byCount, byName, isEnd, isStart, newestFirst, outcomeOf } from "../LogSummary.ts"
+import { byCount, byName, isEnd, isStart, outcomeOf, page } from "../LogSummary.ts"
 import { isoOf } from "../LogTime.ts"
 import { matching } from "./Order.ts"
 import type { NdjsonFile } from "./Records.ts"
@@ -64,12 +64,7 @@ export const sessions = (
       },
       place: course.place
     })
-    return Effect.map(each(file, query, add), () =>
-      [...courses]
-        .map(summary)
-        .sort(newestFirst)
-        .map(({ summary }) => summary)
-    )
+    return Effect.map(each(file, query, add), () => page([...courses].map(summary), query))
   })
 
 const none: Course = { first: null, last: null, events: 0, starts: 0, ends: 0, end: undefined, place: 0 }

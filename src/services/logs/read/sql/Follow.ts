@@ -4,7 +4,7 @@
  * A log may be rotated while it is followed. When the path has become another file, that is opened, and all of it is new.
  */
 import type * as FileSystem from "@effect/platform/FileSystem"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
@@ -14,14 +14,10 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { LogQuery } from "../../../../core/LogQuery.ts"
 import type { LogEvent } from "../../../../core/SessionEvent.ts"
-import type { Log, LogReadError } from "../Log.ts"
+import { defaultEvery, defaultLast, type Log, type LogReadError } from "../Log.ts"
 import { countedTail } from "./CountedTail.ts"
 import { numberedTail } from "./NumberedTail.ts"
 import type { SqlSource } from "./Source.ts"
-
-/** How many events come before the new ones. */
-export const defaultLast = 10
-export const defaultEvery = Duration.millis(250)
 
 export type Part = Stream.Stream<LogEvent, LogReadError>
 

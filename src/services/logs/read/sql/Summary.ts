@@ -5,17 +5,7 @@ import * as Effect from "effect/Effect"
 import type { LogQuery, LogStats, SessionSummary } from "../../../../core/LogQuery.ts"
 import { sessionEnd, sessionStart } from "../../../../core/SessionEvent.ts"
 import type { LogReadError } from "../Log.ts"
-import {
-  byCount,
-  byName,
-  type Counts,
-  type Course,
-  endings,
-  failing,
-  gather,
-  newestFirst,
-  outcomeOf
-} from "../LogSummary.ts"
+import { byCount, byName, type Counts, type Course, endings, failing, gather, outcomeOf, page } from "../LogSummary.ts"
 import { levelIn, metadataOf } from "../LogText.ts"
 import { of, secondsOf, textOf } from "./Filter.ts"
 import { number, type SqlSource, text } from "./Source.ts"
@@ -46,21 +36,19 @@ export const sessions = (
     const lastEnds = new Map<string | null, Course["end"]>()
     for (const row of ends)
       lastEnds.set(text(row.session), { message: text(row.message) ?? "", metadata: metadataOf(text(row.metadata)) })
-    return groups
-      .map((row) => {
-        const session_id = text(row.session)
-        const course = { starts: Number(row.starts), ends: Number(row.ends), end: lastEnds.get(session_id) }
-        const summary: SessionSummary = {
-          session_id,
-          first: number(row.first),
-          last: number(row.last),
-          events: Number(row.events),
-          outcome: outcomeOf(course)
-        }
-        return { summary, place: Number(row.place) }
-      })
-      .sort(newestFirst)
-      .map(({ summary }) => summary)
+    const found = groups.map((row) => {
+      const session_id = text(row.session)
+      const course = { starts: Number(row.starts), ends: Number(row.ends), end: lastEnds.get(session_id) }
+      const summary: SessionSummary = {
+        session_id,
+        first: number(row.first),
+        last: number(row.last),
+        events: Number(row.events),
+        outcome: outcomeOf(course)
+      }
+      return { summary, place: Number(row.place) }
+    })
+    return page(found, query)
   })
 
 export const stats = ({ ask, shape }: SqlSource, query: LogQuery): Effect.Effect<LogStats, LogReadError> =>
