@@ -20,8 +20,8 @@ import * as RotateFiles from "./rotateLogs/Files.ts"
 export interface RotateOptions {
   /** The database, or the one NDJSON file that CODEX_LOG_DB_PATH may name. */
   readonly db: string
-  /** Folder of the sessions' NDJSON. */
-  readonly sessions: string
+  /** Folder of the sessions' NDJSON, where that is rotated too. */
+  readonly sessions: string | undefined
   readonly archive: string
   /** Older events go, in seconds. */
   readonly maxAge: number | undefined
@@ -63,8 +63,9 @@ export const rotateLogs = (options: RotateOptions) =>
     if (!alone) yield* RotateDatabase.check(options.db)
     if (!options.dryRun) yield* exclusively(options, alone)
     const log = alone ? yield* RotateFiles.rotateFile(options, now) : yield* RotateDatabase.rotate(options, now)
-    const folder = yield* RotateFiles.rotateFolder(options, now)
-    const rotated: ReadonlyArray<Rotated> = [log, folder]
+    const folder =
+      options.sessions === undefined ? [] : [yield* RotateFiles.rotateFolder(options, options.sessions, now)]
+    const rotated: ReadonlyArray<Rotated> = [log, ...folder]
     return rotated
   }).pipe(Effect.scoped)
 
@@ -73,9 +74,11 @@ const exclusively = ({ archive, db, sessions }: RotateOptions, alone: boolean) =
   Effect.gen(function* () {
     const folders = yield* Archive.attempt(archive, () => {
       mkdirSync(archive, { recursive: true })
-      return [archive, ...(existsSync(sessions) ? [sessions] : []), ...(alone ? [dirname(db)] : [])].map((folder) =>
-        realpathSync(folder)
-      )
+      return [
+        archive,
+        ...(sessions !== undefined && existsSync(sessions) ? [sessions] : []),
+        ...(alone ? [dirname(db)] : [])
+      ].map((folder) => realpathSync(folder))
     })
     yield* Effect.forEach([...new Set(folders)].sort(), lock, { discard: true })
   })

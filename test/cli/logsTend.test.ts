@@ -164,6 +164,13 @@ describe("rotate", () => {
       [0, 1, 2, 3, 4].map((i) => `message ${i}`)
     )
     expect(rows().map(({ message }) => message)).toEqual([5, 6, 7, 8, 9].map((i) => `message ${i}`))
+
+    // A log that is named means that one alone.
+    writeFileSync(at(".codex/sessions/older.ndjson"), '{"ts":1,"message":"older"}\n')
+    utimesSync(at(".codex/sessions/older.ndjson"), 1, 1)
+    const named = await logs(["rotate", "--db", ".codex/session_logs.db", "--json"])
+    expect(JSON.parse(named.stdout)).toMatchObject([{ of: ".codex/session_logs.db", events: 0 }])
+    expect(readdirSync(at(".codex/sessions"))).toContain("older.ndjson")
   })
 
   it("by size says why more is left; wrong options and logs are refused", async () => {

@@ -28,7 +28,9 @@ export const run = (options: Options) =>
     const db = yield* Option.match(options.db, { onSome: Effect.succeed, onNone: () => LogPath.written })
     const rotated = yield* rotateLogs({
       db,
-      sessions: yield* Option.match(options.sessions, { onSome: Effect.succeed, onNone: () => LogPath.sessions }),
+      // Who names a log means that one, not the sessions that happen to lie here.
+      sessions:
+        Option.getOrUndefined(options.sessions) ?? (Option.isSome(options.db) ? undefined : yield* LogPath.sessions),
       archive: Option.getOrElse(options.archive, () => join(dirname(db), "archive")),
       maxAge: Option.match(options.maxAge, {
         onSome: (age) => age,

@@ -17,7 +17,7 @@ import { usage } from "../TokenizerOptions.ts"
 const db = text("db", "The log that codex writes. Default: CODEX_LOG_DB_PATH, else .codex/session_logs.db", "file")
 const sessions = text(
   "sessions",
-  "The folder of NDJSON files. Default: CODEX_SESSION_LOG_DIR, else .codex/sessions",
+  "The folder of NDJSON files. Default: CODEX_SESSION_LOG_DIR, else .codex/sessions; none where --db is given",
   "folder"
 )
 const archive = text("archive", "Where the gzipped NDJSON goes. Default: a folder `archive` beside the log", "folder")

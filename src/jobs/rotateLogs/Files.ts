@@ -24,9 +24,8 @@ const live = 3600
 const rotating = ".rotating"
 
 /** Files of the folder whose sessions are over: by age, and the oldest while there are too many bytes. */
-export const rotateFolder = (options: RotateOptions, now: number) =>
+export const rotateFolder = ({ archive, dryRun, maxAge, maxBytes }: RotateOptions, sessions: string, now: number) =>
   Effect.gen(function* () {
-    const { archive, dryRun, maxAge, maxBytes, sessions } = options
     const archives = dryRun ? [] : yield* recover(sessions, archive)
     const found = yield* Archive.attempt(sessions, () => filesIn(sessions, ".ndjson"))
     const before = found.reduce((sum, { bytes }) => sum + bytes, 0)
