@@ -75,15 +75,22 @@ export const follow = (
           mark = ""
         }
         identity = now
-        const found = records(file, position).pipe(
-          Stream.filter(pass),
-          Stream.flatMap(({ event }) => Stream.fromIterable(event === undefined ? [] : [event]))
-        )
+        const from = position
         // It may be renamed between two looks at it.
-        const there = Stream.catchAll(found, (error) =>
+        const there = Stream.catchAll(records({ ...file, note: () => undefined }, from), (error) =>
           error.reason === "Missing" ? Stream.empty : Stream.fail(error)
         )
-        return Stream.concat(there, Stream.drain(Stream.fromEffect(remember)))
+        const give = (lines: typeof there) =>
+          lines.pipe(
+            Stream.tap((record) => Effect.sync(() => file.note(record))),
+            Stream.filter(pass),
+            Stream.flatMap(({ event }) => Stream.fromIterable(event === undefined ? [] : [event])),
+            Stream.concat(Stream.drain(Stream.fromEffect(remember)))
+          )
+        if (from === 0) return give(there)
+        // It may be cut off and written anew between the look at its mark and the reading: the next look finds that out.
+        const lines = yield* Stream.runCollect(there)
+        return (yield* markAt(fs, file, from)) === mark ? give(Stream.fromChunk(lines)) : Stream.empty
       })
       const first = fetch(fs, file, most === 0 ? [] : places.slice(-most))
       return once ? first : Stream.concat(first, Stream.flatten(Stream.repeatEffect(look)))
