@@ -23,8 +23,8 @@ export default defineConfig({
         "src/**/*.d.ts",
         "src/bin.ts",
         "src/cli/handlers/**",
-        "src/services/onnx/OnnxWorker.ts",
-        "src/services/tokens/EncodeWorker.ts"
+        "src/services/backend/onnx/OnnxWorker.ts",
+        "src/services/runs/encode/EncodeWorker.ts"
       ],
       reporter: ["text-summary", "json-summary"],
       thresholds: { lines: 90 }

@@ -24,10 +24,10 @@ import * as Chunk from "effect/Chunk"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import type { LogQuery } from "../src/core/LogQuery.ts"
-import * as LogReader from "../src/services/LogReader.ts"
+import type { LogQuery } from "../src/services/logs/LogQuery.ts"
+import * as LogReader from "../src/services/logs/LogReader.ts"
+import { SessionLog } from "../src/services/logs/SessionLog.ts"
 import { SqlitePool } from "../src/services/logs/write/SqlitePool.ts"
-import { SessionLog } from "../src/services/SessionLog.ts"
 
 const { values: flags } = parseArgs({
   options: {

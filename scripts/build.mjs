@@ -16,7 +16,10 @@ import { build } from "esbuild"
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
-const workers = { OnnxWorker: "src/services/onnx/OnnxWorker.ts", EncodeWorker: "src/services/tokens/EncodeWorker.ts" }
+const workers = {
+  OnnxWorker: "src/services/backend/onnx/OnnxWorker.ts",
+  EncodeWorker: "src/services/runs/encode/EncodeWorker.ts"
+}
 
 /**
  * The command and the workers, into dist/bin.js, dist/OnnxWorker.js, dist/EncodeWorker.js and dist/chunks/. Older chunks

@@ -6,7 +6,7 @@
  * What a command does is recorded in a session (Recorded.ts). A handler whose config says how exports `logging` as well.
  */
 import * as Effect from "effect/Effect"
-import type { LoggingConfig } from "../core/RunConfig.ts"
+import type { LoggingConfig } from "../core/config/RunConfig.ts"
 import * as ParserConsole from "./ParserConsole.ts"
 
 interface Handler<A, B, E, R, R2> {

@@ -13,7 +13,7 @@ import * as HashMap from "effect/HashMap"
 import * as HashSet from "effect/HashSet"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { nearest } from "../core/ConfigIssue.ts"
+import { nearest } from "../core/config/ConfigIssue.ts"
 
 export class UsageError extends Schema.TaggedError<UsageError>()("UsageError", {
   problem: Schema.String,

@@ -8,7 +8,7 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
-import * as Plugin from "./Plugin.ts"
+import * as Plugin from "./plugin/Plugin.ts"
 
 export type Split = "train" | "validation"
 

@@ -6,7 +6,7 @@
  * associative; any split of the samples gives the same result). Averages are never averaged.
  */
 import * as Context from "effect/Context"
-import * as Plugin from "./Plugin.ts"
+import * as Plugin from "./plugin/Plugin.ts"
 
 /** What one window of held-out text contributes: sums over its scored tokens. */
 export interface Sample {

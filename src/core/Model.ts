@@ -8,7 +8,7 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import * as Plugin from "./Plugin.ts"
+import * as Plugin from "./plugin/Plugin.ts"
 import type { ParameterSpecs } from "./tensor/Module.ts"
 import type { Tensors, TensorTypes } from "./tensor/Program.ts"
 import type { Tensor } from "./tensor/Tensor.ts"

@@ -10,7 +10,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
-import * as Plugin from "./Plugin.ts"
+import * as Plugin from "./plugin/Plugin.ts"
 
 /** Text and config that give no tokenizer: a vocabulary that is too small or larger than the text allows. */
 export class TokenizerTrainError extends Schema.TaggedError<TokenizerTrainError>()("TokenizerTrainError", {

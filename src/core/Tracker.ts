@@ -9,7 +9,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import * as Plugin from "./Plugin.ts"
+import * as Plugin from "./plugin/Plugin.ts"
 
 export class TrackerError extends Schema.TaggedError<TrackerError>()("TrackerError", {
   tracker: Schema.String,

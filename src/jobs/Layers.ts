@@ -13,12 +13,12 @@ import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { builtins } from "../plugins/builtins.ts"
-import * as CheckpointStore from "../services/CheckpointStore.ts"
-import * as ConfigStore from "../services/ConfigStore.ts"
-import * as OnnxBackend from "../services/OnnxBackend.ts"
-import * as PluginLoader from "../services/PluginLoader.ts"
-import * as RunStore from "../services/RunStore.ts"
-import * as TokenCache from "../services/TokenCache.ts"
+import * as OnnxBackend from "../services/backend/OnnxBackend.ts"
+import * as ConfigStore from "../services/config/ConfigStore.ts"
+import * as PluginLoader from "../services/plugins/PluginLoader.ts"
+import * as CheckpointStore from "../services/runs/CheckpointStore.ts"
+import * as RunStore from "../services/runs/RunStore.ts"
+import * as TokenCache from "../services/runs/TokenCache.ts"
 
 export interface Options {
   /** Device and threads; the default takes the best device that starts. */

@@ -12,18 +12,18 @@ import * as EffectConfig from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import * as Config from "../core/Config.ts"
-import * as Node from "../core/ConfigNode.ts"
-import { ConfigSource, fault } from "../core/ConfigSource.ts"
+import * as Config from "../core/config/Config.ts"
+import * as Node from "../core/config/ConfigNode.ts"
+import { ConfigSource, fault } from "../core/config/ConfigSource.ts"
+import { LoggingConfig, RunConfig } from "../core/config/RunConfig.ts"
 import { DatasetKind } from "../core/Dataset.ts"
 import { MetricKind } from "../core/Metric.ts"
 import { ModelKind } from "../core/Model.ts"
-import { Registry } from "../core/Registry.ts"
-import { LoggingConfig, RunConfig } from "../core/RunConfig.ts"
+import { Registry } from "../core/plugin/Registry.ts"
 import { TokenizerKind } from "../core/Tokenizer.ts"
 import { TokenizerTrainerKind } from "../core/TokenizerTrainer.ts"
 import { TrackerKind } from "../core/Tracker.ts"
-import * as ConfigYaml from "../services/ConfigYaml.ts"
+import * as ConfigYaml from "../services/config/ConfigYaml.ts"
 import { packagedConfigs } from "./Layers.ts"
 
 /** A run's config, and a key that only the command knows: `+dry_run=true`. */
@@ -112,7 +112,7 @@ export interface Loaded {
   readonly dryRun: boolean
 }
 
-export type { Composed } from "../core/Config.ts"
+export type { Composed } from "../core/config/Config.ts"
 
 /** The packages that a composed config takes plugins from, before anything is checked. */
 export const pluginsOf = (composed: Config.Composed): ReadonlyArray<string> => {

@@ -7,9 +7,9 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
-import { formatPath, show } from "../core/ConfigIssue.ts"
-import { RunConfig } from "../core/RunConfig.ts"
-import { type Run, RunStore } from "../services/RunStore.ts"
+import { formatPath, show } from "../core/config/ConfigIssue.ts"
+import { RunConfig } from "../core/config/RunConfig.ts"
+import { type Run, RunStore } from "../services/runs/RunStore.ts"
 import { decodeSaved } from "./LoadConfig.ts"
 
 /** No run has the config, so there is nothing to go on with. */

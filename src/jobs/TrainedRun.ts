@@ -4,10 +4,10 @@
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
-import { CheckpointError, CheckpointStore } from "../core/Checkpoint.ts"
-import type { ConfigError } from "../core/ConfigSource.ts"
-import type { RunConfig } from "../core/RunConfig.ts"
-import { RunStore } from "../services/RunStore.ts"
+import type { ConfigError } from "../core/config/ConfigSource.ts"
+import type { RunConfig } from "../core/config/RunConfig.ts"
+import { CheckpointError, CheckpointStore } from "../core/training/Checkpoint.ts"
+import { RunStore } from "../services/runs/RunStore.ts"
 import { architectureOf, tokenizerAt } from "./Parts.ts"
 
 /** Which checkpoint of a run: the newest, the best on held-out text, or the one of a step. */

@@ -16,8 +16,8 @@ import { lower } from "../core/tensor/Lower.ts"
 import type { OnnxGraph, OnnxInitializer, OnnxNode } from "../core/tensor/OnnxGraph.ts"
 import { reshape } from "../core/tensor/ops/shape.ts"
 import * as Program from "../core/tensor/Program.ts"
-import { parameterTypes } from "../core/training/Programs.ts"
-import { encode } from "../services/onnx/OnnxModel.ts"
+import { parameterTypes } from "../core/training/TrainingPrograms.ts"
+import { encode } from "../services/backend/onnx/OnnxModel.ts"
 
 /** A model file that cannot be written as asked. */
 export class ExportError extends Schema.TaggedError<ExportError>()("ExportError", {

@@ -4,9 +4,9 @@
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { TensorDatas } from "../core/Backend.ts"
-import * as Generation from "../core/Generation.ts"
+import type { GenerationConfig } from "../core/config/RunConfig.ts"
+import * as Generation from "../core/generation/Generation.ts"
 import type { Architecture } from "../core/Model.ts"
-import type { GenerationConfig } from "../core/RunConfig.ts"
 import type { Tokenizer } from "../core/Tokenizer.ts"
 
 export interface GenerateOptions {

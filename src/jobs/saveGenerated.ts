@@ -9,7 +9,7 @@ import * as Path from "@effect/platform/Path"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { GenerationConfig } from "../core/RunConfig.ts"
+import { GenerationConfig } from "../core/config/RunConfig.ts"
 
 /** What is known of one text. */
 const Entry = Schema.Struct({

@@ -4,7 +4,7 @@
  * A built-in has no privilege that a stranger's package lacks; it only need not be installed. The environment that the
  * group's layer asks for is the sum of what these plugins need.
  */
-import * as Plugin from "../core/Plugin.ts"
+import * as Plugin from "../core/plugin/Plugin.ts"
 import { NdjsonDataset } from "./datasets/ndjson.ts"
 import { TextDataset } from "./datasets/text.ts"
 import { Accuracy } from "./metrics/accuracy.ts"

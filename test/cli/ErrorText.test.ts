@@ -10,7 +10,7 @@ import * as FiberId from "effect/FiberId"
 import { describe, expect, it } from "vitest"
 import * as ErrorText from "../../src/cli/ErrorText.ts"
 import { BackendError } from "../../src/core/Backend.ts"
-import { UnknownPlugin } from "../../src/core/PluginError.ts"
+import { UnknownPlugin } from "../../src/core/plugin/PluginError.ts"
 
 const unknown = new UnknownPlugin({ kind: "tokenizer", name: "bpee", available: ["bpe", "byte"], nearest: "bpe" })
 const backend = new BackendError({ reason: "Run", subject: "train", details: "out of memory." })

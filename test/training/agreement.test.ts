@@ -8,10 +8,10 @@ import { join } from "node:path"
 import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { describe } from "vitest"
-import * as OnnxBackend from "../../src/services/OnnxBackend.ts"
-import * as ReferenceBackend from "../../src/services/ReferenceBackend.ts"
+import * as OnnxBackend from "../../src/services/backend/OnnxBackend.ts"
+import * as ReferenceBackend from "../../src/services/backend/ReferenceBackend.ts"
 import { node } from "../cli/children.ts"
-import * as Swiftshader from "../services/onnx/swiftshader.ts"
+import * as Swiftshader from "../services/backend/onnx/swiftshader.ts"
 import { families, lossesOf } from "./agreement.ts"
 
 describe.each(families)("training of a small %s", (family) => {

@@ -1,13 +1,13 @@
 /**
  * The losses of four optimizer steps of a two-layer model, on whatever backend there is.
  *
- * As a program it prints them for WebGPU as one line of JSON; see test/services/onnx/swiftshader.ts for the environment.
+ * As a program it prints them for WebGPU as one line of JSON; see test/services/backend/onnx/swiftshader.ts for the environment.
  */
 import { pathToFileURL } from "node:url"
 import * as Effect from "effect/Effect"
 import { Backend } from "../../src/core/Backend.ts"
-import * as Training from "../../src/core/Training.ts"
-import * as OnnxBackend from "../../src/services/OnnxBackend.ts"
+import * as Training from "../../src/core/training/Training.ts"
+import * as OnnxBackend from "../../src/services/backend/OnnxBackend.ts"
 import * as Tiny from "./tiny.ts"
 
 export const families = ["gpt2", "llama"] as const

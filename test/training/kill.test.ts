@@ -23,7 +23,7 @@ const bundle = join(root, "node_modules/.cache", `codex-kill-${process.pid}`)
 beforeAll(async () => {
   await build({
     absWorkingDir: root,
-    entryPoints: { run: "test/training/run.ts", OnnxWorker: "src/services/onnx/OnnxWorker.ts" },
+    entryPoints: { run: "test/training/run.ts", OnnxWorker: "src/services/backend/onnx/OnnxWorker.ts" },
     outdir: bundle,
     bundle: true,
     format: "esm",

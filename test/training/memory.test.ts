@@ -7,8 +7,8 @@ import { runInNewContext } from "node:vm"
 import { expect, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import * as Training from "../../src/core/Training.ts"
-import { TrainingSession } from "../../src/core/training/Session.ts"
+import * as Training from "../../src/core/training/Training.ts"
+import { TrainingSession } from "../../src/core/training/TrainingSession.ts"
 import * as Tiny from "./tiny.ts"
 
 // What waits for the collector is no leak: it is collected first.

@@ -8,7 +8,7 @@ import { join } from "node:path"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { afterAll } from "vitest"
-import * as Training from "../../src/core/Training.ts"
+import * as Training from "../../src/core/training/Training.ts"
 import { checkpointOf, metricsOf, prepare, trainIn } from "./run.ts"
 import * as Tiny from "./tiny.ts"
 

@@ -7,8 +7,8 @@ import * as Option from "effect/Option"
 import { exportOnnx } from "../../jobs/exportOnnx.ts"
 import * as Layers from "../../jobs/Layers.ts"
 import type { Which } from "../../jobs/TrainedRun.ts"
-import { ChangeJournal } from "../../services/ChangeJournal.ts"
-import { bytes } from "../Format.ts"
+import { ChangeJournal } from "../../services/logs/ChangeJournal.ts"
+import { bytes } from "../render/Format.ts"
 import * as Session from "./session.ts"
 
 export interface Options {

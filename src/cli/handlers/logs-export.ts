@@ -3,11 +3,11 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { Log } from "../../services/LogReader.ts"
-import * as LogOutput from "../LogOutput.ts"
-import { lines } from "../LogText.ts"
+import type { Log } from "../../services/logs/LogReader.ts"
 import * as OutputFile from "../OutputFile.ts"
-import * as ProgressLine from "../ProgressLine.ts"
+import * as LogOutput from "../render/LogOutput.ts"
+import { lines } from "../render/LogText.ts"
+import * as ProgressLine from "../render/ProgressLine.ts"
 import * as Logs from "./logs-open.ts"
 import { printerOf, type Options as Shown } from "./logs-show.ts"
 

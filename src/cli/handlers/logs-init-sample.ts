@@ -4,10 +4,10 @@
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { sampleLog } from "../../jobs/sampleLog.ts"
 import * as LogPath from "../../services/logs/LogPath.ts"
+import { sampleLog } from "../../services/logs/sampleLog.ts"
 import { SqlitePool } from "../../services/logs/write/SqlitePool.ts"
-import { next, quoted } from "../Report.ts"
+import { next, quoted } from "../render/Report.ts"
 
 export interface Options {
   readonly db: Option.Option<string>

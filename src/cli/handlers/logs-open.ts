@@ -5,9 +5,9 @@
 import { resolve } from "node:path"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { LogQuery } from "../../core/LogQuery.ts"
-import * as LogReader from "../../services/LogReader.ts"
 import * as LogPath from "../../services/logs/LogPath.ts"
+import type { LogQuery } from "../../services/logs/LogQuery.ts"
+import * as LogReader from "../../services/logs/LogReader.ts"
 import type { Filter, Page, Source } from "../LogOptions.ts"
 
 /** Which events, and how many of them in which order. */

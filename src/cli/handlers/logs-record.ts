@@ -3,10 +3,10 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { type Level, type Role, sessionEnd, sessionStart } from "../../core/SessionEvent.ts"
+import { type Level, type Role, sessionEnd, sessionStart } from "../../services/logs/SessionEvent.ts"
+import { SessionLog } from "../../services/logs/SessionLog.ts"
 import * as Inherited from "../../services/logs/write/Inherited.ts"
 import { SqlitePool } from "../../services/logs/write/SqlitePool.ts"
-import { SessionLog } from "../../services/SessionLog.ts"
 import * as Input from "../Input.ts"
 import { usage } from "../TokenizerOptions.ts"
 

@@ -5,11 +5,11 @@ import { dirname, join } from "node:path"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { type Rotated, rotateLogs } from "../../jobs/rotateLogs.ts"
 import * as LogPath from "../../services/logs/LogPath.ts"
+import { type Rotated, rotateLogs } from "../../services/logs/rotate/rotateLogs.ts"
 import { SqlitePool } from "../../services/logs/write/SqlitePool.ts"
-import { bytes } from "../Format.ts"
-import { table } from "../Table.ts"
+import { bytes } from "../render/Format.ts"
+import { table } from "../render/Table.ts"
 
 export interface Options {
   readonly db: Option.Option<string>

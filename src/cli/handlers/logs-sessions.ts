@@ -3,8 +3,8 @@
  */
 import * as Effect from "effect/Effect"
 import type { Filter, Format, Page, Source } from "../LogOptions.ts"
-import { toStdout } from "../LogOutput.ts"
-import { sessionsText } from "../LogReport.ts"
+import { toStdout } from "../render/LogOutput.ts"
+import { sessionsText } from "../render/LogReport.ts"
 import * as Logs from "./logs-open.ts"
 
 export type Options = Source & Filter & Page & { readonly format: Format }

@@ -2,11 +2,11 @@
  * Events that match, on stdout, in the format that is asked for; of text there are two sorts.
  */
 import * as Effect from "effect/Effect"
-import { csv, json, ndjson, type Printer } from "../LogFormat.ts"
 import type { Filter, Format, Page, Source } from "../LogOptions.ts"
-import * as LogOutput from "../LogOutput.ts"
-import type { Style } from "../LogText.ts"
 import { colour } from "../Process.ts"
+import { csv, json, ndjson, type Printer } from "../render/LogFormat.ts"
+import * as LogOutput from "../render/LogOutput.ts"
+import type { Style } from "../render/LogText.ts"
 import * as Logs from "./logs-open.ts"
 
 export type Options = Source & Filter & Page & { readonly format: Format }

@@ -5,10 +5,10 @@ import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { snapshotLog } from "../../jobs/snapshotLog.ts"
 import * as LogPath from "../../services/logs/LogPath.ts"
 import * as LogFile from "../../services/logs/read/LogFile.ts"
-import { bytes } from "../Format.ts"
+import { snapshotLog } from "../../services/logs/snapshotLog.ts"
+import { bytes } from "../render/Format.ts"
 import { usage } from "../TokenizerOptions.ts"
 
 export interface Options {

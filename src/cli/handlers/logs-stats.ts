@@ -3,8 +3,8 @@
  */
 import * as Effect from "effect/Effect"
 import type { Filter, Format, Source } from "../LogOptions.ts"
-import { toStdout } from "../LogOutput.ts"
-import { statsText } from "../LogReport.ts"
+import { toStdout } from "../render/LogOutput.ts"
+import { statsText } from "../render/LogReport.ts"
 import * as Logs from "./logs-open.ts"
 
 export type Options = Source & Filter & { readonly format: Format }

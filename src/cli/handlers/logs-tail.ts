@@ -4,9 +4,9 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Filter, Format, Source } from "../LogOptions.ts"
-import * as LogOutput from "../LogOutput.ts"
-import { lines } from "../LogText.ts"
 import { colour } from "../Process.ts"
+import * as LogOutput from "../render/LogOutput.ts"
+import { lines } from "../render/LogText.ts"
 import * as Logs from "./logs-open.ts"
 import { printerOf } from "./logs-show.ts"
 

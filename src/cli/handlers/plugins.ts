@@ -4,11 +4,11 @@
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { nearest } from "../../core/ConfigIssue.ts"
-import { UnknownPlugin } from "../../core/PluginError.ts"
-import { type PluginInfo, Registry } from "../../core/Registry.ts"
+import { nearest } from "../../core/config/ConfigIssue.ts"
+import { UnknownPlugin } from "../../core/plugin/PluginError.ts"
+import { type PluginInfo, Registry } from "../../core/plugin/Registry.ts"
 import * as Layers from "../../jobs/Layers.ts"
-import { table } from "../Table.ts"
+import { table } from "../render/Table.ts"
 
 export const run = (options: { readonly kind: Option.Option<string>; readonly json: boolean }) =>
   Effect.gen(function* () {

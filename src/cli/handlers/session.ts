@@ -3,16 +3,16 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import type * as Config from "../../core/Config.ts"
-import { LoggingConfig, type RunConfig } from "../../core/RunConfig.ts"
-import type { Metadata, Role } from "../../core/SessionEvent.ts"
+import type * as Config from "../../core/config/Config.ts"
+import { LoggingConfig, type RunConfig } from "../../core/config/RunConfig.ts"
 import * as Layers from "../../jobs/Layers.ts"
 import * as LoadConfig from "../../jobs/LoadConfig.ts"
 import * as Resumable from "../../jobs/Resumable.ts"
 import * as TrainedRun from "../../jobs/TrainedRun.ts"
-import type { Device } from "../../services/onnx/Protocol.ts"
-import { RunStore } from "../../services/RunStore.ts"
-import { SessionLog } from "../../services/SessionLog.ts"
+import type { Device } from "../../services/backend/onnx/OnnxProtocol.ts"
+import type { Metadata, Role } from "../../services/logs/SessionEvent.ts"
+import { SessionLog } from "../../services/logs/SessionLog.ts"
+import { RunStore } from "../../services/runs/RunStore.ts"
 
 /** The layers that a run's config asks for; a device named on the command line wins. */
 export const layerOf = (config: Pick<RunConfig, "backend" | "plugins">, device?: Device | "auto") => {

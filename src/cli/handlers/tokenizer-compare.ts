@@ -9,8 +9,8 @@ import { compareTokenizers } from "../../jobs/compareTokenizers.ts"
 import * as Layers from "../../jobs/Layers.ts"
 import { openTokenizer } from "../../jobs/tokenizers/Named.ts"
 import * as Texts from "../../jobs/tokenizers/Texts.ts"
+import { comparisonText } from "../render/TokenizerReport.ts"
 import { usage } from "../TokenizerOptions.ts"
-import { comparisonText } from "../TokenizerReport.ts"
 
 export interface Options {
   readonly tokenizers: readonly [string, string]

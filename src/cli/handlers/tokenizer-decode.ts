@@ -8,8 +8,8 @@ import { UnknownToken } from "../../core/Tokenizer.ts"
 import * as Layers from "../../jobs/Layers.ts"
 import { openTokenizer } from "../../jobs/tokenizers/Named.ts"
 import * as Input from "../Input.ts"
+import { visible } from "../render/Tokens.ts"
 import { usage } from "../TokenizerOptions.ts"
-import { visible } from "../Tokens.ts"
 
 /** A word where a token id should be. */
 export class TokenIdError extends Schema.TaggedError<TokenIdError>()("TokenIdError", {

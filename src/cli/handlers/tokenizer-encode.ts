@@ -9,8 +9,8 @@ import type { Encoding } from "../../core/tokenizer/Encoding.ts"
 import * as Layers from "../../jobs/Layers.ts"
 import { openTokenizer } from "../../jobs/tokenizers/Named.ts"
 import * as Input from "../Input.ts"
-import { table } from "../Table.ts"
-import { visible } from "../Tokens.ts"
+import { table } from "../render/Table.ts"
+import { visible } from "../render/Tokens.ts"
 
 export interface Options {
   readonly tokenizer: string

@@ -8,8 +8,8 @@ import * as Option from "effect/Option"
 import { exportTokenizer } from "../../jobs/exportTokenizer.ts"
 import * as Layers from "../../jobs/Layers.ts"
 import { openTokenizer } from "../../jobs/tokenizers/Named.ts"
-import { ChangeJournal } from "../../services/ChangeJournal.ts"
-import { bytes } from "../Format.ts"
+import { ChangeJournal } from "../../services/logs/ChangeJournal.ts"
+import { bytes } from "../render/Format.ts"
 
 export interface Options {
   readonly tokenizer: string

@@ -10,7 +10,7 @@ import * as Layers from "../../jobs/Layers.ts"
 import { openTokenizer } from "../../jobs/tokenizers/Named.ts"
 import * as Texts from "../../jobs/tokenizers/Texts.ts"
 import { colour } from "../Process.ts"
-import { inspectionText } from "../TokenizerReport.ts"
+import { inspectionText } from "../render/TokenizerReport.ts"
 
 /** What is split when no text is given. */
 const sentence =

@@ -7,7 +7,7 @@ import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import * as Option from "effect/Option"
-import { Level, Role } from "../../core/SessionEvent.ts"
+import { Level, Role } from "../../services/logs/SessionEvent.ts"
 import { lazyUnrecorded } from "../Lazy.ts"
 import { text } from "../LogOptions.ts"
 

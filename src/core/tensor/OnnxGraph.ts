@@ -1,7 +1,7 @@
 /**
  * An ONNX graph as plain data, and the emitter that operators append to.
  *
- * Data only: turning a graph into protobuf bytes is the job of `services/onnx/OnnxModel.ts`, so core needs no codec.
+ * Data only: turning a graph into protobuf bytes is the job of `services/backend/onnx/OnnxModel.ts`, so core needs no codec.
  * Names and meanings are those of the ONNX IR (https://github.com/onnx/onnx/blob/main/docs/IR.md).
  */
 import type { TensorData, TensorType } from "./Tensor.ts"

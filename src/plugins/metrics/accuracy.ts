@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { Metric, MetricKind } from "../../core/Metric.ts"
-import * as Plugin from "../../core/Plugin.ts"
+import * as Plugin from "../../core/plugin/Plugin.ts"
 
 export const Accuracy = Plugin.make(MetricKind, "accuracy", {
   description: "share of tokens that were the most probable one",

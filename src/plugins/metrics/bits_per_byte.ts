@@ -5,7 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { Metric, MetricKind } from "../../core/Metric.ts"
-import * as Plugin from "../../core/Plugin.ts"
+import * as Plugin from "../../core/plugin/Plugin.ts"
 
 export const BitsPerByte = Plugin.make(MetricKind, "bits_per_byte", {
   description: "negative log2-likelihood per UTF-8 byte of text",

@@ -5,7 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { Metric, MetricKind } from "../../core/Metric.ts"
-import * as Plugin from "../../core/Plugin.ts"
+import * as Plugin from "../../core/plugin/Plugin.ts"
 
 export const Perplexity = Plugin.make(MetricKind, "perplexity", {
   description: "exp of the mean negative log-likelihood per token",

@@ -5,7 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import { ModelError, ModelKind } from "../../core/Model.ts"
-import * as Plugin from "../../core/Plugin.ts"
+import * as Plugin from "../../core/plugin/Plugin.ts"
 import { architectureOf } from "./decoder/Architecture.ts"
 import { DecoderConfig, faultOf, resolve } from "./decoder/Config.ts"
 

@@ -8,7 +8,7 @@
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import * as Plugin from "../../core/Plugin.ts"
+import * as Plugin from "../../core/plugin/Plugin.ts"
 import { TokenizerFileError, TokenizerKind } from "../../core/Tokenizer.ts"
 import * as Definition from "../../core/tokenizer/Definition.ts"
 import * as Pipeline from "../../core/tokenizer/Pipeline.ts"

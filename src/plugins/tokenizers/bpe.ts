@@ -7,14 +7,14 @@
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import * as Plugin from "../../core/Plugin.ts"
+import * as Plugin from "../../core/plugin/Plugin.ts"
 import { TokenizerKind } from "../../core/Tokenizer.ts"
 import { TokenizerTrainerKind } from "../../core/TokenizerTrainer.ts"
+import * as Bpe from "../../core/tokenizer/training/Bpe.ts"
+import * as Frame from "../../core/tokenizer/training/Frame.ts"
+import * as Settings from "../../core/tokenizer/training/Settings.ts"
+import * as Training from "../../core/tokenizer/training/Training.ts"
 import * as Trained from "./Trained.ts"
-import * as Bpe from "./training/Bpe.ts"
-import * as Frame from "./training/Frame.ts"
-import * as Settings from "./training/Settings.ts"
-import * as Training from "./training/Training.ts"
 
 export const BpeTokenizer = Plugin.make(TokenizerKind, "bpe", {
   description: "BPE from a Hugging Face tokenizer.json",

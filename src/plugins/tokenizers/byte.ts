@@ -6,7 +6,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import * as Plugin from "../../core/Plugin.ts"
+import * as Plugin from "../../core/plugin/Plugin.ts"
 import { TokenizerKind } from "../../core/Tokenizer.ts"
 import * as ByteAlphabet from "../../core/tokenizer/ByteAlphabet.ts"
 import * as Definition from "../../core/tokenizer/Definition.ts"

@@ -6,7 +6,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import * as Plugin from "../../core/Plugin.ts"
+import * as Plugin from "../../core/plugin/Plugin.ts"
 import { TokenizerFileError, TokenizerKind } from "../../core/Tokenizer.ts"
 import * as Pipeline from "../../core/tokenizer/Pipeline.ts"
 import { locate, readBytes } from "./TokenizerFolder.ts"

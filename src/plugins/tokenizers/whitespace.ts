@@ -7,7 +7,7 @@
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import * as Plugin from "../../core/Plugin.ts"
+import * as Plugin from "../../core/plugin/Plugin.ts"
 import { Tokenizer, TokenizerFileError, TokenizerKind, UnknownToken } from "../../core/Tokenizer.ts"
 
 const Config = Schema.Struct({

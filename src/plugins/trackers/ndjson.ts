@@ -11,7 +11,7 @@ import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
-import * as Plugin from "../../core/Plugin.ts"
+import * as Plugin from "../../core/plugin/Plugin.ts"
 import { type Logged, TrackerError, TrackerKind } from "../../core/Tracker.ts"
 
 const Line = Schema.parseJson(Schema.Struct({ step: Schema.Number }))

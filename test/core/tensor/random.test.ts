@@ -10,7 +10,7 @@ import { randomBits, uniform } from "../../../src/core/tensor/ops/random.ts"
 import * as Program from "../../../src/core/tensor/Program.ts"
 import * as Reference from "../../../src/core/tensor/Reference.ts"
 import { integers, scalar } from "../../../src/core/tensor/Tensor.ts"
-import * as OnnxBackend from "../../../src/services/OnnxBackend.ts"
+import * as OnnxBackend from "../../../src/services/backend/OnnxBackend.ts"
 
 const count = 32_768
 

@@ -5,7 +5,7 @@
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import type { LogEvent } from "../../../src/core/SessionEvent.ts"
+import type { LogEvent } from "../../../src/services/logs/SessionEvent.ts"
 import { all, event, open, workspace } from "./readerWorkspace.ts"
 
 const noon = 1_795_525_200

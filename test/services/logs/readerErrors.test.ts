@@ -6,7 +6,7 @@
 import { mkdirSync, readdirSync, readFileSync, truncateSync } from "node:fs"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import type * as LogReader from "../../../src/services/LogReader.ts"
+import type * as LogReader from "../../../src/services/logs/LogReader.ts"
 import { all, failure, open, type Workspace, workspace } from "./readerWorkspace.ts"
 
 const logs = "CREATE TABLE logs(ts, message TEXT); INSERT INTO logs VALUES (1, 'a');"

@@ -9,8 +9,8 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import * as TestServices from "effect/TestServices"
-import type { LogQuery } from "../../../src/core/LogQuery.ts"
-import type * as LogReader from "../../../src/services/LogReader.ts"
+import type { LogQuery } from "../../../src/services/logs/LogQuery.ts"
+import type * as LogReader from "../../../src/services/logs/LogReader.ts"
 import { type Database, open, workspace } from "./readerWorkspace.ts"
 
 /** Follows until the message `end`; `work` happens meanwhile, in steps with some looks between. */

@@ -6,7 +6,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import type { LogQuery } from "../../../src/core/LogQuery.ts"
+import type { LogQuery } from "../../../src/services/logs/LogQuery.ts"
 import { events } from "../../../src/services/logs/read/sql/Order.ts"
 import { type Ask, asking, type SqlSource } from "../../../src/services/logs/read/sql/Source.ts"
 import { find } from "../../../src/services/logs/read/sql/TableShape.ts"

@@ -8,8 +8,8 @@ import { gzipSync } from "node:zlib"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as fc from "effect/FastCheck"
-import type { LogQuery } from "../../../src/core/LogQuery.ts"
-import type { LogEvent } from "../../../src/core/SessionEvent.ts"
+import type { LogQuery } from "../../../src/services/logs/LogQuery.ts"
+import type { LogEvent } from "../../../src/services/logs/SessionEvent.ts"
 import { all, event, open, workspace } from "./readerWorkspace.ts"
 
 interface Written {

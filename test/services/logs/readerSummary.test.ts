@@ -5,7 +5,7 @@
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import type { LogQuery, SessionSummary } from "../../../src/core/LogQuery.ts"
+import type { LogQuery, SessionSummary } from "../../../src/services/logs/LogQuery.ts"
 import { open, workspace } from "./readerWorkspace.ts"
 
 const day = 86_400

@@ -11,9 +11,9 @@ import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { LogQuery } from "../../../src/core/LogQuery.ts"
-import type { LogEvent } from "../../../src/core/SessionEvent.ts"
-import * as LogReader from "../../../src/services/LogReader.ts"
+import type { LogQuery } from "../../../src/services/logs/LogQuery.ts"
+import * as LogReader from "../../../src/services/logs/LogReader.ts"
+import type { LogEvent } from "../../../src/services/logs/SessionEvent.ts"
 
 export type Value = string | number | bigint | Uint8Array | null
 

@@ -6,8 +6,8 @@
  */
 import { openSync, writeSync } from "node:fs"
 import * as Effect from "effect/Effect"
+import { SessionLog } from "../../../src/services/logs/SessionLog.ts"
 import { SqlitePool } from "../../../src/services/logs/write/SqlitePool.ts"
-import { SessionLog } from "../../../src/services/SessionLog.ts"
 
 const [id = "", db = "", ndjson = "-", events = "0", acks] = process.argv.slice(2)
 const file = acks === undefined ? undefined : openSync(acks, "a")

@@ -5,8 +5,8 @@ import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
-import type { LogQuery, LogStats, SessionSummary } from "../../../core/LogQuery.ts"
-import type { LogEvent } from "../../../core/SessionEvent.ts"
+import type { LogQuery, LogStats, SessionSummary } from "../LogQuery.ts"
+import type { LogEvent } from "../SessionEvent.ts"
 
 /** A log that cannot be read; nothing was changed. `remedy` says what to do. */
 export class LogReadError extends Schema.TaggedError<LogReadError>()("LogReadError", {

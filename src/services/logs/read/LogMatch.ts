@@ -1,8 +1,8 @@
 /**
  * What a query asks of an event, without a database.
  */
-import type { LogQuery } from "../../../core/LogQuery.ts"
-import { type LogEvent, levelOf } from "../../../core/SessionEvent.ts"
+import type { LogQuery } from "../LogQuery.ts"
+import { type LogEvent, levelOf } from "../SessionEvent.ts"
 
 /** As SQLite's `lower`: other letters than A to Z stay. Half a surrogate pair is U+FFFD, as in any file of UTF-8. */
 const small = (text: string): string => text.toWellFormed().replace(/[A-Z]+/g, (letters) => letters.toLowerCase())

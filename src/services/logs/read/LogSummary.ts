@@ -1,8 +1,8 @@
 /**
  * What the events of a session say about its end, and orders of summaries.
  */
-import type { LogQuery, SessionSummary } from "../../../core/LogQuery.ts"
-import { Outcome, sessionEnd, sessionStart } from "../../../core/SessionEvent.ts"
+import type { LogQuery, SessionSummary } from "../LogQuery.ts"
+import { Outcome, sessionEnd, sessionStart } from "../SessionEvent.ts"
 
 /** A message of the start or the end of a session, in its first words; the original kit adds `(exc=…)` after a failure. */
 export const endings = `${sessionEnd} (`

@@ -1,7 +1,7 @@
 /**
  * An event from the texts that a log holds.
  */
-import { Level, type LogEvent, levelOf } from "../../../core/SessionEvent.ts"
+import { Level, type LogEvent, levelOf } from "../SessionEvent.ts"
 import { isoOf } from "./LogTime.ts"
 
 const levels: ReadonlyArray<string> = Level.literals

@@ -6,7 +6,7 @@
  */
 import * as Inspectable from "effect/Inspectable"
 import * as Schema from "effect/Schema"
-import { type Metadata, Metadata as MetadataSchema, type SessionEvent } from "../../../core/SessionEvent.ts"
+import { type Metadata, Metadata as MetadataSchema, type SessionEvent } from "../SessionEvent.ts"
 
 /** No line feed inside, none at the end. */
 export const of = ({ level, message, metadata, role, session_id, ts }: SessionEvent): string => {

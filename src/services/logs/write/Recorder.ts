@@ -17,7 +17,7 @@ import * as Logger from "effect/Logger"
 import type * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as Tracer from "effect/Tracer"
-import type { Level, Metadata } from "../../../core/SessionEvent.ts"
+import type { Level, Metadata } from "../SessionEvent.ts"
 
 export interface Posted {
   readonly message: string

@@ -10,7 +10,7 @@ import { gather, scatterAddRows, sliceAt, writeRows } from "../../../../src/core
 import * as Program from "../../../../src/core/tensor/Program.ts"
 import { evaluate } from "../../../../src/core/tensor/Reference.ts"
 import { constant, input, integers, type Tensor } from "../../../../src/core/tensor/Tensor.ts"
-import * as OnnxBackend from "../../../../src/services/OnnxBackend.ts"
+import * as OnnxBackend from "../../../../src/services/backend/OnnxBackend.ts"
 
 const numbers = (tensor: Tensor) => Array.from(evaluate([tensor], new Map())[0]!.data)
 

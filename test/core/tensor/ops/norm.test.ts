@@ -9,7 +9,7 @@ import { sum } from "../../../../src/core/tensor/ops/reduce.ts"
 import * as Program from "../../../../src/core/tensor/Program.ts"
 import * as Reference from "../../../../src/core/tensor/Reference.ts"
 import { constant, type Tensor } from "../../../../src/core/tensor/Tensor.ts"
-import * as OnnxBackend from "../../../../src/services/OnnxBackend.ts"
+import * as OnnxBackend from "../../../../src/services/backend/OnnxBackend.ts"
 
 const float = (shape: ReadonlyArray<number>, data: ReadonlyArray<number>): Tensor =>
   constant({ dtype: "float32", shape, data: Float64Array.from(data) })

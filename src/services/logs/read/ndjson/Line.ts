@@ -1,7 +1,7 @@
 /**
  * A line of NDJSON as an event: an object with a key for the message, by any of its usual names; other keys are ignored.
  */
-import type { LogEvent } from "../../../../core/SessionEvent.ts"
+import type { LogEvent } from "../../SessionEvent.ts"
 import type { Columns } from "../Log.ts"
 import { assign } from "../LogNames.ts"
 import { eventOf, metadataOf } from "../LogText.ts"

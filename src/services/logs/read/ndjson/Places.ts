@@ -1,7 +1,7 @@
 /**
  * Where events are in a file, with their times: numbers only, so that millions of them fit, and sorted.
  */
-import type { LogEvent } from "../../../../core/SessionEvent.ts"
+import type { LogEvent } from "../../SessionEvent.ts"
 
 export interface Place {
   readonly offset: number

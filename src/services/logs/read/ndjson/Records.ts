@@ -7,7 +7,7 @@ import { createGunzip } from "node:zlib"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import type { LogEvent } from "../../../../core/SessionEvent.ts"
+import type { LogEvent } from "../../SessionEvent.ts"
 import { LogReadError } from "../Log.ts"
 
 /** A line that is not blank. */

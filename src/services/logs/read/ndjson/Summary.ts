@@ -3,8 +3,8 @@
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import type { LogQuery, LogStats, SessionSummary } from "../../../../core/LogQuery.ts"
-import type { LogEvent } from "../../../../core/SessionEvent.ts"
+import type { LogQuery, LogStats, SessionSummary } from "../../LogQuery.ts"
+import type { LogEvent } from "../../SessionEvent.ts"
 import type { LogReadError } from "../Log.ts"
 import { byCount, byName, isEnd, isStart, outcomeOf, page } from "../LogSummary.ts"
 import { isoOf } from "../LogTime.ts"

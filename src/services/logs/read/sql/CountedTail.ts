@@ -5,8 +5,8 @@
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import type { LogQuery } from "../../../../core/LogQuery.ts"
-import type { LogEvent } from "../../../../core/SessionEvent.ts"
+import type { LogQuery } from "../../LogQuery.ts"
+import type { LogEvent } from "../../SessionEvent.ts"
 import type { LogReadError } from "../Log.ts"
 import { of } from "./Filter.ts"
 import type { Part, Tail } from "./Follow.ts"

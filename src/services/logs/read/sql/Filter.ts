@@ -1,8 +1,8 @@
 /**
  * What a query asks of a row, in SQL: column names quoted, values bound.
  */
-import type { LogQuery } from "../../../../core/LogQuery.ts"
-import { Level, levelAliases, levelOf } from "../../../../core/SessionEvent.ts"
+import type { LogQuery } from "../../LogQuery.ts"
+import { Level, levelAliases, levelOf } from "../../SessionEvent.ts"
 import type * as Sqlite from "../../Sqlite.ts"
 import { sqlSeconds } from "../LogTime.ts"
 import { quoted, type TableShape } from "./TableShape.ts"

@@ -6,7 +6,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import type { LogQuery } from "../../../../core/LogQuery.ts"
+import type { LogQuery } from "../../LogQuery.ts"
 import type { LogReadError } from "../Log.ts"
 import { all, type Condition, of } from "./Filter.ts"
 import type { Part, Tail } from "./Follow.ts"

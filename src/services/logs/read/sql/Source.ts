@@ -2,7 +2,7 @@
  * A database that is asked with the reader's errors, and rows of it as events.
  */
 import * as Effect from "effect/Effect"
-import type { LogEvent } from "../../../../core/SessionEvent.ts"
+import type { LogEvent } from "../../SessionEvent.ts"
 import type * as Sqlite from "../../Sqlite.ts"
 import { LogReadError } from "../Log.ts"
 import { eventOf, metadataOf } from "../LogText.ts"

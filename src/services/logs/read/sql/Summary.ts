@@ -2,8 +2,8 @@
  * Sessions and numbers of a table, computed by SQLite.
  */
 import * as Effect from "effect/Effect"
-import type { LogQuery, LogStats, SessionSummary } from "../../../../core/LogQuery.ts"
-import { sessionEnd, sessionStart } from "../../../../core/SessionEvent.ts"
+import type { LogQuery, LogStats, SessionSummary } from "../../LogQuery.ts"
+import { sessionEnd, sessionStart } from "../../SessionEvent.ts"
 import type { LogReadError } from "../Log.ts"
 import { byCount, byName, type Counts, type Course, endings, failing, gather, outcomeOf, page } from "../LogSummary.ts"
 import { levelIn, metadataOf } from "../LogText.ts"

@@ -2,7 +2,7 @@
  * The table of a database that is read as a log, and which of its columns hold which part of an event.
  */
 import * as Effect from "effect/Effect"
-import { nearest } from "../../../../core/ConfigIssue.ts"
+import { nearest } from "../../../../core/config/ConfigIssue.ts"
 import type * as Sqlite from "../../Sqlite.ts"
 import { type Columns, LogReadError, type Options } from "../Log.ts"
 import { assign, names, type Part, parts } from "../LogNames.ts"

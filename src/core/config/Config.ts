@@ -1,0 +1,293 @@
+/**
+ * Configs that compose, as in Hydra: a primary file names choices from groups in its `defaults:` list, the command
+ * line changes choices and values, schemas decode the result. Every value remembers the file and line where it was
+ * written.
+ *
+ *     defaults:
+ *       - model: minilm                 # model/minilm.yaml, under the key `model`
+ *       - tracking: [ndjson, csv]       # several, merged in order
+ *       - optional machine: laptop      # no error when there is no such file
+ *       - base                          # base.yaml beside this file, under the same key
+ *       - _self_                        # this file's own content; last when it is not listed
+ *
+ * What comes later wins, maps merge, lists are replaced. A file that starts with `# @package _global_` goes to the
+ * top level. Not supported (and refused by name): `override group: name` and `group@package: name` in a defaults
+ * list.
+ */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type { ApiMismatch, PluginInitError } from "../plugin/PluginError.ts"
+import { Registry } from "../plugin/Registry.ts"
+import { interpolate } from "./ConfigInterpolation.ts"
+import * as ConfigIssue from "./ConfigIssue.ts"
+import * as Node from "./ConfigNode.ts"
+import * as Override from "./ConfigOverride.ts"
+import { ConfigError, ConfigSource, type Document, fault } from "./ConfigSource.ts"
+
+export { ConfigIssue } from "./ConfigIssue.ts"
+export { ConfigError, ConfigSource } from "./ConfigSource.ts"
+
+/** A config with its origins. */
+export interface Composed {
+  readonly root: Node.MapNode
+  /** The files that took part, the primary one first. */
+  readonly files: ReadonlyArray<string>
+}
+
+export interface ComposeOptions {
+  /** The primary config file. */
+  readonly primary: string
+  /** Overrides in the order of the command line. */
+  readonly overrides?: ReadonlyArray<string>
+  /** Keys that this schema knows may be overridden without `+` although no file has them. */
+  readonly schema?: Schema.Schema.All
+}
+
+export const compose = (options: ComposeOptions): Effect.Effect<Composed, ConfigError, ConfigSource> =>
+  Effect.gen(function* () {
+    const source = yield* ConfigSource
+    const overrides = yield* Effect.forEach(options.overrides ?? [], Override.parse)
+    const primary = yield* source.primary(options.primary)
+    const choices = new Map(overrides.flatMap((override) => asChoice(override)))
+    const listed = yield* expand(primary, { choices, group: "", target: [], open: [] })
+    let root = listed.root
+    const files = [...listed.files]
+    for (const override of overrides) {
+      if (override.action === "set" && listed.groups.includes(override.key) && choices.has(override.key)) continue
+      const chosen = yield* choose(override, root, primary)
+      root = chosen === undefined ? yield* Override.apply(root, override, options.schema) : chosen.root
+      files.push(...(chosen?.files ?? []))
+    }
+    return { root: yield* interpolate(root), files: [...new Set(files)] }
+  })
+
+/** The composed config as a plain value. */
+export const toValue = (composed: Composed): unknown => Node.toValue(composed.root)
+
+/** A composed config from a plain value: for configs written in TypeScript, and for one saved beside a run. */
+export const fromValue = (value: { readonly [key: string]: unknown }, origin: string): Composed => ({
+  root: Node.fromRecord(value, origin),
+  files: [origin]
+})
+
+/** Decodes with every fault at once; an unknown key is a fault, and each fault names where it was written. */
+export const decode = <A, I, R>(schema: Schema.Schema<A, I, R>, composed: Composed): Effect.Effect<A, ConfigError, R> =>
+  Schema.decodeUnknown(schema, { errors: "all", onExcessProperty: "error" })(toValue(composed)).pipe(
+    Effect.mapError((error) => located(composed, [], ConfigIssue.fromParseError(error)))
+  )
+
+/** A plugin's part of a config: the plugin's name and its own config, checked by the plugin's schema. */
+export interface PluginSection {
+  readonly name: string
+  /** As written, for `Registry.resolve` and `Registry.layerOf`. */
+  readonly config: unknown
+  /** As decoded, with defaults. */
+  readonly decoded: unknown
+}
+
+/**
+ * Decodes the section `{ name: "decoder", …config }` with the schema of the plugin that it names. Faults have the
+ * whole key (`model.hidden_size`) and where it was written. With `name` the section holds the config only:
+ * `tracking.ndjson: {…}`.
+ */
+export const plugin = (
+  composed: Composed,
+  kind: { readonly name: string; readonly api: number },
+  section: Node.Path,
+  name?: string
+): Effect.Effect<PluginSection, ConfigError | ApiMismatch | PluginInitError, Registry> =>
+  Effect.gen(function* () {
+    const registry = yield* Registry
+    const node = Node.get(composed.root, section)
+    const own = node === undefined ? undefined : Node.toValue(node)
+    const given = name === undefined && isRecord(own) ? own.name : name
+    if (typeof given !== "string") {
+      const names = registry.list(kind.name).map((info) => info.name)
+      return yield* located(
+        composed,
+        [],
+        [nameless(section, own, `the name of a ${kind.name} plugin (${names.join(", ")})`)]
+      )
+    }
+    const config = name === undefined && isRecord(own) ? omit(own, "name") : (own ?? {})
+    const decoded = yield* registry.decode(kind, given, config).pipe(
+      Effect.catchTags({
+        UnknownPlugin: (error) => {
+          const path = name === undefined ? [...section, "name"] : section
+          return fault(Node.originOf(composed.root, path), error.message, path)
+        },
+        PluginConfigError: (error) => located(composed, section, error.issues)
+      })
+    )
+    return { name: given, config, decoded }
+  })
+
+const nameless = (section: Node.Path, own: unknown, expected: string) => {
+  if (own !== undefined && own !== null && !isRecord(own)) {
+    const map = `a map with the key name, ${expected}`
+    return new ConfigIssue.ConfigIssue({ problem: "invalid", path: section, expected: map, got: ConfigIssue.show(own) })
+  }
+  const given = own?.name
+  const problem = given === undefined ? "missing" : "invalid"
+  return new ConfigIssue.ConfigIssue({ problem, path: [...section, "name"], expected, got: ConfigIssue.show(given) })
+}
+
+const isRecord = (value: unknown): value is { readonly [key: string]: unknown } =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+const omit = (record: { readonly [key: string]: unknown }, key: string) =>
+  Object.fromEntries(Object.entries(record).filter(([other]) => other !== key))
+
+const located = (composed: Composed, section: Node.Path, issues: ReadonlyArray<ConfigIssue.ConfigIssue>): ConfigError =>
+  new ConfigError({
+    issues: issues.map((issue) => {
+      const path = [...section, ...issue.path]
+      return new ConfigIssue.ConfigIssue({ ...issue, path, origin: Node.originOf(composed.root, path) })
+    })
+  })
+
+interface Place {
+  readonly choices: ReadonlyMap<string, ReadonlyArray<string>>
+  readonly group: string
+  /** The key under which the document's own content goes. */
+  readonly target: Node.Path
+  /** The documents that led here. */
+  readonly open: ReadonlyArray<string>
+}
+
+interface Expanded extends Composed {
+  /** The groups that a defaults list names. */
+  readonly groups: ReadonlyArray<string>
+}
+
+const asChoice = (override: Override.Override): ReadonlyArray<readonly [string, ReadonlyArray<string>]> => {
+  const names = override.action === "set" ? Override.choice(override.value) : undefined
+  return names === undefined ? [] : [[override.key, names]]
+}
+
+/** A document with its defaults list carried out. */
+const expand = (document: Document, place: Place): Effect.Effect<Expanded, ConfigError, ConfigSource> =>
+  Effect.gen(function* () {
+    const source = yield* ConfigSource
+    if (place.open.includes(document.path)) {
+      return yield* fault(
+        document.path,
+        `defaults lists go round in a circle: ${[...place.open, document.path].join(" → ")}`
+      )
+    }
+    const open = [...place.open, document.path]
+    const own = Node.remove(document.root, ["defaults"])
+    let root = Node.map([], document.path)
+    const files = [document.path]
+    const groups: Array<string> = []
+    for (const step of yield* steps(document)) {
+      if (step._tag === "Self") {
+        root = Node.insert(root, place.target, own)
+        continue
+      }
+      const group = step.group ?? place.group
+      const names = (step.group === undefined ? undefined : place.choices.get(group)) ?? step.names
+      if (step.group !== undefined) groups.push(group)
+      for (const name of names) {
+        const found = yield* source.find(group, name, document)
+        if (found === undefined && step.optional) continue
+        if (found === undefined) {
+          const origin = place.choices.get(group) === names ? Override.commandLine : step.origin
+          return yield* notFound(group, name, document, origin)
+        }
+        const target = step.group === undefined ? place.target : targetOf(found, group)
+        const inner = yield* expand(found, { ...place, group, target, open })
+        root = Node.merge(root, inner.root)
+        files.push(...inner.files)
+        groups.push(...inner.groups)
+      }
+    }
+    return { root, files, groups }
+  })
+
+const targetOf = (document: Document, group: string): Node.Path => {
+  if (document.packageName === "_global_") return []
+  return document.packageName === undefined || document.packageName === "_group_"
+    ? group.split("/")
+    : document.packageName.split(".")
+}
+
+const notFound = (group: string, name: string, from: Document, origin: string) =>
+  Effect.gen(function* () {
+    const names = yield* Effect.flatMap(ConfigSource, (source) => source.names(group, from))
+    const near = ConfigIssue.nearest(name, names)
+    const hint = near === undefined ? "" : ` did you mean ${near}?`
+    const file = group === "" ? `${name}.yaml` : `${group}/${name}.yaml`
+    return yield* fault(origin, `there is no config ${file};${hint} available: ${names.join(", ") || "none"}`)
+  })
+
+/**
+ * A choice from a group that no defaults list names: `+model=x` merges it in, `model=x` puts it in the place of
+ * what was there. Undefined when the override is one of a value.
+ */
+const choose = (override: Override.Override, root: Node.MapNode, primary: Document) =>
+  Effect.gen(function* () {
+    const source = yield* ConfigSource
+    const names =
+      override.action === "delete" || override.key.includes(".") ? [] : (Override.choice(override.value) ?? [])
+    const present = Node.get(root, override.path)
+    const found = yield* Effect.forEach(names, (name) => source.find(override.key, name, primary))
+    if (found.length === 0) return undefined
+    if (found.includes(undefined)) {
+      // A name in the place of a section, or of a group that has files, can only have been meant as a choice.
+      const group = present === undefined ? yield* source.names(override.key, primary) : []
+      const wrong = names[found.indexOf(undefined)] ?? ""
+      return present?._tag === "Map" || group.length > 0
+        ? yield* notFound(override.key, wrong, primary, Override.commandLine)
+        : undefined
+    }
+    const place = { choices: new Map(), group: override.key, open: [primary.path] }
+    let result = override.action === "set" ? Node.remove(root, override.path) : root
+    const files: Array<string> = []
+    for (const document of found) {
+      if (document === undefined) continue
+      const inner = yield* expand(document, { ...place, target: targetOf(document, override.key) })
+      result = Node.merge(result, inner.root)
+      files.push(...inner.files)
+    }
+    return { root: result, files }
+  })
+
+type Step =
+  | { readonly _tag: "Self" }
+  | {
+      readonly _tag: "Load"
+      /** Undefined for a file beside the document. */
+      readonly group: string | undefined
+      readonly names: ReadonlyArray<string>
+      readonly optional: boolean
+      readonly origin: string
+    }
+
+/** A defaults list as steps; the document itself is the last of them unless the list says where it stands. */
+const steps = (document: Document): Effect.Effect<ReadonlyArray<Step>, ConfigError> =>
+  Effect.gen(function* () {
+    const defaults = document.root.entries.get("defaults")
+    const self: Step = { _tag: "Self" }
+    if (defaults === undefined) return [self]
+    if (defaults._tag !== "List") return yield* fault(defaults.origin, "defaults: expected a list")
+    const found = yield* Effect.forEach(defaults.items, step)
+    return found.some(({ _tag }) => _tag === "Self") ? found : [...found, self]
+  })
+
+const step = (item: Node.Node): Effect.Effect<Step, ConfigError> => {
+  const { origin } = item
+  if (item._tag === "Scalar" && item.value === "_self_") return Effect.succeed({ _tag: "Self" })
+  if (item._tag === "Scalar" && typeof item.value === "string") {
+    return Effect.succeed({ _tag: "Load", group: undefined, names: [item.value], optional: false, origin })
+  }
+  const [entry, ...others] = item._tag === "Map" ? [...item.entries] : []
+  const [key, value] = entry ?? []
+  const names = value === undefined ? undefined : Override.choice(value)
+  const match = /^(optional\s+)?\/?([^\s@]+)$/.exec(key ?? "")
+  if (names === undefined || match === null || others.length > 0) {
+    const forms = "write `- group: name`, `- group: [a, b]`, `- optional group: name`, `- name` or `- _self_`"
+    return fault(origin, `${ConfigIssue.show(Node.toValue(item))} is no entry of a defaults list; ${forms}`)
+  }
+  return Effect.succeed({ _tag: "Load", group: match[2], names, optional: match[1] !== undefined, origin })
+}

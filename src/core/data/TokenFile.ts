@@ -1,0 +1,46 @@
+/**
+ * Tokens of a text, read by position: what training and evaluation see of their data.
+ *
+ * The text itself is tokenised once by a service (services/TokenCache.ts); a TokenFile never loads it whole.
+ */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import type { Dataset, DatasetError, Split } from "../Dataset.ts"
+import type { Tokenizer } from "../Tokenizer.ts"
+
+/** Tokens that could not be written or read. */
+export class TokenFileError extends Schema.TaggedError<TokenFileError>()("TokenFileError", {
+  path: Schema.String,
+  details: Schema.String,
+  remedy: Schema.String
+}) {
+  override get message() {
+    return `${this.path}: ${this.details} ${this.remedy}`
+  }
+}
+
+export interface TokenFile {
+  /** Tokens, with one end-of-text token after each document where the tokenizer has one. */
+  readonly length: number
+  readonly documents: number
+  /** UTF-8 bytes of the text. */
+  readonly bytes: number
+  /** `length` token ids from `position` on. Both must lie inside the file. */
+  readonly read: (position: number, length: number) => Effect.Effect<Int32Array, TokenFileError>
+}
+
+export class TokenCache extends Context.Tag("codex/TokenCache")<TokenCache, TokenCache.Service>() {}
+
+export declare namespace TokenCache {
+  interface Service {
+    readonly open: (options: {
+      readonly dataset: Dataset.Service
+      readonly tokenizer: Tokenizer.Service
+      readonly split: Split
+      /** Told after each document how many have been tokenised, and their UTF-8 bytes, so far. */
+      readonly onProgress?: (done: { readonly documents: number; readonly bytes: number }) => Effect.Effect<void>
+    }) => Effect.Effect<TokenFile, DatasetError | TokenFileError, Scope.Scope>
+  }
+}

@@ -1,0 +1,227 @@
+/**
+ * Generation: a prompt becomes a stream of tokens, one decoding Program run a token.
+ *
+ * The decoding graph holds the weights as constants and the key/value cache as state, so a token costs one row of
+ * arithmetic. The prompt goes through the same graph in chunks. When the context is full, the older half is dropped and
+ * the rest is read again: the text goes on with at least half a context behind every token.
+ *
+ * Sampling is the usual chain, in the order of Hugging Face's generate: repetition penalty, temperature, top-k, top-p,
+ * then one draw from a seeded generator. Temperature 0 is greedy. Source of top-p: Holtzman et al. 2020,
+ * https://arxiv.org/abs/1904.09751; of the penalty: Keskar et al. 2019, https://arxiv.org/abs/1909.05858.
+ */
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { PCGRandom } from "effect/Utils"
+import { Backend, type BackendError, type TensorDatas } from "../Backend.ts"
+import type { Architecture } from "../Model.ts"
+
+import * as Program from "../tensor/Program.ts"
+import { constant, type ShapeError, sizeOf } from "../tensor/Tensor.ts"
+
+/** Prompt tokens that one run reads. */
+const chunkSize = 16
+
+export interface SamplingOptions {
+  readonly temperature: number
+  /** 0 takes all. */
+  readonly topK: number
+  readonly topP: number
+  readonly repetitionPenalty: number
+  readonly seed: number
+}
+
+/** Decoding Programs of a model with given weights: `prompt` reads `chunkSize` tokens at once, `token` one. */
+export const decodePrograms = (architecture: Architecture, parameters: TensorDatas) => {
+  const decode = (name: string, length: number) =>
+    Program.make({
+      name,
+      state: architecture.cache,
+      inputs: { tokens: { dtype: "int32", shape: [length] }, position: { dtype: "int32", shape: [] } },
+      build: (state, inputs) => {
+        const weights = Object.fromEntries(Object.entries(parameters).map(([key, value]) => [key, constant(value)]))
+        const { cache, logits } = architecture.decode(weights, inputs.tokens!, inputs.position!, state)
+        return { state: cache, outputs: { logits } }
+      }
+    })
+  return Effect.all({
+    prompt: decode("prompt", Math.min(chunkSize, architecture.contextLength)),
+    token: decode("token", 1)
+  })
+}
+
+export interface Generator {
+  /**
+   * New tokens after a prompt of at least one token, without end. Ends after `stopToken`, which is not part of the
+   * stream. One stream at a time: they share the cache.
+   */
+  readonly generate: (
+    prompt: ArrayLike<number>,
+    options: SamplingOptions,
+    stopToken?: number
+  ) => Stream.Stream<number, BackendError>
+}
+
+/** Compiles the decoding Programs; sessions and cache are released with the Scope. */
+export const make = (
+  architecture: Architecture,
+  parameters: TensorDatas
+): Effect.Effect<Generator, BackendError | ShapeError | Program.ProgramError, Backend | Scope.Scope> =>
+  Effect.gen(function* () {
+    const backend = yield* Backend
+    const programs = yield* decodePrograms(architecture, parameters)
+    const executable = yield* backend.compile(programs)
+    yield* executable.writeState(
+      Object.fromEntries(
+        Object.entries(architecture.cache).map(([name, { dtype, shape }]) => [
+          name,
+          { dtype, shape, data: new Float32Array(sizeOf(shape)) }
+        ])
+      )
+    )
+    const { contextLength, vocabularySize } = architecture
+    const promptLength = Math.min(chunkSize, contextLength)
+
+    const run = (program: "prompt" | "token", tokens: Int32Array, position: number) =>
+      Effect.map(
+        executable.run(program, {
+          tokens: { dtype: "int32", shape: [tokens.length], data: tokens },
+          position: { dtype: "int32", shape: [], data: Int32Array.of(position) }
+        }),
+        (outputs) => outputs.logits?.data ?? new Float32Array(0)
+      )
+
+    /** Reads tokens into an empty cache and returns the logits after the last one. */
+    const read = (tokens: ReadonlyArray<number>) =>
+      Effect.gen(function* () {
+        let logits: ArrayLike<number> = []
+        let position = 0
+        while (position < tokens.length) {
+          const rest = tokens.length - position
+          // A padded chunk must not reach past the cache's end; what padding writes is overwritten before it is seen.
+          if (rest > 1 && position + promptLength <= contextLength) {
+            const count = Math.min(rest, promptLength)
+            const chunk = new Int32Array(promptLength)
+            chunk.set(tokens.slice(position, position + count))
+            const all = yield* run("prompt", chunk, position)
+            logits = all.subarray((count - 1) * vocabularySize, count * vocabularySize)
+            position += count
+          } else {
+            logits = yield* run("token", Int32Array.of(tokens[position] ?? 0), position)
+            position += 1
+          }
+        }
+        return logits
+      })
+
+    return {
+      generate: (prompt, options, stopToken) => {
+        const random = new PCGRandom(options.seed)
+        const history = Array.from(prompt)
+        const start = history.slice(-contextLength + 1)
+        return Stream.unwrap(
+          Effect.map(read(start), (first) =>
+            Stream.unfoldEffect({ logits: first, position: start.length }, ({ logits, position }) =>
+              Effect.gen(function* () {
+                const token = sample(logits, history, options, random)
+                if (token === stopToken) return Option.none()
+                history.push(token)
+                if (position < contextLength) {
+                  const next = yield* run("token", Int32Array.of(token), position)
+                  return Option.some([token, { logits: next, position: position + 1 }] as const)
+                }
+                const kept = history.slice(-Math.ceil(contextLength / 2))
+                return Option.some([token, { logits: yield* read(kept), position: kept.length }] as const)
+              })
+            )
+          )
+        )
+      }
+    }
+  })
+
+/** One token from the logits [V] that follow `history`. Draws exactly one number unless the temperature is 0. */
+export const sample = (
+  logits: ArrayLike<number>,
+  history: ReadonlyArray<number>,
+  options: SamplingOptions,
+  random: PCGRandom
+): number => {
+  const scores = Float64Array.from(logits)
+  if (options.repetitionPenalty !== 1) {
+    for (const token of new Set(history)) {
+      const score = scores[token] ?? 0
+      scores[token] = score > 0 ? score / options.repetitionPenalty : score * options.repetitionPenalty
+    }
+  }
+  if (options.temperature === 0) return scores.reduce((best, score, i) => (score > (scores[best] ?? 0) ? i : best), 0)
+  const kept = mostProbable(scores, options.topK === 0 ? scores.length : Math.min(options.topK, scores.length))
+  const best = kept[0] ?? 0
+  const top = scores[best] ?? 0
+  const weights = kept.map((token) => Math.exp(((scores[token] ?? 0) - top) / options.temperature))
+  const sum = weights.reduce((total, weight) => total + weight, 0)
+  // The smallest set that reaches topP, never empty: the token that crosses the line belongs to it.
+  let reached = 0
+  let count = 0
+  while (count < weights.length && (count === 0 || reached < options.topP * sum)) reached += weights[count++] ?? 0
+  let draw = random.number() * reached
+  for (let i = 0; i < count; i++) {
+    draw -= weights[i] ?? 0
+    if (draw < 0) return kept[i] ?? best
+  }
+  return kept[count - 1] ?? best
+}
+
+/**
+ * The ids of the `count` highest scores, highest first; of equal scores the smaller id first, so that a choice never
+ * depends on the engine's sort. Numbers sort natively and fast: only what reaches the threshold is sorted by id.
+ */
+const mostProbable = (scores: Float64Array, count: number): ReadonlyArray<number> => {
+  const threshold = scores.slice().sort()[scores.length - count] ?? Number.NEGATIVE_INFINITY
+  const candidates: Array<number> = []
+  scores.forEach((score, id) => {
+    if (score >= threshold) candidates.push(id)
+  })
+  return candidates.sort((a, b) => (scores[b] ?? 0) - (scores[a] ?? 0) || a - b).slice(0, count)
+}
+
+/**
+ * Ends a stream of text before the first of `stops`, wherever its pieces are cut: text that may be the start of a stop is
+ * held back until it is clear.
+ */
+export const untilStop =
+  (stops: ReadonlyArray<string>) =>
+  <E, R>(pieces: Stream.Stream<string, E, R>): Stream.Stream<string, E, R> => {
+    const wanted = stops.filter((stop) => stop !== "")
+    if (wanted.length === 0) return pieces
+    return pieces.pipe(
+      Stream.map((piece): string | undefined => piece),
+      Stream.concat(Stream.succeed(undefined)),
+      Stream.mapAccum({ held: "", ended: false }, ({ ended, held }, piece) => {
+        if (ended) return [{ held: "", ended }, Chunk.of({ text: "", ended })]
+        const text = held + (piece ?? "")
+        const found = wanted.map((stop) => text.indexOf(stop)).filter((at) => at >= 0)
+        if (found.length > 0) {
+          return [{ held: "", ended: true }, Chunk.of({ text: text.slice(0, Math.min(...found)), ended: true })]
+        }
+        const back = piece === undefined ? 0 : longestStart(text, wanted)
+        const sure = text.length - back
+        return [{ held: text.slice(sure), ended: false }, Chunk.of({ text: text.slice(0, sure), ended: false })]
+      }),
+      Stream.flattenChunks,
+      Stream.takeUntil(({ ended }) => ended),
+      Stream.map(({ text }) => text),
+      Stream.filter((text) => text !== "")
+    )
+  }
+
+/** Length of the longest end of `text` that is a proper start of one of `stops`. */
+const longestStart = (text: string, stops: ReadonlyArray<string>): number => {
+  const most = Math.min(text.length, Math.max(...stops.map((stop) => stop.length)) - 1)
+  for (let length = most; length > 0; length--) {
+    if (stops.some((stop) => stop.startsWith(text.slice(text.length - length)))) return length
+  }
+  return 0
+}

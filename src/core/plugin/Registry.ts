@@ -1,0 +1,250 @@
+/**
+ * The registry: finds plugins by kind and name, decodes their configs and shares what they make.
+ *
+ * It is built once, from a group (Plugin.ts) and from what was discovered at run time, and captures the environment
+ * then, so there is no order of registration to get wrong. Listing touches metadata only. Discovered plugins load
+ * on first use. The same plugin with an equal config is one instance for as long as somebody uses it.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
+import * as Hash from "effect/Hash"
+import * as JSONSchema from "effect/JSONSchema"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as RcMap from "effect/RcMap"
+import type * as Scope from "effect/Scope"
+import { nearest } from "../config/ConfigIssue.ts"
+import type * as Plugin from "./Plugin.ts"
+import { ApiMismatch, DuplicatePlugin, type PluginConfigError, PluginInitError, UnknownPlugin } from "./PluginError.ts"
+
+/** A plugin of a group and where it comes from, in words for people. */
+export interface Member<P extends Plugin.Any> {
+  readonly plugin: P
+  readonly origin: string
+}
+
+/** A plugin that was announced by a manifest and not loaded yet. */
+export interface Discovered {
+  readonly kind: string
+  readonly name: string
+  readonly api: number
+  /** The package with its version. */
+  readonly origin: string
+  readonly description: string | undefined
+  readonly load: Effect.Effect<Plugin.Any, Error>
+}
+
+/** What is known of a plugin without running it. */
+export interface PluginInfo {
+  readonly key: string
+  readonly kind: string
+  readonly name: string
+  readonly description: string | undefined
+  readonly api: number
+  readonly origin: string
+  /**
+   * JSON Schema (draft 7) of the config; undefined while a discovered plugin is not loaded, or when the schema
+   * has none.
+   */
+  readonly config: object | undefined
+}
+
+export type ResolveError = UnknownPlugin | ApiMismatch | PluginConfigError | PluginInitError
+
+export class Registry extends Context.Tag("codex/Registry")<Registry, Registry.Service>() {
+  /** The service of a plugin that is chosen at run time, as a layer. */
+  static layerOf<Name extends string, Id, Service>(
+    kind: Plugin.Kind<Name, Id, Service>,
+    name: string,
+    config: unknown
+  ): Layer.Layer<Id, ResolveError, Registry> {
+    return Layer.scoped(
+      kind.tag,
+      Effect.flatMap(Registry, (registry) => registry.resolve(kind, name, config))
+    )
+  }
+}
+
+export declare namespace Registry {
+  interface Service {
+    /** Metadata of the plugins, of one kind or of all, sorted by key. No plugin is loaded or run. */
+    readonly list: (kind?: string) => ReadonlyArray<PluginInfo>
+    /** Metadata with the config's JSON Schema also for a discovered plugin, which is loaded for it. */
+    readonly describe: (
+      kind: string,
+      name: string
+    ) => Effect.Effect<PluginInfo, UnknownPlugin | ApiMismatch | PluginInitError>
+    /** Decodes a config as the plugin would, and makes nothing. Gives the config with its defaults. */
+    readonly decode: (
+      kind: { readonly name: string; readonly api: number },
+      name: string,
+      config: unknown
+    ) => Effect.Effect<unknown, ResolveError>
+    /** The plugin's service. It lives at least as long as the scope; equal configs share one instance. */
+    readonly resolve: <Name extends string, Id, Service>(
+      kind: Plugin.Kind<Name, Id, Service>,
+      name: string,
+      config: unknown
+    ) => Effect.Effect<Service, ResolveError, Scope.Scope>
+  }
+}
+
+/** The registry of a group's members (bound to the environment of the layer) and of discovered plugins. */
+export const layer = (
+  members: ReadonlyArray<Member<Plugin.Any>>,
+  discovered: ReadonlyArray<Discovered>
+): Layer.Layer<Registry, DuplicatePlugin | ApiMismatch, unknown> =>
+  Layer.scoped(
+    Registry,
+    Effect.gen(function* () {
+      const environment = yield* Effect.context<unknown>()
+      const entries = yield* collect([
+        ...members.map((member) => fromMember(member, environment)),
+        ...discovered.map((found) => fromDiscovered(found, environment))
+      ])
+      const instances = yield* RcMap.make({ lookup: (instance: Instance) => instance.make })
+
+      const find = (kind: string, name: string): Effect.Effect<Entry, UnknownPlugin> => {
+        const entry = entries.get(`${kind}/${name}`)
+        if (entry !== undefined) return Effect.succeed(entry)
+        const available = [...entries.values()].flatMap(({ info }) => (info.kind === kind ? [info.name] : [])).sort()
+        const near = nearest(name, available)
+        return new UnknownPlugin({ kind, name, available, ...(near === undefined ? {} : { nearest: near }) })
+      }
+
+      const prepare = (kind: { readonly name: string; readonly api: number }, name: string, config: unknown) =>
+        Effect.gen(function* () {
+          const entry = yield* find(kind.name, name)
+          yield* checkApi(entry.info, kind.api)
+          const { bound } = yield* entry.load
+          return { entry, prepared: yield* bound.prepare(config) }
+        })
+
+      return {
+        list: (kind) =>
+          [...entries.values()]
+            .map(({ info }) => info)
+            .filter((info) => kind === undefined || info.kind === kind)
+            .sort((a, b) => (a.key < b.key ? -1 : 1)),
+        describe: (kind, name) =>
+          find(kind, name).pipe(
+            Effect.flatMap((entry) => entry.load),
+            Effect.map(({ info }) => info)
+          ),
+        decode: (kind, name, config) => Effect.map(prepare(kind, name, config), ({ prepared }) => prepared.config),
+        resolve: (kind, name, config) =>
+          Effect.gen(function* () {
+            const { entry, prepared } = yield* prepare(kind, name, config)
+            const context = yield* RcMap.get(instances, new Instance(entry, prepared))
+            return yield* Option.match(Context.getOption(context, kind.tag), {
+              onSome: Effect.succeed,
+              onNone: () => initError(entry.info, new Error(`it made a service other than ${kind.tag.key}`))
+            })
+          })
+      }
+    })
+  )
+
+interface Entry {
+  readonly info: PluginInfo
+  /** The bound plugin, with what is known once it is loaded. */
+  readonly load: Effect.Effect<
+    { readonly info: PluginInfo; readonly bound: Plugin.Bound },
+    ApiMismatch | PluginInitError
+  >
+  /** Foreign code may die where it should fail; the defects of this program's own plugins stay defects. */
+  readonly foreign: boolean
+}
+
+/**
+ * An instance to make, equal to another when plugin and decoded config are: the key of the map of shared instances.
+ */
+class Instance implements Equal.Equal {
+  readonly entry: Entry
+  readonly prepared: Plugin.Prepared
+  constructor(entry: Entry, prepared: Plugin.Prepared) {
+    this.entry = entry
+    this.prepared = prepared
+  }
+  get make(): Effect.Effect<Context.Context<never>, PluginInitError, Scope.Scope> {
+    const { info, foreign } = this.entry
+    const made = Effect.mapError(this.prepared.make, (cause) => initError(info, cause))
+    return foreign ? Effect.catchAllDefect(made, (cause) => initError(info, cause)) : made
+  }
+  [Equal.symbol](that: Equal.Equal): boolean {
+    return (
+      that instanceof Instance &&
+      that.entry.info.key === this.entry.info.key &&
+      this.prepared.sameConfig(that.prepared.config)
+    )
+  }
+  [Hash.symbol](): number {
+    return Hash.string(this.entry.info.key)
+  }
+}
+
+const initError = (info: PluginInfo, cause: unknown) =>
+  new PluginInitError({ kind: info.kind, name: info.name, origin: info.origin, cause })
+
+/** Only the version's reader can tell what changed, so any difference is refused. */
+const checkApi = (info: PluginInfo, expected: number): Effect.Effect<void, ApiMismatch> =>
+  info.api === expected
+    ? Effect.void
+    : new ApiMismatch({ kind: info.kind, name: info.name, origin: info.origin, plugin: info.api, expected })
+
+const describePlugin = (plugin: Plugin.Any, origin: string): PluginInfo => ({
+  key: plugin.key,
+  kind: plugin.kind.name,
+  name: plugin.name,
+  description: plugin.description,
+  api: plugin.kind.api,
+  origin,
+  get config() {
+    return Option.getOrUndefined(Option.liftThrowable(() => JSONSchema.make(plugin.config))())
+  }
+})
+
+const bind = (plugin: Plugin.Any, environment: Context.Context<unknown>): Effect.Effect<Plugin.Bound> =>
+  Effect.mapInputContext(plugin.bind, () => environment)
+
+const fromMember = ({ plugin, origin }: Member<Plugin.Any>, environment: Context.Context<unknown>): Entry => {
+  const info = describePlugin(plugin, origin)
+  return { info, foreign: false, load: Effect.map(bind(plugin, environment), (bound) => ({ info, bound })) }
+}
+
+const fromDiscovered = (found: Discovered, environment: Context.Context<unknown>): Entry => {
+  const { kind, name, api, origin, description } = found
+  const info: PluginInfo = { key: `${kind}/${name}`, kind, name, api, origin, description, config: undefined }
+  return {
+    info,
+    foreign: true,
+    load: Effect.gen(function* () {
+      const plugin = yield* Effect.mapError(found.load, (cause) => initError(info, cause))
+      const loaded = describePlugin(plugin, origin)
+      yield* checkApi(loaded, api)
+      return { info: loaded, bound: yield* bind(plugin, environment) }
+    })
+  }
+}
+
+/** Refuses names that are taken twice, and members of one kind that were written for different versions of it. */
+const collect = (
+  entries: ReadonlyArray<Entry>
+): Effect.Effect<ReadonlyMap<string, Entry>, DuplicatePlugin | ApiMismatch> =>
+  Effect.gen(function* () {
+    const byKey = new Map<string, Entry>()
+    const apis = new Map<string, number>()
+    for (const entry of entries) {
+      const { info } = entry
+      const other = byKey.get(info.key)
+      if (other !== undefined) {
+        const origins = [other.info.origin, info.origin]
+        return yield* new DuplicatePlugin({ kind: info.kind, name: info.name, origins })
+      }
+      yield* checkApi(info, apis.get(info.kind) ?? info.api)
+      apis.set(info.kind, info.api)
+      byKey.set(info.key, entry)
+    }
+    return byKey
+  })

@@ -1,0 +1,128 @@
+/**
+ * The safetensors format: named tensors in one buffer behind a JSON header.
+ *
+ *   u64 little endian: length of the header | header (JSON, padded with spaces to 8 bytes) | tensors, back to back
+ *
+ * Tensors are written in the order of their names, so equal tensors give equal bytes. F32 and I32 are read and written;
+ * reading also takes F16 and BF16, widened to float32. Source: https://github.com/huggingface/safetensors#format.
+ */
+import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
+import type { TensorDatas } from "../Backend.ts"
+import { sizeOf, type TensorData } from "./Tensor.ts"
+
+/** Bytes that are not a safetensors file, or not a whole one. */
+export class SafetensorsError extends Schema.TaggedError<SafetensorsError>()("SafetensorsError", {
+  details: Schema.String
+}) {
+  override get message() {
+    return `Not a whole safetensors file: ${this.details}`
+  }
+}
+
+const Entry = Schema.Struct({
+  dtype: Schema.String,
+  shape: Schema.Array(Schema.Int.pipe(Schema.nonNegative())),
+  data_offsets: Schema.Tuple(Schema.Int.pipe(Schema.nonNegative()), Schema.Int.pipe(Schema.nonNegative()))
+})
+const Header = Schema.parseJson(
+  Schema.Record({
+    key: Schema.String,
+    value: Schema.Union(Entry, Schema.Record({ key: Schema.String, value: Schema.String }))
+  })
+)
+
+/** The file's pieces in order, to be written without joining them: a header, then each tensor's bytes (shared, not copied). */
+export const encode = (
+  tensors: TensorDatas,
+  metadata: { readonly [key: string]: string } = {}
+): ReadonlyArray<Uint8Array> => {
+  const header: Record<string, unknown> = Object.keys(metadata).length === 0 ? {} : { __metadata__: metadata }
+  const pieces: Array<Uint8Array> = []
+  let offset = 0
+  for (const name of Object.keys(tensors).sort()) {
+    const tensor = tensors[name]!
+    const data = tensor.data instanceof Float64Array ? Float32Array.from(tensor.data) : tensor.data
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+    header[name] = {
+      dtype: dtypeNames[tensor.dtype],
+      shape: tensor.shape,
+      data_offsets: [offset, offset + bytes.length]
+    }
+    pieces.push(bytes)
+    offset += bytes.length
+  }
+  const json = new TextEncoder().encode(JSON.stringify(header))
+  const padded = Math.ceil(json.length / 8) * 8
+  const head = new Uint8Array(8 + padded).fill(0x20)
+  new DataView(head.buffer).setBigUint64(0, BigInt(padded), true)
+  head.set(json, 8)
+  return [head, ...pieces]
+}
+
+export interface Decoded {
+  readonly tensors: TensorDatas
+  readonly metadata: { readonly [key: string]: string }
+}
+
+export const decode = (bytes: Uint8Array): Either.Either<Decoded, SafetensorsError> =>
+  Either.gen(function* () {
+    const fail = (details: string) => Either.left(new SafetensorsError({ details }))
+    if (bytes.length < 8) return yield* fail(`${bytes.length} bytes are too few for a header`)
+    const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true))
+    if (length > bytes.length - 8)
+      return yield* fail(`the header should have ${length} bytes, the file has ${bytes.length}`)
+    const text = new TextDecoder().decode(bytes.subarray(8, 8 + length))
+    const header = yield* Either.mapLeft(
+      Schema.decodeEither(Header)(text),
+      () => new SafetensorsError({ details: "the header is no JSON of tensor descriptions" })
+    )
+    const body = bytes.subarray(8 + length)
+    const tensors: Record<string, TensorData> = {}
+    let metadata: { readonly [key: string]: string } = {}
+    for (const [name, entry] of Object.entries(header)) {
+      if (!isEntry(entry)) {
+        metadata = entry
+        continue
+      }
+      const [from, to] = entry.data_offsets
+      if (to > body.length || from > to) return yield* fail(`tensor "${name}" ends at byte ${to} of ${body.length}`)
+      // Copied by the constructor: `slice` of Node's Buffer, which file systems return, is a view of the whole file.
+      const tensor = tensorOf(entry.dtype, entry.shape, new Uint8Array(body.subarray(from, to)))
+      if (tensor === undefined) {
+        return yield* fail(`tensor "${name}" is ${entry.dtype}[${entry.shape.join(", ")}] in ${to - from} bytes`)
+      }
+      tensors[name] = tensor
+    }
+    return { tensors, metadata }
+  })
+
+const dtypeNames = { float32: "F32", int32: "I32", bool: "BOOL" } as const
+
+const isEntry = (entry: typeof Entry.Type | { readonly [key: string]: string }): entry is typeof Entry.Type =>
+  Array.isArray(entry.data_offsets)
+
+const tensorOf = (dtype: string, shape: ReadonlyArray<number>, bytes: Uint8Array): TensorData | undefined => {
+  const width = { F32: 4, I32: 4, BOOL: 1, F16: 2, BF16: 2 }[dtype]
+  if (width === undefined || sizeOf(shape) * width !== bytes.length) return undefined
+  if (dtype === "F32") return { dtype: "float32", shape, data: new Float32Array(bytes.buffer) }
+  if (dtype === "I32") return { dtype: "int32", shape, data: new Int32Array(bytes.buffer) }
+  if (dtype === "BOOL") return { dtype: "bool", shape, data: bytes }
+  const halves = new Uint16Array(bytes.buffer)
+  return { dtype: "float32", shape, data: Float32Array.from(halves, dtype === "BF16" ? fromBfloat16 : fromFloat16) }
+}
+
+const fromBfloat16 = (bits: number): number => {
+  const view = new DataView(new ArrayBuffer(4))
+  view.setUint32(0, bits << 16)
+  return view.getFloat32(0)
+}
+
+const fromFloat16 = (bits: number): number => {
+  const sign = bits & 0x8000 ? -1 : 1
+  const exponent = (bits >> 10) & 31
+  const fraction = bits & 1023
+  if (exponent === 0) return sign * fraction * 2 ** -24
+  if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
+}

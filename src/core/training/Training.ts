@@ -1,0 +1,162 @@
+/**
+ * Training is a stream of events; each feature is a combinator over that stream.
+ *
+ *     Training.steps().pipe(
+ *       Training.evaluateEvery({ steps: 100 }),
+ *       Training.earlyStop({ patience: 3 }),
+ *       Training.checkpointEvery({ steps: 100, directory, keepLast: 2 }),
+ *       Training.track(trackerSession)
+ *     )                                          // Stream<TrainEvent, …, TrainingSession | CheckpointStore>
+ *
+ * The stream is pulled: the next update runs when the event before it has been handled by everybody, so a combinator may
+ * use the session (evaluate, snapshot) without a lock. Order matters where it reads so: an evaluation is part of the
+ * checkpoint of its step when `evaluateEvery` comes before `checkpointEvery`.
+ */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Ref from "effect/Ref"
+import * as Stream from "effect/Stream"
+import type { Tracker, TrackerError } from "../Tracker.ts"
+import { type CheckpointError, CheckpointStore, removable, TrainState } from "./Checkpoint.ts"
+import { CheckpointSaved, Finished, StepEnded, type TrainEvent } from "./TrainEvent.ts"
+import { type TrainError, TrainingSession } from "./TrainingSession.ts"
+
+/** The updates of a session, from where it stands to its last step, or until `stop` says true between two of them. */
+export const steps = (options: { readonly stop?: Effect.Effect<boolean> } = {}) =>
+  Stream.unwrap(
+    Effect.gen(function* () {
+      const session = yield* TrainingSession
+      const { totalSteps } = session.started
+      const finish = (reason: Finished["reason"]) =>
+        Ref.updateAndGet(session.state, (state) =>
+          reason === "interrupted" ? state : new TrainState({ ...state, finished: reason })
+        ).pipe(Effect.map((state) => new Finished({ step: state.step, reason })))
+      // What follows an event, given the one before: an update, its end, and so on.
+      const next = (last: TrainEvent): Effect.Effect<Option.Option<readonly [TrainEvent, TrainEvent]>, TrainError> =>
+        Effect.gen(function* () {
+          if (last._tag === "Finished") return Option.none()
+          const { step } = yield* Ref.get(session.state)
+          let event: TrainEvent
+          if (step >= totalSteps) event = yield* finish("completed")
+          else if (last._tag === "Step") {
+            event = (yield* stopped) ? yield* finish("interrupted") : new StepEnded({ step })
+          } else event = yield* session.step
+          return Option.some([event, event])
+        })
+      const stopped = options.stop ?? Effect.succeed(false)
+      const { started } = session
+      return Stream.concat(
+        Stream.succeed<TrainEvent>(started),
+        Stream.unfoldEffect<TrainEvent, TrainEvent, TrainError, never>(started, next)
+      )
+    })
+  )
+
+/** Adds `Evaluated` after every `steps`-th update and after the last one. */
+export const evaluateEvery =
+  (options: { readonly steps: number }) =>
+  <E, R>(events: Stream.Stream<TrainEvent, E, R>): Stream.Stream<TrainEvent, E | TrainError, R | TrainingSession> =>
+    Stream.flatMap(TrainingSession, (session) =>
+      Stream.flatMap(events, (event): Stream.Stream<TrainEvent, E | TrainError> => {
+        const due =
+          event._tag === "Step" && (event.step % options.steps === 0 || event.step === session.started.totalSteps)
+        return due ? Stream.concat(Stream.succeed(event), session.evaluate) : Stream.succeed(event)
+      })
+    )
+
+/** Ends the stream after the evaluation that is the `patience`-th in a row without a new best. */
+export const earlyStop =
+  (options: { readonly patience: number }) =>
+  <E, R>(events: Stream.Stream<TrainEvent, E, R>): Stream.Stream<TrainEvent, E, R | TrainingSession> =>
+    Stream.flatMap(TrainingSession, ({ state }) =>
+      events.pipe(
+        Stream.flatMap((event): Stream.Stream<TrainEvent, E> => {
+          if (event._tag !== "Evaluated" || event.sinceBest < options.patience) return Stream.succeed(event)
+          const finish = Ref.update(state, (before) => new TrainState({ ...before, finished: "early_stop" })).pipe(
+            Effect.as(new Finished({ step: event.step, reason: "early_stop" }))
+          )
+          return Stream.concat(Stream.succeed(event), finish)
+        }),
+        Stream.takeUntil((event) => event._tag === "Finished")
+      )
+    )
+
+/**
+ * Writes a checkpoint after every `steps`-th update, after each new best evaluation and at the end, and removes those that
+ * neither are among the newest `keepLast` nor the best.
+ */
+export const checkpointEvery =
+  (options: { readonly steps: number; readonly directory: string; readonly keepLast: number }) =>
+  <E, R>(
+    events: Stream.Stream<TrainEvent, E, R>
+  ): Stream.Stream<TrainEvent, E | TrainError | CheckpointError, R | TrainingSession | CheckpointStore> =>
+    Stream.flatMap(Effect.all([TrainingSession, CheckpointStore]), ([session, store]) => {
+      const save = (step: number) =>
+        Effect.gen(function* () {
+          const path = yield* store.save(options.directory, yield* session.snapshot)
+          yield* Ref.set(session.lastCheckpoint, path)
+          const { best } = yield* Ref.get(session.state)
+          const saved = yield* store.list(options.directory)
+          const gone = removable(
+            saved.map((checkpoint) => checkpoint.step),
+            { keepLast: options.keepLast, best: best?.step }
+          )
+          const removed = saved.flatMap((checkpoint) => (gone.includes(checkpoint.step) ? [checkpoint.path] : []))
+          yield* Effect.forEach(removed, store.remove, { discard: true })
+          return new CheckpointSaved({ step, path, removed })
+        })
+      return Stream.flatMap(events, (event): Stream.Stream<TrainEvent, E | TrainError | CheckpointError> => {
+        if (event._tag !== "StepEnded" && event._tag !== "Finished") return Stream.succeed(event)
+        const isBest = Effect.map(Ref.get(session.state), ({ best }) => best?.step === event.step)
+        const due = event._tag === "Finished" || event.step % options.steps === 0 ? Effect.succeed(true) : isBest
+        return Stream.flatMap(due, (now) =>
+          now ? Stream.concat(save(event.step), Stream.succeed(event)) : Stream.succeed(event)
+        )
+      })
+    })
+
+/** Sends the numbers of every `every`-th update and of each evaluation to a tracker. Changes no event. */
+export const track =
+  (tracker: Tracker.Session, options: { readonly every?: number } = {}) =>
+  <E, R>(events: Stream.Stream<TrainEvent, E, R>): Stream.Stream<TrainEvent, E | TrackerError, R> =>
+    Stream.tap(events, (event) => {
+      if (event._tag === "Step" && event.step % (options.every ?? 1) === 0) {
+        const { epoch, gradientNorm, learningRate, loss, step, stepMillis, tokens } = event
+        return tracker.log({
+          step,
+          split: "train",
+          values: { loss, epoch, learning_rate: learningRate, gradient_norm: gradientNorm, tokens },
+          time: { step_millis: stepMillis }
+        })
+      }
+      if (event._tag === "Evaluated") {
+        const { accuracy, bitsPerByte, evaluationMillis, loss, step, tokens } = event
+        return tracker.log({
+          step,
+          split: "validation",
+          values: { loss, bits_per_byte: bitsPerByte, accuracy, tokens },
+          time: { evaluation_millis: evaluationMillis }
+        })
+      }
+      return Effect.void
+    })
+
+/**
+ * Runs a stream that is built around a stop signal, so that an interruption lets the update in progress end, with all
+ * that belongs to it, and a last checkpoint be written before the fiber stops.
+ */
+export const runInterruptibly = <E, R>(
+  build: (stop: Effect.Effect<boolean>) => Stream.Stream<TrainEvent, E, R>,
+  onEvent: (event: TrainEvent) => Effect.Effect<void>
+): Effect.Effect<void, E, R> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const stop = yield* Deferred.make<void>()
+      const running = yield* Stream.runForEach(build(Deferred.isDone(stop)), onEvent).pipe(Effect.fork)
+      yield* restore(Fiber.join(running)).pipe(
+        Effect.onInterrupt(() => Effect.zipRight(Deferred.succeed(stop, undefined), Fiber.await(running)))
+      )
+    })
+  )

@@ -1,0 +1,290 @@
+/**
+ * The backend that computes with ONNX Runtime, in a worker thread that owns the sessions and the state.
+ *
+ * Acquired with the layer: one thread, in which the device has computed once before it is believed. Acquired by
+ * `compile`: one session per Program. Released in the order tensors, sessions, thread, when their scopes close. Only
+ * inputs and the outputs that were asked for cross between the threads, as transferred buffers, so the event loop stays
+ * free while a step runs; an interruption takes effect between steps. State lives in memory: nothing survives a kill.
+ * `layerConfig` reads CODEX_DEVICE and CODEX_THREADS; nothing else here reads the environment.
+ * A file of its own, `onnx/OnnxWorker`, is the thread's entry.
+ */
+import { existsSync } from "node:fs"
+import { createRequire } from "node:module"
+import { availableParallelism } from "node:os"
+import { dirname, join } from "node:path"
+import * as Config from "effect/Config"
+import type { ConfigError } from "effect/ConfigError"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import { Backend, BackendError, type DeviceInfo, type Executable, type TensorDatas } from "../../core/Backend.ts"
+import { lower } from "../../core/tensor/Lower.ts"
+import type { OnnxGraph } from "../../core/tensor/OnnxGraph.ts"
+import type { Program, TensorTypes } from "../../core/tensor/Program.ts"
+import * as RowUpdates from "../../core/tensor/RowUpdates.ts"
+import { show, type TensorData, type TensorType } from "../../core/tensor/Tensor.ts"
+import * as WorkerClient from "../worker/WorkerClient.ts"
+import * as WorkerFile from "../worker/WorkerFile.ts"
+import * as BackendCheck from "./BackendCheck.ts"
+import { encode } from "./onnx/OnnxModel.ts"
+import { type Device, type Reply, type Request, transfersOf, type WireTensor } from "./onnx/OnnxProtocol.ts"
+
+export interface Options {
+  /** What to run on; `auto` takes the best that really starts and falls back to the CPU. Default: `auto`. */
+  readonly device?: Device | "auto"
+  /** Threads that one operator may use. Default: those of the machine, 4 at most. Results differ in last bits by it. */
+  readonly threads?: number
+}
+
+/** Backend on ONNX Runtime. A named device that cannot start is an error that says why. */
+export const layer = (options: Options = {}): Layer.Layer<Backend, BackendError> => Layer.scoped(Backend, make(options))
+
+/** The same, from CODEX_DEVICE and CODEX_THREADS. */
+export const layerConfig: Layer.Layer<Backend, BackendError | ConfigError> = Layer.unwrapEffect(
+  Effect.map(
+    Config.all({
+      device: Config.option(Config.literal("auto", "cpu", "webgpu", "cuda", "coreml", "dml")("CODEX_DEVICE")),
+      threads: Config.option(
+        Config.integer("CODEX_THREADS").pipe(
+          Config.validate({ message: "expected 1 or more threads", validation: (threads) => threads >= 1 })
+        )
+      )
+    }),
+    ({ device, threads }) =>
+      layer({
+        ...Option.match(device, { onNone: () => ({}), onSome: (device) => ({ device }) }),
+        ...Option.match(threads, { onNone: () => ({}), onSome: (threads) => ({ threads }) })
+      })
+  )
+)
+
+/** A started backend. Its thread lives as long as the scope. */
+export const make = (options: Options = {}): Effect.Effect<Backend.Service, BackendError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const threads = options.threads ?? Math.min(availableParallelism(), 4)
+    const scope = yield* Effect.scope
+    // A device that does not start takes its thread with it at once.
+    const start = (device: Device) =>
+      Effect.acquireUseRelease(
+        Scope.fork(scope, ExecutionStrategy.sequential),
+        (attempt) => Scope.extend(startDevice(device, threads), attempt),
+        (attempt, exit) => (Exit.isFailure(exit) ? Scope.close(attempt, exit) : Effect.void)
+      )
+    const device = options.device ?? "auto"
+    if (device !== "auto") return yield* start(device)
+    const reasons: Array<string> = []
+    for (const candidate of accelerators(process.platform)) {
+      const absent = absence(candidate)
+      if (absent === undefined) {
+        const started = yield* Effect.either(start(candidate))
+        if (Either.isRight(started)) return started.right
+        reasons.push(started.left.message)
+      } else reasons.push(absent)
+    }
+    const backend = yield* start("cpu")
+    yield* Effect.logWarning(`Running on the CPU, because no accelerator started. ${reasons.join(" ")}`)
+    return backend
+  })
+
+/** Devices that `auto` tries, best first. WebGPU keeps state on the card; the others carry it across at every run. */
+const accelerators = (platform: NodeJS.Platform): ReadonlyArray<Device> =>
+  platform === "darwin" ? ["webgpu"] : platform === "win32" ? ["webgpu", "dml"] : ["cuda", "webgpu"]
+
+/**
+ * Why `auto` need not try a device: providers write to the console when they miss a library, and most machines do.
+ * A device that was named is always tried.
+ */
+const absence = (device: Device): string | undefined => {
+  if (process.platform !== "linux") return undefined
+  if (device === "cuda") {
+    const library = `bin/napi-v6/linux/${process.arch}/libonnxruntime_providers_cuda.so`
+    const installed = existsSync(join(dirname(runtimePackage()), library))
+    return installed ? undefined : "cuda: its libraries are not installed (`npm run gpu:install`)."
+  }
+  if (device === "webgpu") {
+    const cards = ["/dev/dri", "/dev/nvidiactl", "/dev/dxg"]
+    return cards.some((path) => existsSync(path)) ? undefined : "webgpu: this machine shows no graphics card."
+  }
+  return undefined
+}
+
+const remedies: { readonly [D in Device]: string } = {
+  cpu: "Reinstall onnxruntime-node for this platform.",
+  webgpu: "WebGPU needs a graphics driver (on Linux a Vulkan driver: see `vulkaninfo`), or use device cpu.",
+  cuda: "Run `npm run gpu:install` (Linux x64, CUDA 12 with cuDNN 9), or use device cpu.",
+  coreml: "CoreML exists on macOS only; use device cpu.",
+  dml: "DirectML exists on Windows only; use device cpu."
+}
+
+const providers: { readonly [D in Device]: string } = {
+  cpu: "CPUExecutionProvider",
+  webgpu: "WebGpuExecutionProvider",
+  cuda: "CUDAExecutionProvider",
+  coreml: "CoreMLExecutionProvider",
+  dml: "DmlExecutionProvider"
+}
+
+const startDevice = (device: Device, threads: number): Effect.Effect<Backend.Service, BackendError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const unavailable = (details: string, cause?: unknown) =>
+      new BackendError({ reason: "Unavailable", subject: device, details, remedy: remedies[device], cause })
+    const client = yield* WorkerClient.make<Request, Reply>({
+      spawn: () => WorkerFile.spawn("backend/onnx/OnnxWorker", "codex-onnx"),
+      transfers: transfersOf,
+      stop: { _tag: "Stop" }
+    }).pipe(Effect.mapError((error) => unavailable(error.message, error.cause)))
+    const probe = yield* encode(identityGraph({ dtype: "float32", shape: [1] })).pipe(Effect.orDie)
+    const reply = yield* client
+      .ask({ _tag: "Start", device, threads, probe })
+      .pipe(Effect.mapError((error) => unavailable(error.message, error.cause)))
+    if (reply._tag !== "Done") return yield* unavailable(reply._tag === "Failed" ? reply.details : reply.state)
+    const info: DeviceInfo = {
+      device,
+      threads,
+      description: `onnxruntime-node ${runtimeVersion()}, ${providers[device]}, ${threads} thread${threads === 1 ? "" : "s"}`
+    }
+    let executables = 0
+    return {
+      info,
+      compile: (programs) => Effect.suspend(() => compile(client, device, executables++, programs))
+    }
+  })
+
+const compile = <Name extends string>(
+  client: WorkerClient.WorkerClient<Request, Reply>,
+  device: Device,
+  executable: number,
+  programs: { readonly [K in Name]: Program }
+): Effect.Effect<Executable<Name>, BackendError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const types = yield* BackendCheck.sharedState(programs)
+    const entries = new Map<string, Entry>()
+    const models = yield* Effect.forEach(Object.entries<Program>(programs), ([name, program]) =>
+      Effect.gen(function* () {
+        const used = BackendCheck.usedBy(program)
+        // On a device that keeps state, rows are written there; on the host, a whole cache would be copied out each run.
+        const onHost = device !== "webgpu"
+        const split = onHost ? RowUpdates.split(program) : { program, updates: [] }
+        const model = yield* encodeFor(name, lower(split.program, onHost ? "cpu" : "webgpu"))
+        entries.set(name, { program, used: new Set(used.inputs) })
+        const { outputs, nextState } = split.program
+        return {
+          name,
+          model,
+          reads: used.state,
+          writes: Object.keys(nextState),
+          updates: split.updates,
+          outputs: Object.keys(outputs)
+        }
+      })
+    )
+    const copies = device === "webgpu" ? yield* copiesOf(types) : { copies: {}, copyOf: {} }
+    let closed = false
+    const ask = (request: Request, subject: string): Effect.Effect<ReadonlyArray<WireTensor>, BackendError> =>
+      Effect.suspend(() =>
+        closed
+          ? new BackendError({ reason: "Closed", subject, details: "its scope has ended." })
+          : Effect.flatMap(
+              Effect.mapError(client.ask(request), (gone) => fromGone(gone, subject)),
+              (reply) => fromReply(reply, request)
+            )
+      )
+    yield* Effect.acquireRelease(ask({ _tag: "Compile", executable, programs: models, ...copies }, "compile"), () =>
+      Effect.ignore(
+        Effect.suspend(() => {
+          closed = true
+          return client.ask({ _tag: "Release", executable })
+        })
+      )
+    )
+
+    const run: Executable<Name>["run"] = Effect.fnUntraced(function* (name, values, fetch) {
+      const { program, used } = entries.get(name)!
+      yield* BackendCheck.inputs(program, values)
+      if (fetch !== undefined) yield* BackendCheck.outputs(program, fetch)
+      const inputs = toWire(values, (name) => used.has(name))
+      const wanted = fetch ?? Object.keys(program.outputs)
+      return toDatas(yield* ask({ _tag: "Run", executable, program: name, inputs, fetch: [...new Set(wanted)] }, name))
+    })
+    const readState: Executable["readState"] = Effect.fnUntraced(function* (names = Object.keys(types)) {
+      yield* BackendCheck.stateNames(types, names)
+      return toDatas(yield* ask({ _tag: "ReadState", executable, names }, "state"))
+    })
+    const writeState: Executable["writeState"] = Effect.fnUntraced(function* (values) {
+      yield* BackendCheck.stateValues(types, values)
+      yield* ask({ _tag: "WriteState", executable, values: toWire(values) }, "state")
+    })
+    return { run, readState, writeState }
+  })
+
+interface Entry {
+  readonly program: Program
+  readonly used: ReadonlySet<string>
+}
+
+const encodeFor = (subject: string, graph: OnnxGraph) =>
+  encode(graph).pipe(
+    Effect.mapError((cause) => new BackendError({ reason: "Compile", subject, details: cause.message, cause }))
+  )
+
+const identityGraph = (type: TensorType): OnnxGraph => ({
+  name: "copy",
+  inputs: [{ name: "x", type }],
+  outputs: [{ name: "y", type }],
+  initializers: [],
+  nodes: [{ opType: "Identity", domain: "", inputs: ["x"], outputs: ["y"], attributes: {} }]
+})
+
+/** One copying model per type of state tensor, for devices whose tensors cannot be read in place. */
+const copiesOf = (types: TensorTypes) =>
+  Effect.gen(function* () {
+    const distinct = new Map(Object.values(types).map((type) => [show(type), type]))
+    const models = yield* Effect.forEach(distinct, ([key, type]) =>
+      Effect.map(encodeFor(key, identityGraph(type)), (model) => [key, model] as const)
+    )
+    const copyOf = Object.fromEntries(Object.entries(types).map(([name, type]) => [name, show(type)]))
+    return { copies: Object.fromEntries(models), copyOf }
+  })
+
+const fromGone = (gone: WorkerClient.WorkerGone, subject: string) =>
+  new BackendError({
+    reason: gone.pending ? "Run" : "Closed",
+    subject,
+    details: gone.message,
+    remedy: "Start the backend again; state that was not saved is lost.",
+    cause: gone.cause
+  })
+
+const fromReply = (reply: Reply, request: Request): Effect.Effect<ReadonlyArray<WireTensor>, BackendError> => {
+  if (reply._tag === "Done") return Effect.succeed(reply.tensors)
+  if (reply._tag === "Missing") return BackendCheck.neverWritten(reply.state)
+  const reason = request._tag === "Compile" ? "Compile" : request._tag === "Run" ? "Run" : "State"
+  return new BackendError({ reason, subject: reply.subject, details: reply.details })
+}
+
+/** Copies, so that the buffers can be transferred and the caller keeps its own. */
+const toWire = (values: TensorDatas, wanted: (name: string) => boolean = () => true): ReadonlyArray<WireTensor> =>
+  Object.entries(values)
+    .filter(([name]) => wanted(name))
+    .map(([name, { data, dtype, shape }]) => ({
+      name,
+      dtype,
+      shape,
+      data: data instanceof Float64Array ? Float32Array.from(data) : data.slice()
+    }))
+
+const toDatas = (tensors: ReadonlyArray<WireTensor>): TensorDatas =>
+  Object.fromEntries(
+    tensors.map(({ data, dtype, name, shape }): [string, TensorData] => [name, { data, dtype, shape }])
+  )
+
+const runtimePackage = (): string => createRequire(import.meta.url).resolve("onnxruntime-node/package.json")
+
+const runtimeVersion = (): string => {
+  const { version }: { readonly version: string } = createRequire(import.meta.url)(runtimePackage())
+  return version
+}

@@ -1,0 +1,96 @@
+/**
+ * What the backend and its worker thread say to each other: plain data, by structured clone, arrays transferred.
+ *
+ * One request has one reply with the same `id`, and the worker answers in the order of asking. The worker trusts its
+ * caller: names, types and lengths were checked before they are sent.
+ */
+import type { RowUpdate } from "../../../core/tensor/RowUpdates.ts"
+import type { DType, Shape } from "../../../core/tensor/Tensor.ts"
+
+/** What one backend runs on. `auto` is resolved before a worker is asked. */
+export type Device = "cpu" | "webgpu" | "cuda" | "coreml" | "dml"
+
+export interface WireTensor {
+  readonly name: string
+  readonly dtype: DType
+  readonly shape: Shape
+  readonly data: Float32Array | Int32Array | Uint8Array
+}
+
+/** A Program as the worker sees it: a model, and the state it reads and writes by name. */
+export interface WireProgram {
+  readonly name: string
+  readonly model: Uint8Array<ArrayBuffer>
+  readonly reads: ReadonlyArray<string>
+  readonly writes: ReadonlyArray<string>
+  /** State whose rows are replaced in place after a run, by outputs of the model. Host state only. */
+  readonly updates: ReadonlyArray<RowUpdate>
+  readonly outputs: ReadonlyArray<string>
+}
+
+/** `probe` has one float32[1] input `x` and one output `y`; it is run once: a device is believed when it has computed. */
+export interface Start {
+  readonly _tag: "Start"
+  readonly device: Device
+  readonly threads: number
+  readonly probe: Uint8Array<ArrayBuffer>
+}
+
+export interface Compile {
+  readonly _tag: "Compile"
+  readonly executable: number
+  readonly programs: ReadonlyArray<WireProgram>
+  /** Which of `copies` carries a state tensor to and from a device that keeps state. */
+  readonly copyOf: { readonly [state: string]: string }
+  /** One model `x -> Identity -> y` for each type of state tensor. Empty for devices that keep state on the host. */
+  readonly copies: { readonly [type: string]: Uint8Array<ArrayBuffer> }
+}
+
+export interface Run {
+  readonly _tag: "Run"
+  readonly executable: number
+  readonly program: string
+  readonly inputs: ReadonlyArray<WireTensor>
+  readonly fetch: ReadonlyArray<string>
+}
+
+export interface ReadState {
+  readonly _tag: "ReadState"
+  readonly executable: number
+  readonly names: ReadonlyArray<string>
+}
+
+export interface WriteState {
+  readonly _tag: "WriteState"
+  readonly executable: number
+  readonly values: ReadonlyArray<WireTensor>
+}
+
+export interface Release {
+  readonly _tag: "Release"
+  readonly executable: number
+}
+
+export interface Stop {
+  readonly _tag: "Stop"
+}
+
+export type Request = Start | Compile | Run | ReadState | WriteState | Release | Stop
+
+export type Reply =
+  | { readonly _tag: "Done"; readonly tensors: ReadonlyArray<WireTensor> }
+  /** `Missing` is state that was never written; `Failed` carries ONNX Runtime's own message. */
+  | { readonly _tag: "Missing"; readonly state: string }
+  | { readonly _tag: "Failed"; readonly subject: string; readonly details: string }
+
+/** What to transfer with tensors, so that no number is copied on the way. */
+export const buffersOf = (tensors: ReadonlyArray<WireTensor>): Array<ArrayBuffer> =>
+  tensors.flatMap(({ data }) => (data.buffer instanceof ArrayBuffer ? [data.buffer] : []))
+
+/** What to transfer with a request. */
+export const transfersOf = (request: Request): Array<ArrayBuffer> => {
+  if (request._tag === "Run") return buffersOf(request.inputs)
+  if (request._tag === "WriteState") return buffersOf(request.values)
+  if (request._tag === "Compile") return request.programs.map(({ model }) => model.buffer)
+  return []
+}

@@ -1,0 +1,306 @@
+/**
+ * A session's log: what happened, who said it, how it ended. It is a scoped resource: opening it writes `session_start`, and
+ * whichever way the scope closes, `session_end` with outcome and duration is written last.
+ *
+ *     const program = Effect.gen(function* () {
+ *       const session = yield* SessionLog
+ *       yield* session.log("user", "hello")          // returns when it is on the disk
+ *       yield* Effect.log("also an event").pipe(Effect.annotateLogs({ step: 3 }))
+ *     })
+ *     program.pipe(Effect.provide(SessionLog.layer()), Effect.provide(SqlitePool.layer))
+ *
+ * Events go to `.codex/session_logs.db` (CODEX_LOG_DB_PATH) and to `.codex/sessions/<id>.ndjson`; a database path that ends in
+ * `.ndjson` means that file alone. CODEX_SESSION_ID names the session to take part in; processes that are started while a
+ * session is open inherit it. CODEX_SESSION_LOGGING=0 turns all of it off, =1 turns on what a config turned off;
+ * CODEX_LOG_REDACT=1 takes secrets out of what is written.
+ */
+import { randomUUID } from "node:crypto"
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Config from "effect/Config"
+import type * as ConfigError from "effect/ConfigError"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Redaction from "../../core/data/Redaction.ts"
+import { version } from "../../core/Version.ts"
+import * as LogPath from "./LogPath.ts"
+import {
+  Level,
+  type Metadata,
+  type Outcome,
+  Role,
+  type SessionEvent,
+  SessionId,
+  sessionEnd,
+  sessionStart
+} from "./SessionEvent.ts"
+import * as Inherited from "./write/Inherited.ts"
+import * as Line from "./write/Line.ts"
+import * as NdjsonSink from "./write/NdjsonSink.ts"
+import * as Recorder from "./write/Recorder.ts"
+import { SessionLogError, type Sink } from "./write/Sink.ts"
+import { SqlitePool } from "./write/SqlitePool.ts"
+import * as SqliteSink from "./write/SqliteSink.ts"
+import * as Writer from "./write/Writer.ts"
+
+export interface Options {
+  /** Default: CODEX_SESSION_ID, else a new one. */
+  readonly id?: string | undefined
+  /** The database; a path that ends in `.ndjson` is NDJSON instead; `false` writes none. Default: CODEX_LOG_DB_PATH. */
+  readonly db?: string | false | undefined
+  /** The copy as NDJSON; `false` writes none. Default: `.codex/sessions/<id>.ndjson`. */
+  readonly ndjson?: string | false | undefined
+  /** Take secrets out, by the default rules or by these. Default: CODEX_LOG_REDACT. */
+  readonly redact?: boolean | ReadonlyArray<Redaction.Rule> | undefined
+  /** Whether to write at all; CODEX_SESSION_LOGGING wins over it. Default true. */
+  readonly enabled?: boolean | undefined
+  /** Beside what `session_start` says by itself: process, directory and versions. */
+  readonly metadata?: Metadata | undefined
+}
+
+export class SessionLog extends Context.Tag("codex/SessionLog")<SessionLog, SessionLog.Service>() {
+  /** A session for the scope. Several may be open in a process; those of one database share a connection. */
+  static open(
+    options: Options = {}
+  ): Effect.Effect<SessionLog.Service, SessionLogError | ConfigError.ConfigError, Scope.Scope | SqlitePool> {
+    return open(options)
+  }
+
+  /** To take part in a session that others begin and end: the same, without the two events. */
+  static attach(
+    options: Options = {}
+  ): Effect.Effect<SessionLog.Service, SessionLogError | ConfigError.ConfigError, Scope.Scope | SqlitePool> {
+    return attach(options)
+  }
+
+  /** A session for the layer's scope that also takes what is logged through Effect, and its spans. */
+  static layer(options: Options = {}): Layer.Layer<SessionLog, SessionLogError | ConfigError.ConfigError, SqlitePool> {
+    return Layer.provideMerge(SessionLog.recorder, Layer.scoped(SessionLog, open(options)))
+  }
+
+  /** Whether the environment wants anything to be written. */
+  static readonly isEnabled: Effect.Effect<boolean, ConfigError.ConfigError> = Effect.suspend(() => isEnabled())
+
+  /** A session that takes everything and writes nothing. */
+  static readonly silent: SessionLog.Service = {
+    id: "none",
+    enabled: false,
+    paths: [],
+    redact: (text) => text,
+    log: () => Effect.void,
+    logAll: () => Effect.void,
+    post: () => {},
+    flush: Effect.void
+  }
+
+  /** Sends what is logged through Effect, and spans when they end, to the session, besides where they go already. */
+  static readonly recorder: Layer.Layer<never, never, SessionLog> = Layer.unwrapEffect(
+    Effect.gen(function* () {
+      const { post } = yield* SessionLog
+      const before = yield* Effect.tracer
+      return Layer.merge(Logger.add(Recorder.logger(post)), Layer.setTracer(Recorder.tracer(before, post)))
+    })
+  )
+}
+
+export declare namespace SessionLog {
+  interface Service {
+    readonly id: string
+    /** False where logging is off: nothing is written then. */
+    readonly enabled: boolean
+    /** The files that are written. */
+    readonly paths: ReadonlyArray<string>
+    /** A text as the session's rules for secrets leave it. */
+    readonly redact: (text: string) => string
+    /** Returns when the event is written: no crash loses it from then on. Waits while the writing is behind. */
+    readonly log: (
+      role: Role,
+      message: string,
+      metadata?: Metadata,
+      level?: Level
+    ) => Effect.Effect<void, SessionLogError>
+    /** Several at once, in order, in one commit. */
+    readonly logAll: (events: ReadonlyArray<Event>) => Effect.Effect<void, SessionLogError>
+    /** For what cannot wait, such as a Logger: written soon, and at the latest when the session ends. Role `system`. */
+    readonly post: (event: Recorder.Posted) => void
+    /** Waits until everything so far is written. */
+    readonly flush: Effect.Effect<void, SessionLogError>
+  }
+
+  interface Event {
+    readonly role: Role
+    readonly message: string
+    readonly metadata?: Metadata | undefined
+    /** Default INFO. */
+    readonly level?: Level | undefined
+    /** When it happened, in seconds since 1970. Default: now. */
+    readonly ts?: number | undefined
+  }
+}
+
+/** The session without its start and end. */
+const attach = (options: Options) =>
+  Effect.gen(function* () {
+    const id = yield* idOf(options.id)
+    if (!(yield* isEnabled(options.enabled))) return { ...SessionLog.silent, id }
+
+    const sinks = yield* sinksOf(id, options)
+    const writer = yield* Writer.make(sinks)
+    const rules = yield* rulesOf(options.redact)
+    const clock = yield* Effect.clock
+
+    let last = 0
+    /** Never before the event before: the order of time is the order of writing, also when the clock is set back. */
+    const now = () => {
+      last = Math.max(last, clock.unsafeCurrentTimeMillis() / 1000)
+      return last
+    }
+    const lineOf = ({ level = "INFO", message, metadata = {}, role, ts = now() }: SessionLog.Event): string => {
+      const event: SessionEvent = { ts, session_id: id, role, level, message, metadata }
+      return Line.of(rules.length === 0 ? event : redacted(event, rules))
+    }
+    const logAll: SessionLog.Service["logAll"] = (events) =>
+      Effect.suspend(() => {
+        for (const event of events) {
+          const fault = faultOf(event)
+          if (fault !== undefined) return fault
+        }
+        return events.length === 0 ? Effect.void : writer.append(events.map(lineOf))
+      })
+
+    yield* Effect.addFinalizer(() =>
+      Effect.flatMap(writer.lost, ({ error, lines }) =>
+        error === undefined || lines === 0
+          ? Effect.void
+          : Effect.logWarning(`${lines} events of session ${id} are not in its log. ${error.message}`)
+      )
+    )
+    return SessionLog.of({
+      id,
+      enabled: true,
+      redact: (text) => Redaction.redact(text, rules),
+      paths: sinks.map(({ path }) => path),
+      log: (role, message, metadata, level) => logAll([{ role, message, metadata, level }]),
+      logAll,
+      post: ({ level, message, metadata }) => writer.post(lineOf({ role: "system", level, message, metadata })),
+      flush: writer.flush
+    })
+  })
+
+const open = (options: Options) =>
+  Effect.gen(function* () {
+    const session = yield* attach(options)
+    if (!session.enabled) return session
+    const started = yield* Clock.currentTimeMillis
+    yield* session.log("system", sessionStart, { ...facts(), ...options.metadata })
+    yield* Effect.addFinalizer((exit) =>
+      Effect.gen(function* () {
+        const seconds = ((yield* Clock.currentTimeMillis) - started) / 1000
+        yield* session.logAll([endOf(exit, seconds)])
+      }).pipe(
+        Effect.catchAll((error) =>
+          Effect.logWarning(`The end of session ${session.id} is not in its log. ${error.message}`)
+        )
+      )
+    )
+    yield* Inherited.during(session.id)
+    return session
+  })
+
+/** CODEX_SESSION_LOGGING, else what a config says. */
+const isEnabled = (given = true): Effect.Effect<boolean, ConfigError.ConfigError> =>
+  Config.withDefault(Config.boolean("CODEX_SESSION_LOGGING"), given)
+
+const idOf = (given: string | undefined) =>
+  Effect.gen(function* () {
+    const [source, id] =
+      given !== undefined
+        ? ["id", given]
+        : ["CODEX_SESSION_ID", Option.getOrUndefined(yield* Inherited.id) ?? (yield* newId)]
+    return yield* Effect.mapError(
+      Schema.decode(SessionId)(id),
+      () =>
+        new SessionLogError({
+          reason: "Id",
+          path: source,
+          details: `${JSON.stringify(id.slice(0, 200))} is no name for a session.`,
+          remedy: "Use 1 to 128 letters, digits, _, - and ., beginning with a letter, a digit or _."
+        })
+    )
+  })
+
+/** Sorts by the time of the start. */
+const newId = Effect.map(
+  Clock.currentTimeMillis,
+  (now) => `${new Date(now).toISOString().slice(0, 19).replace(/:/g, "-")}Z-${randomUUID().slice(0, 8)}`
+)
+
+const sinksOf = (
+  id: string,
+  { db, ndjson }: Options
+): Effect.Effect<ReadonlyArray<Sink>, SessionLogError | ConfigError.ConfigError, Scope.Scope | SqlitePool> =>
+  Effect.gen(function* () {
+    const path = db === false ? undefined : (db ?? (yield* LogPath.written))
+    if (path?.endsWith(".ndjson")) return [yield* NdjsonSink.make({ path, sync: true })]
+    const lines = ndjson === false ? undefined : (ndjson ?? `${yield* LogPath.sessions}/${id}.ndjson`)
+    const { open } = yield* SqlitePool
+    const database = path === undefined ? [] : [SqliteSink.make(yield* open(path))]
+    const file = lines === undefined ? [] : [yield* NdjsonSink.make({ path: lines, sync: path === undefined })]
+    return [...database, ...file]
+  })
+
+const rulesOf = (given: Options["redact"]) =>
+  Effect.gen(function* () {
+    const asked = given ?? (yield* Config.withDefault(Config.boolean("CODEX_LOG_REDACT"), false))
+    return typeof asked === "boolean" ? (asked ? Redaction.defaultRules : []) : asked
+  })
+
+const redacted = (event: SessionEvent, rules: ReadonlyArray<Redaction.Rule>): SessionEvent => ({
+  ...event,
+  message: Redaction.redact(event.message, rules),
+  metadata: Redaction.redactRecord(Line.plainMetadata(event.metadata), rules)
+})
+
+const roles: ReadonlySet<string> = new Set(Role.literals)
+const levels: ReadonlySet<string> = new Set(Level.literals)
+
+/** TypeScript refuses such an event; what comes from outside may be one. One of them would spoil the batch of others. */
+const faultOf = ({ level = "INFO", message, role, ts = 0 }: SessionLog.Event): SessionLogError | undefined => {
+  const wrong = (path: string, found: unknown, remedy: string) =>
+    new SessionLogError({ reason: "Event", path, details: `${String(found)} is no ${path} of an event.`, remedy })
+  if (!roles.has(role)) return wrong("role", role, `Use ${Role.literals.join(", ")}.`)
+  if (!levels.has(level)) return wrong("level", level, `Use ${Level.literals.join(", ")}.`)
+  if (typeof message !== "string") return wrong("message", message, "Use a text.")
+  return Number.isFinite(ts) ? undefined : wrong("ts", ts, "Use seconds since 1970.")
+}
+
+const facts = (): Metadata => ({ pid: process.pid, cwd: process.cwd(), codex: version, node: process.version })
+
+const endOf = (exit: Exit.Exit<unknown, unknown>, seconds: number): SessionLog.Event => {
+  const outcome = outcomeOf(exit)
+  const error = Exit.isFailure(exit) && outcome !== "interrupted" ? { error: describe(Cause.squash(exit.cause)) } : {}
+  return {
+    role: "system",
+    message: sessionEnd,
+    level: outcome === "success" ? "INFO" : outcome === "interrupted" ? "WARN" : "ERROR",
+    metadata: { outcome, duration_seconds: seconds, pid: process.pid, ...error }
+  }
+}
+
+/** How a scope closed. */
+export const outcomeOf = (exit: Exit.Exit<unknown, unknown>): Outcome => {
+  if (Exit.isSuccess(exit)) return "success"
+  if (Cause.isInterruptedOnly(exit.cause)) return "interrupted"
+  return Cause.isFailure(exit.cause) ? "failure" : "defect"
+}
+
+const describe = (error: unknown): Metadata => {
+  const tag = typeof error === "object" && error !== null && "_tag" in error ? { tag: String(error._tag) } : {}
+  return { ...tag, message: error instanceof Error ? error.message : String(error) }
+}

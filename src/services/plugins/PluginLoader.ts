@@ -1,0 +1,230 @@
+/**
+ * Finds plugins in other people's packages: their package.json says what they bring, and nothing is imported to
+ * know it.
+ *
+ *     "codex": { "api": 1, "plugins": { "tokenizer/emoji": "./plugin.js#Emoji" } }
+ *
+ * Looked at are the project itself, the dependencies that its package.json declares, and the packages that the
+ * config lists under `plugins:`. node_modules is never walked, so a dependency of a dependency cannot plug itself
+ * in. Code is imported when a plugin is first used, from inside its package only (links followed), and must be the
+ * plugin that the manifest promised.
+ */
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Path from "@effect/platform/Path"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as ConfigIssue from "../../core/config/ConfigIssue.ts"
+import * as Plugin from "../../core/plugin/Plugin.ts"
+import type { Discovered } from "../../core/plugin/Registry.ts"
+
+/** A package.json that cannot be used, or a package of the config's `plugins:` list that brings none. */
+export class PluginManifestError extends Schema.TaggedError<PluginManifestError>()("PluginManifestError", {
+  reason: Schema.Literal("NotInstalled", "NoManifest", "Invalid", "Unreadable"),
+  package: Schema.String,
+  /** The package.json, where there is one. */
+  file: Schema.optional(Schema.String),
+  details: Schema.optional(Schema.String)
+}) {
+  override get message(): string {
+    const name = this.package
+    const where = this.file ?? name
+    const texts = {
+      NotInstalled:
+        `plugins: the package ${name} is not installed. ` +
+        `Install it (npm install ${name}), or take it off the list.`,
+      NoManifest: `plugins: ${name} brings no plugins (${where} has no "codex" section). Take it off the list.`,
+      Invalid: `${where}: its "codex" section is wrong:\n${this.details}\nUpdate ${name}, or tell its author.`,
+      Unreadable: `${where} cannot be read: ${this.details}`
+    }
+    return texts[this.reason]
+  }
+}
+
+/** A plugin's code that cannot be loaded as its manifest promised. */
+export class PluginLoadError extends Schema.TaggedError<PluginLoadError>()("PluginLoadError", {
+  reason: Schema.Literal("Missing", "Outside", "Import", "Export", "Key"),
+  package: Schema.String,
+  /** As the manifest writes it: `./plugin.js#Emoji`. */
+  reference: Schema.String,
+  details: Schema.String
+}) {
+  override get message() {
+    return `${this.package} promises ${this.reference}, but ${this.details}. Update the package, or tell its author.`
+  }
+}
+
+const Reference = Schema.String.pipe(
+  Schema.pattern(/^\.\/[^#]+#[A-Za-z_$][\w$]*$/, { description: "a reference such as ./plugin.js#Emoji" })
+)
+const Key = Schema.String.pipe(Schema.pattern(/^[a-z][\w-]*\/[a-z0-9][\w.-]*$/i))
+
+const Manifest = Schema.Struct({
+  /** The version of the kinds' interfaces that the plugins were written for. */
+  api: Schema.Int,
+  plugins: Schema.Record({
+    key: Key,
+    value: Schema.Union(
+      Reference,
+      Schema.Struct({
+        module: Reference,
+        description: Schema.optional(Schema.String),
+        api: Schema.optional(Schema.Int)
+      })
+    )
+  })
+})
+
+const Dependencies = Schema.optional(Schema.Record({ key: Schema.String, value: Schema.Unknown }))
+const PackageJson = Schema.Struct({
+  name: Schema.optional(Schema.String),
+  version: Schema.optional(Schema.String),
+  description: Schema.optional(Schema.String),
+  dependencies: Dependencies,
+  devDependencies: Dependencies,
+  optionalDependencies: Dependencies,
+  peerDependencies: Dependencies,
+  codex: Schema.optional(Schema.Unknown)
+})
+
+interface Package {
+  readonly directory: string
+  readonly file: string
+  readonly json: typeof PackageJson.Type
+}
+
+export interface Options {
+  /** Where to look for the project's package.json: here or above. */
+  readonly directory: string
+  /** The config's `plugins:` list: names of packages. */
+  readonly plugins: ReadonlyArray<string>
+}
+
+export const discover = (
+  options: Options
+): Effect.Effect<ReadonlyArray<Discovered>, PluginManifestError, FileSystem.FileSystem | Path.Path> =>
+  Effect.gen(function* () {
+    const path = yield* Path.Path
+    const above = ancestors(path, path.resolve(options.directory))
+    const project = yield* firstPackage(above)
+    const declared = project === undefined ? [] : declaredBy(project)
+    const found: Array<Discovered> = project === undefined ? [] : [...(yield* pluginsOf(project, false))]
+    for (const name of new Set([...declared, ...options.plugins])) {
+      const listed = options.plugins.includes(name)
+      const installed = isPackageName(name)
+        ? yield* firstPackage(above.map((directory) => path.join(directory, "node_modules", name)))
+        : undefined
+      if (installed !== undefined) found.push(...(yield* pluginsOf(installed, listed)))
+      else if (listed) return yield* new PluginManifestError({ reason: "NotInstalled", package: name })
+    }
+    return found
+  })
+
+/** Names only: a path in a list of packages would let a config choose code to run. */
+const isPackageName = (name: string): boolean => /^(@[a-z0-9~-][\w.~-]*\/)?[a-z0-9~-][\w.~-]*$/i.test(name)
+
+const ancestors = (path: Path.Path, directory: string): ReadonlyArray<string> => {
+  const parent = path.dirname(directory)
+  return parent === directory ? [directory] : [directory, ...ancestors(path, parent)]
+}
+
+const declaredBy = ({ json }: Package): ReadonlyArray<string> =>
+  [json.dependencies, json.devDependencies, json.optionalDependencies, json.peerDependencies].flatMap((group) =>
+    Object.keys(group ?? {})
+  )
+
+/** The package of the first directory that has a package.json. */
+const firstPackage = (
+  directories: ReadonlyArray<string>
+): Effect.Effect<Package | undefined, PluginManifestError, FileSystem.FileSystem | Path.Path> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const path = yield* Path.Path
+    for (const directory of directories) {
+      const file = path.join(directory, "package.json")
+      if (!(yield* Effect.orElseSucceed(fs.exists(file), () => false))) continue
+      const json = yield* fs.readFileString(file).pipe(
+        Effect.flatMap(Schema.decodeUnknown(Schema.parseJson(PackageJson))),
+        Effect.mapError(
+          ({ message }) =>
+            new PluginManifestError({ reason: "Unreadable", package: path.basename(directory), file, details: message })
+        )
+      )
+      return { directory, file, json }
+    }
+    return undefined
+  })
+
+const pluginsOf = (
+  { directory, file, json }: Package,
+  listed: boolean
+): Effect.Effect<ReadonlyArray<Discovered>, PluginManifestError, FileSystem.FileSystem | Path.Path> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const path = yield* Path.Path
+    const name = json.name ?? path.basename(directory)
+    // Other tools may have a section of this name: only one with `plugins` is meant for us.
+    if (typeof json.codex !== "object" || json.codex === null || !("plugins" in json.codex)) {
+      return listed ? yield* new PluginManifestError({ reason: "NoManifest", package: name, file }) : []
+    }
+    const manifest = yield* Schema.decodeUnknown(Manifest, { errors: "all", onExcessProperty: "error" })(
+      json.codex
+    ).pipe(
+      Effect.mapError((error) => {
+        const details = ConfigIssue.fromParseError(error).map((issue) => `  ${issue.line}`)
+        return new PluginManifestError({ reason: "Invalid", package: name, file, details: details.join("\n") })
+      })
+    )
+    const origin = json.version === undefined ? name : `${name}@${json.version}`
+    return Object.entries(manifest.plugins).map(([key, value]): Discovered => {
+      const entry = typeof value === "string" ? { module: value } : value
+      const slash = key.indexOf("/")
+      return {
+        kind: key.slice(0, slash),
+        name: key.slice(slash + 1),
+        api: entry.api ?? manifest.api,
+        origin,
+        description: entry.description ?? json.description,
+        load: load({ key, origin, directory, reference: entry.module }).pipe(
+          Effect.provideService(FileSystem.FileSystem, fs),
+          Effect.provideService(Path.Path, path)
+        )
+      }
+    })
+  })
+
+const load = (promise: {
+  readonly key: string
+  readonly origin: string
+  readonly directory: string
+  readonly reference: string
+}): Effect.Effect<Plugin.Any, PluginLoadError, FileSystem.FileSystem | Path.Path> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const path = yield* Path.Path
+    const { key, origin, directory, reference } = promise
+    const fail = (reason: PluginLoadError["reason"], details: string) =>
+      new PluginLoadError({ reason, package: origin, reference, details })
+
+    const hash = reference.indexOf("#")
+    const [file, name] = [reference.slice(0, hash), reference.slice(hash + 1)]
+    const missing = () => fail("Missing", "there is no such file")
+    const real = yield* Effect.mapError(fs.realPath(path.join(directory, file)), missing)
+    const home = yield* Effect.mapError(fs.realPath(directory), missing)
+    if (!real.startsWith(home + path.sep)) {
+      return yield* fail("Outside", `that is ${real}, outside of the package`)
+    }
+    const url = yield* Effect.mapError(path.toFileUrl(real), missing)
+    const exports = yield* Effect.tryPromise({
+      try: (): Promise<{ readonly [name: string]: unknown }> => import(/* @vite-ignore */ url.href),
+      catch: (cause) => fail("Import", `importing it failed: ${cause instanceof Error ? cause.message : String(cause)}`)
+    })
+    const plugin = exports[name]
+    if (!Plugin.isPlugin(plugin)) {
+      const others = Object.keys(exports).join(", ") || "nothing"
+      return yield* fail("Export", `the file exports no plugin of that name (it exports ${others})`)
+    }
+    if (plugin.key !== key) {
+      return yield* fail("Key", `that is ${ConfigIssue.show(plugin.key)} and not ${ConfigIssue.show(key)}`)
+    }
+    return plugin
+  })

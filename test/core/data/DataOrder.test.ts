@@ -1,0 +1,60 @@
+/** Oracle: what a permutation and a partition are. Needs nothing. */
+import * as FastCheck from "effect/FastCheck"
+import { describe, expect, it } from "vitest"
+import * as DataOrder from "../../../src/core/data/DataOrder.ts"
+
+describe("data order", () => {
+  it("permute is a permutation for every size and key", () => {
+    FastCheck.assert(
+      FastCheck.property(FastCheck.integer({ min: 1, max: 600 }), FastCheck.integer(), (size, key) => {
+        const image = new Set(Array.from({ length: size }, (_, i) => DataOrder.permute(i, size, key)))
+        expect(image.size).toBe(size)
+        expect(Math.max(...image)).toBe(size - 1)
+      }),
+      { numRuns: 100 }
+    )
+  })
+
+  it("permutes evenly: each of 50 elements goes to each half about equally often", () => {
+    const inFirstHalf = Array.from({ length: 50 }, (_, i) =>
+      Array.from({ length: 2000 }, (_, key) => DataOrder.permute(i, 50, DataOrder.mix(key, 7)) < 25)
+    ).map((hits) => hits.filter(Boolean).length)
+    // Binomial(2000, ½): mean 1000, standard deviation 22; ±5 deviations.
+    for (const hits of inFirstHalf) expect(Math.abs(hits - 1000)).toBeLessThan(112)
+  })
+
+  it("windows of an epoch do not overlap, lie in the text, and leave out less than two contexts", () => {
+    FastCheck.assert(
+      FastCheck.property(
+        FastCheck.integer({ min: 1, max: 40 }),
+        FastCheck.integer({ min: 2, max: 2000 }),
+        FastCheck.integer({ min: 0, max: 5 }),
+        FastCheck.integer(),
+        (contextLength, tokens, epoch, seed) => {
+          const order = DataOrder.make({ tokens, contextLength, seed })
+          if (tokens < contextLength + 1) {
+            expect(order).toBeUndefined()
+            return
+          }
+          if (order === undefined) throw new Error("a window fits")
+          const starts = Array.from({ length: order.windows }, (_, i) => order.start(epoch, i)).sort((a, b) => a - b)
+          expect(starts[0]).toBeGreaterThanOrEqual(0)
+          expect(starts.at(-1)).toBeLessThanOrEqual(tokens - contextLength - 1)
+          for (let i = 1; i < starts.length; i++) expect(starts[i]! - starts[i - 1]!).toBe(contextLength)
+          expect(tokens - 1 - order.windows * contextLength).toBeLessThan(2 * contextLength)
+        }
+      ),
+      { numRuns: 300 }
+    )
+  })
+
+  it("differs between epochs and seeds, and is the same again for the same", () => {
+    const starts = (seed: number, epoch: number) =>
+      Array.from({ length: 100 }, (_, i) =>
+        DataOrder.make({ tokens: 10_000, contextLength: 50, seed })!.start(epoch, i)
+      )
+    expect(starts(1, 0)).toEqual(starts(1, 0))
+    expect(starts(1, 0)).not.toEqual(starts(1, 1))
+    expect(starts(1, 0)).not.toEqual(starts(2, 0))
+  })
+})

@@ -1,0 +1,12 @@
+/** The suites that need WebGPU, in one fork: a device is not shared well. Started by ../webgpu.test.ts. */
+import { defineConfig } from "vitest/config"
+
+export default defineConfig({
+  test: {
+    include: ["test/services/backend/onnx/webgpu/*.suite.ts"],
+    pool: "forks",
+    poolOptions: { forks: { singleFork: true } },
+    testTimeout: 60_000,
+    hookTimeout: 60_000
+  }
+})

@@ -1,0 +1,274 @@
+/**
+ * Checkpoints on a real disk, torn and altered by hand. Oracles: the values that were saved; SHA-256 by node:crypto; the
+ * layout that the header of CheckpointStore.ts states. Needs the file system.
+ */
+import { createHash } from "node:crypto"
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync
+} from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { expect, layer } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
+import { afterAll } from "vitest"
+import { type Checkpoint, CheckpointStore, TrainState } from "../../../src/core/training/Checkpoint.ts"
+import { files as platform } from "../../training/tiny.ts"
+
+const folder = mkdtempSync(join(tmpdir(), "codex-checkpoints-"))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+let count = 0
+const fresh = () => join(folder, String(++count))
+
+const float32 = (shape: ReadonlyArray<number>, values: ReadonlyArray<number>) => ({
+  dtype: "float32" as const,
+  shape,
+  data: Float32Array.from(values)
+})
+
+const checkpoint = (step: number): Checkpoint => ({
+  state: new TrainState({
+    step,
+    seed: 7,
+    tokens: 32 * step,
+    // Not a float32, nor a short decimal.
+    loss: 1 / 3,
+    best: { step: 1, loss: Math.PI },
+    sinceBest: 2,
+    finished: null
+  }),
+  parameters: { "model.norm": float32([3], [1, -0, 1e-45]), "model.w": float32([2, 2], [step, 2, 3, 4]) },
+  optimizer: { "adam.mean/model.w": float32([2, 2], [0.1, 0.2, 0.3, 0.4]) },
+  files: { "config.json": '{"a":1}\n', "tokenizer.json": "ünïcode 😀" },
+  provenance: { device: "none", git_commit: "0".repeat(40) }
+})
+
+const everyFile = [
+  "config.json",
+  "manifest.json",
+  "model.safetensors",
+  "optimizer.safetensors",
+  "state.json",
+  "tokenizer.json"
+]
+
+/** Runs an effect and returns its result with the warnings that it logged. */
+const warnings = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.suspend(() => {
+    const lines: Array<string> = []
+    const logger = Logger.make(({ message }) => {
+      lines.push(String(message))
+    })
+    return Effect.map(effect, (result) => ({ result, lines })).pipe(
+      Effect.provide(Logger.replace(Logger.defaultLogger, logger))
+    )
+  })
+
+layer(platform)("saving and loading", (it) => {
+  it.effect("gives back every bit", () =>
+    Effect.gen(function* () {
+      const store = yield* CheckpointStore
+      const path = yield* store.save(fresh(), checkpoint(3))
+      expect(path.endsWith("step-00000003")).toBe(true)
+      expect(yield* store.load(path)).toEqual(checkpoint(3))
+      expect(Object.is((yield* store.load(path)).parameters["model.norm"]!.data[1], -0)).toBe(true)
+      const { optimizer: _, ...model } = checkpoint(3)
+      expect(yield* store.loadModel(path)).toEqual({ ...model, optimizer: {} })
+    })
+  )
+
+  it.effect("writes a manifest with the SHA-256 and length of every other file, and nothing else", () =>
+    Effect.gen(function* () {
+      const store = yield* CheckpointStore
+      const directory = fresh()
+      const path = yield* store.save(directory, checkpoint(1))
+      expect(readdirSync(directory)).toEqual(["step-00000001"])
+      expect(readdirSync(path).sort()).toEqual(everyFile)
+      const { files, format, provenance } = JSON.parse(readFileSync(join(path, "manifest.json"), "utf8"))
+      expect({ format, provenance }).toEqual({ format: 1, provenance: checkpoint(1).provenance })
+      const expected = everyFile
+        .filter((file) => file !== "manifest.json")
+        .map((file) => {
+          const bytes = readFileSync(join(path, file))
+          return [file, { sha256: createHash("sha256").update(bytes).digest("hex"), bytes: bytes.length }]
+        })
+      expect(files).toEqual(Object.fromEntries(expected))
+    })
+  )
+
+  it.effect("gives equal bytes for equal checkpoints, and replaces one of the same step", () =>
+    Effect.gen(function* () {
+      const store = yield* CheckpointStore
+      const [a, b] = [fresh(), fresh()]
+      const path = yield* store.save(a, checkpoint(2))
+      mkdirSync(join(b, "step-00000002"), { recursive: true })
+      writeFileSync(join(b, "step-00000002", "torn"), "")
+      const again = yield* store.save(b, checkpoint(2))
+      for (const file of everyFile) expect(readFileSync(join(again, file))).toEqual(readFileSync(join(path, file)))
+      expect(readdirSync(again).sort()).toEqual(everyFile)
+    })
+  )
+
+  it.effect("into a place that cannot be written fails and leaves nothing behind", () =>
+    Effect.gen(function* () {
+      const store = yield* CheckpointStore
+      const file = fresh()
+      writeFileSync(file, "")
+      const error = yield* Effect.flip(store.save(join(file, "checkpoints"), checkpoint(1)))
+      expect(error).toMatchObject({ _tag: "CheckpointError", reason: "Write" })
+      expect(error.message).toContain("earlier checkpoints are untouched")
+
+      // A file name that is a folder which is not there: the third of the files cannot be written.
+      const directory = fresh()
+      yield* store.save(directory, checkpoint(1))
+      const broken = { ...checkpoint(2), files: { "no/such/folder": "x" } }
+      expect((yield* Effect.flip(store.save(directory, broken))).reason).toBe("Write")
+      expect(readdirSync(directory)).toEqual(["step-00000001"])
+    })
+  )
+
+  it.effect("of the same steps by many writers at once leaves whole checkpoints only", () =>
+    Effect.gen(function* () {
+      const store = yield* CheckpointStore
+      const directory = fresh()
+      yield* Effect.forEach(
+        Array.from({ length: 24 }, (_, i) => (i % 8) + 1),
+        (step) => Effect.ignore(store.save(directory, checkpoint(step))),
+        { concurrency: "unbounded" }
+      )
+      const listed = yield* store.list(directory)
+      expect(listed.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6, 7, 8])
+      for (const { path, step } of listed) expect(yield* store.load(path)).toEqual(checkpoint(step))
+      expect(readdirSync(directory)).toHaveLength(8)
+    })
+  )
+})
+
+layer(platform)("a checkpoint that is not whole", (it) => {
+  /** Two checkpoints, of which something happens to the newer one. */
+  const damaged = (damage: (path: string) => void) =>
+    Effect.gen(function* () {
+      const store = yield* CheckpointStore
+      const directory = fresh()
+      const before = yield* store.save(directory, checkpoint(1))
+      const path = yield* store.save(directory, checkpoint(2))
+      damage(path)
+      const error = yield* Effect.flip(store.load(path))
+      const { lines, result } = yield* warnings(store.newest(directory))
+      expect(result).toEqual({ path: before, checkpoint: checkpoint(1) })
+      expect(lines).toEqual([`${error.message} Passed over.`])
+      expect(error.message).toContain("--resume")
+      return { error, path }
+    })
+
+  for (const file of everyFile) {
+    it.effect(`is refused by name when ${file} is cut short, and the one before is taken with a warning`, () =>
+      Effect.gen(function* () {
+        const { error, path } = yield* damaged((path) => {
+          const whole = join(path, file)
+          truncateSync(whole, statSync(whole).size - 1)
+        })
+        expect(error).toMatchObject({ _tag: "CheckpointError", reason: "Torn", path: join(path, file) })
+      })
+    )
+
+    it.effect(`is refused by name when a byte of ${file} changes`, () =>
+      Effect.gen(function* () {
+        const { error, path } = yield* damaged((path) => {
+          const bytes = readFileSync(join(path, file))
+          bytes[Math.floor(bytes.length / 2)]! ^= 0x80
+          writeFileSync(join(path, file), bytes)
+        })
+        // A manifest has no sum of its own: what it says is no manifest, or fits no file.
+        expect(["Torn", "Altered"]).toContain(error.reason)
+        if (file !== "manifest.json") expect(error).toMatchObject({ reason: "Altered", path: join(path, file) })
+      })
+    )
+
+    it.effect(`is refused by name when ${file} is gone`, () =>
+      Effect.gen(function* () {
+        const { error, path } = yield* damaged((path) => unlinkSync(join(path, file)))
+        expect(error).toMatchObject(
+          file === "manifest.json" ? { reason: "Missing", path } : { reason: "Torn", path: join(path, file) }
+        )
+      })
+    )
+  }
+
+  it.effect("is an empty directory", () =>
+    Effect.gen(function* () {
+      const { error } = yield* damaged((path) => {
+        rmSync(path, { recursive: true })
+        mkdirSync(path)
+      })
+      expect(error.reason).toBe("Missing")
+    })
+  )
+
+  it.effect("is not read when it lies under a temporary name, whole or not", () =>
+    Effect.gen(function* () {
+      const store = yield* CheckpointStore
+      const directory = fresh()
+      const path = yield* store.save(directory, checkpoint(1))
+      cpSync(path, join(directory, ".step-00000002.a1b2c3"), { recursive: true })
+      mkdirSync(join(directory, ".step-00000003.d4e5f6"))
+      writeFileSync(join(directory, "step-nonsense"), "")
+      expect(yield* store.list(directory)).toEqual([{ step: 1, path }])
+      const { lines, result } = yield* warnings(store.newest(directory))
+      expect(result?.path).toBe(path)
+      expect(lines).toEqual([])
+    })
+  )
+
+  it.effect("is none at all", () =>
+    Effect.gen(function* () {
+      const store = yield* CheckpointStore
+      expect(yield* store.newest(fresh())).toBeUndefined()
+      expect(yield* store.list(fresh())).toEqual([])
+      expect((yield* Effect.flip(store.load(fresh()))).reason).toBe("Missing")
+    })
+  )
+})
+
+layer(platform, { excludeTestServices: true })("what a killed writer left", (it) => {
+  it.effect("is removed by a later save once it is an hour old", () =>
+    Effect.gen(function* () {
+      const store = yield* CheckpointStore
+      const directory = fresh()
+      for (const [name, minutes] of [
+        [".step-00000001.old", 61],
+        [".step-00000002.new", 59]
+      ] as const) {
+        mkdirSync(join(directory, name), { recursive: true })
+        const time = Date.now() / 1000 - 60 * minutes
+        utimesSync(join(directory, name), time, time)
+      }
+      yield* store.save(directory, checkpoint(3))
+      expect(readdirSync(directory).sort()).toEqual([".step-00000002.new", "step-00000003"])
+    })
+  )
+})
+
+layer(platform)("removing", (it) => {
+  it.effect("takes one checkpoint and leaves the others", () =>
+    Effect.gen(function* () {
+      const store = yield* CheckpointStore
+      const directory = fresh()
+      const path = yield* store.save(directory, checkpoint(1))
+      yield* store.save(directory, checkpoint(2))
+      yield* store.remove(path)
+      expect(readdirSync(directory)).toEqual(["step-00000002"])
+      yield* store.remove(path)
+    })
+  )
+})
