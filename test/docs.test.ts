@@ -26,7 +26,10 @@ import { parse } from "yaml"
 import { root } from "../scripts/build.mjs"
 import { node } from "./cli/children.ts"
 
-const pages = ["README.md", ...readdirSync(join(root, "docs")).map((name) => join("docs", name))]
+const pages = [
+  "README.md",
+  ...readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" }).map((name) => join("docs", name))
+]
   .filter((page) => page.endsWith(".md"))
   .sort()
 const textOf = (page: string) => readFileSync(join(root, page), "utf8")
