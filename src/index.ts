@@ -28,6 +28,7 @@ export {
   PluginInitError,
   UnknownPlugin
 } from "./core/plugin/PluginError.ts"
+export * as PluginGroup from "./core/plugin/PluginGroup.ts"
 export { type PluginInfo, Registry } from "./core/plugin/Registry.ts"
 export {
   type ChatMessage,

@@ -1,10 +1,10 @@
 /**
- * The plugins that come with codex: the one place that lists them.
+ * The plugins that come with codex. This is the only list of them.
  *
- * A built-in has no privilege that a stranger's package lacks; it only need not be installed. The environment that the
- * group's layer asks for is the sum of what these plugins need.
+ * A built-in plugin has no privilege that a third-party package lacks; it only needs no installation. The group's layer
+ * needs what all of these plugins need together.
  */
-import * as Plugin from "../core/plugin/Plugin.ts"
+import * as PluginGroup from "../core/plugin/PluginGroup.ts"
 import { NdjsonDataset } from "./datasets/ndjson.ts"
 import { TextDataset } from "./datasets/text.ts"
 import { Accuracy } from "./metrics/accuracy.ts"
@@ -24,7 +24,8 @@ import { WordLevelTokenizer, WordLevelTrainer } from "./tokenizers/wordlevel.ts"
 import { WordPieceTokenizer, WordPieceTrainer } from "./tokenizers/wordpiece.ts"
 import { Ndjson } from "./trackers/ndjson.ts"
 
-export const builtins = Plugin.group(
+/** The plugins that come with codex. `builtins.add(YourPlugin)` is a group with yours as well. */
+export const builtins = PluginGroup.make(
   TextDataset,
   NdjsonDataset,
   Accuracy,

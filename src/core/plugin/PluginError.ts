@@ -1,14 +1,13 @@
 /**
- * What can go wrong between a plugin's name in a config and the service it makes. One class for each decision of
- * the reader: correct a name, correct a config, mend the surroundings of a plugin, remove a duplicate, change a
- * version.
+ * What can go wrong between a plugin's name in a config and its service. There is one class for each thing that the
+ * user can do: correct a name, correct a config, fix what the plugin needs, remove a duplicate, change a version.
  */
 import * as Schema from "effect/Schema"
 import { ConfigIssue } from "../config/ConfigIssue.ts"
 
 /**
- * No plugin of that kind has the name. The name is wrong, or its package is neither declared nor listed under
- * `plugins:`.
+ * No plugin of that kind has the name. The name is wrong, or its package is neither a dependency of the project nor in
+ * the config's `plugins:` list.
  */
 export class UnknownPlugin extends Schema.TaggedError<UnknownPlugin>()("UnknownPlugin", {
   kind: Schema.String,
@@ -22,7 +21,7 @@ export class UnknownPlugin extends Schema.TaggedError<UnknownPlugin>()("UnknownP
   }
 }
 
-/** A plugin's config is wrong: every wrong key at once. */
+/** A plugin's config is wrong. Lists every wrong key. */
 export class PluginConfigError extends Schema.TaggedError<PluginConfigError>()("PluginConfigError", {
   kind: Schema.String,
   name: Schema.String,
@@ -35,10 +34,7 @@ export class PluginConfigError extends Schema.TaggedError<PluginConfigError>()("
   }
 }
 
-/**
- * A plugin with a good config could not make its service: a missing file, a port in use, a package that does not
- * load.
- */
+/** A plugin could not make its service, although its config is valid: a missing file, a package that does not load. */
 export class PluginInitError extends Schema.TaggedError<PluginInitError>()("PluginInitError", {
   kind: Schema.String,
   name: Schema.String,
@@ -51,7 +47,7 @@ export class PluginInitError extends Schema.TaggedError<PluginInitError>()("Plug
   }
 }
 
-/** Two plugins of one kind have the same name. Remove one, or replace on purpose with `override`. */
+/** Two plugins of one kind have the same name. */
 export class DuplicatePlugin extends Schema.TaggedError<DuplicatePlugin>()("DuplicatePlugin", {
   kind: Schema.String,
   name: Schema.String,
@@ -59,8 +55,8 @@ export class DuplicatePlugin extends Schema.TaggedError<DuplicatePlugin>()("Dupl
 }) {
   override get message() {
     return (
-      `Two plugins are called ${this.kind} "${this.name}": ${this.origins.join(" and ")}. ` +
-      "Remove one of them; in TypeScript, `group.override(plugin)` replaces on purpose."
+      `Two plugins have the name ${this.kind} "${this.name}": ${this.origins.join(" and ")}. ` +
+      "Remove one of them. In TypeScript, `group.override(plugin)` replaces a plugin."
     )
   }
 }
@@ -72,14 +68,14 @@ export class ApiMismatch extends Schema.TaggedError<ApiMismatch>()("ApiMismatch"
   origin: Schema.String,
   /** The version the plugin was written for. */
   plugin: Schema.Number,
-  /** The version this program speaks. */
+  /** The version that this program uses. */
   expected: Schema.Number
 }) {
   override get message() {
     const older = this.plugin < this.expected ? `Update ${this.origin}` : "Update codex-ml"
     return (
       `${this.kind} "${this.name}" (${this.origin}) was written for version ${this.plugin} of the ${this.kind} ` +
-      `interface; this program speaks version ${this.expected}. ${older}, or remove the plugin.`
+      `interface, but this program uses version ${this.expected}. ${older}, or remove the plugin.`
     )
   }
 }

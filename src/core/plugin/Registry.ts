@@ -1,9 +1,9 @@
 /**
- * The registry: finds plugins by kind and name, decodes their configs and shares what they make.
+ * The registry: finds plugins by kind and name, decodes their configs, and shares the services that they make.
  *
- * It is built once, from a group (Plugin.ts) and from what was discovered at run time, and captures the environment
- * then, so there is no order of registration to get wrong. Listing touches metadata only. Discovered plugins load
- * on first use. The same plugin with an equal config is one instance for as long as somebody uses it.
+ * It is built once, from a group (PluginGroup.ts) and the plugins that were discovered at run time, so there is no order
+ * of registration. Listing reads metadata only. Discovered plugins load on first use. A plugin with an equal config is
+ * one shared instance while it is in use.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -18,13 +18,13 @@ import { nearest } from "../config/ConfigIssue.ts"
 import type * as Plugin from "./Plugin.ts"
 import { ApiMismatch, DuplicatePlugin, type PluginConfigError, PluginInitError, UnknownPlugin } from "./PluginError.ts"
 
-/** A plugin of a group and where it comes from, in words for people. */
+/** A plugin of a group, and the source that listings and errors name. */
 export interface Member<P extends Plugin.Any> {
   readonly plugin: P
   readonly origin: string
 }
 
-/** A plugin that was announced by a manifest and not loaded yet. */
+/** A plugin that a manifest declares. It is not loaded yet. */
 export interface Discovered {
   readonly kind: string
   readonly name: string
@@ -35,7 +35,7 @@ export interface Discovered {
   readonly load: Effect.Effect<Plugin.Any, Error>
 }
 
-/** What is known of a plugin without running it. */
+/** What is known about a plugin without running it. */
 export interface PluginInfo {
   readonly key: string
   readonly kind: string
@@ -44,16 +44,18 @@ export interface PluginInfo {
   readonly api: number
   readonly origin: string
   /**
-   * JSON Schema (draft 7) of the config; undefined while a discovered plugin is not loaded, or when the schema
-   * has none.
+   * JSON Schema (draft 7) of the config. Undefined while a discovered plugin is not loaded, and for a Schema that
+   * JSON Schema cannot express.
    */
   readonly config: object | undefined
 }
 
+/** Why the registry cannot give a plugin's service. */
 export type ResolveError = UnknownPlugin | ApiMismatch | PluginConfigError | PluginInitError
 
+/** Gives the services of plugins that are chosen by name at run time. */
 export class Registry extends Context.Tag("codex/Registry")<Registry, Registry.Service>() {
-  /** The service of a plugin that is chosen at run time, as a layer. */
+  /** The service of a plugin that is chosen by name, as a Layer. */
   static layerOf<Name extends string, Id, Service>(
     kind: Plugin.Kind<Name, Id, Service>,
     name: string,
@@ -68,20 +70,20 @@ export class Registry extends Context.Tag("codex/Registry")<Registry, Registry.S
 
 export declare namespace Registry {
   interface Service {
-    /** Metadata of the plugins, of one kind or of all, sorted by key. No plugin is loaded or run. */
+    /** Metadata of the plugins of one kind, or of all, sorted by key. No plugin is loaded or run. */
     readonly list: (kind?: string) => ReadonlyArray<PluginInfo>
-    /** Metadata with the config's JSON Schema also for a discovered plugin, which is loaded for it. */
+    /** Metadata of one plugin with the JSON Schema of its config. A discovered plugin is loaded for it. */
     readonly describe: (
       kind: string,
       name: string
     ) => Effect.Effect<PluginInfo, UnknownPlugin | ApiMismatch | PluginInitError>
-    /** Decodes a config as the plugin would, and makes nothing. Gives the config with its defaults. */
+    /** Decodes a config with the plugin's Schema, without making the service. Gives the config with its defaults. */
     readonly decode: (
       kind: { readonly name: string; readonly api: number },
       name: string,
       config: unknown
     ) => Effect.Effect<unknown, ResolveError>
-    /** The plugin's service. It lives at least as long as the scope; equal configs share one instance. */
+    /** The plugin's service, which lives at least as long as the scope. Equal configs share one instance. */
     readonly resolve: <Name extends string, Id, Service>(
       kind: Plugin.Kind<Name, Id, Service>,
       name: string,
@@ -90,7 +92,7 @@ export declare namespace Registry {
   }
 }
 
-/** The registry of a group's members (bound to the environment of the layer) and of discovered plugins. */
+/** The registry of a group's members and of discovered plugins. They see the services that this layer is given. */
 export const layer = (
   members: ReadonlyArray<Member<Plugin.Any>>,
   discovered: ReadonlyArray<Discovered>
@@ -139,7 +141,7 @@ export const layer = (
             const context = yield* RcMap.get(instances, new Instance(entry, prepared))
             return yield* Option.match(Context.getOption(context, kind.tag), {
               onSome: Effect.succeed,
-              onNone: () => initError(entry.info, new Error(`it made a service other than ${kind.tag.key}`))
+              onNone: () => initError(entry.info, new Error(`its make did not give a ${kind.tag.key} service`))
             })
           })
       }
@@ -148,18 +150,16 @@ export const layer = (
 
 interface Entry {
   readonly info: PluginInfo
-  /** The bound plugin, with what is known once it is loaded. */
+  /** Loads the plugin: its metadata with the config's JSON Schema, and the plugin bound to its services. */
   readonly load: Effect.Effect<
     { readonly info: PluginInfo; readonly bound: Plugin.Bound },
     ApiMismatch | PluginInitError
   >
-  /** Foreign code may die where it should fail; the defects of this program's own plugins stay defects. */
+  /** Third-party code may die where it should fail. Defects of this program's own plugins stay defects. */
   readonly foreign: boolean
 }
 
-/**
- * An instance to make, equal to another when plugin and decoded config are: the key of the map of shared instances.
- */
+/** The key of the map of shared instances: equal for the same plugin with an equal decoded config. */
 class Instance implements Equal.Equal {
   readonly entry: Entry
   readonly prepared: Plugin.Prepared
@@ -187,7 +187,7 @@ class Instance implements Equal.Equal {
 const initError = (info: PluginInfo, cause: unknown) =>
   new PluginInitError({ kind: info.kind, name: info.name, origin: info.origin, cause })
 
-/** Only the version's reader can tell what changed, so any difference is refused. */
+/** Nothing says which versions are compatible, so any difference is refused. */
 const checkApi = (info: PluginInfo, expected: number): Effect.Effect<void, ApiMismatch> =>
   info.api === expected
     ? Effect.void
@@ -228,7 +228,7 @@ const fromDiscovered = (found: Discovered, environment: Context.Context<unknown>
   }
 }
 
-/** Refuses names that are taken twice, and members of one kind that were written for different versions of it. */
+/** Plugins by key. Refuses two of one name, and plugins of one kind that were written for different versions of it. */
 const collect = (
   entries: ReadonlyArray<Entry>
 ): Effect.Effect<ReadonlyMap<string, Entry>, DuplicatePlugin | ApiMismatch> =>

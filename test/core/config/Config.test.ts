@@ -12,6 +12,7 @@ import * as Config from "../../../src/core/config/Config.ts"
 import { nearest } from "../../../src/core/config/ConfigIssue.ts"
 import * as Node from "../../../src/core/config/ConfigNode.ts"
 import * as Plugin from "../../../src/core/plugin/Plugin.ts"
+import * as PluginGroup from "../../../src/core/plugin/PluginGroup.ts"
 import { TokenizerKind } from "../../../src/core/Tokenizer.ts"
 import * as ConfigYaml from "../../../src/services/config/ConfigYaml.ts"
 
@@ -274,7 +275,7 @@ describe("Config.decode", () => {
     const section = (yaml: string, path: ReadonlyArray<string>, name?: string) =>
       Effect.flatMap(composed({ "config.yaml": yaml }), (result) =>
         Config.plugin(result, TokenizerKind, path, name)
-      ).pipe(Effect.provide(Plugin.group(toy).layer))
+      ).pipe(Effect.provide(PluginGroup.make(toy).layer))
     const message = (yaml: string, path: ReadonlyArray<string>, name?: string) =>
       Effect.map(Effect.flip(section(yaml, path, name)), (error) => error.message)
     return Effect.gen(function* () {

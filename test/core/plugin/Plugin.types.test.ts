@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Plugin from "../../../src/core/plugin/Plugin.ts"
+import * as PluginGroup from "../../../src/core/plugin/PluginGroup.ts"
 import { Registry, type ResolveError } from "../../../src/core/plugin/Registry.ts"
 import { Tokenizer, TokenizerKind } from "../../../src/core/Tokenizer.ts"
 
@@ -79,24 +80,24 @@ describe("Plugin types", () => {
   })
 
   it("refuses a second plugin of one name", () => {
-    const group = Plugin.group(nothing, Toy)
+    const group = PluginGroup.make(nothing, Toy)
     // @ts-expect-error: the group has a plugin of this name; use override to replace it
     group.add(timed)
     // @ts-expect-error: the group has a plugin of this name; use override to replace it
-    Plugin.group(nothing).merge(Plugin.group(nothing))
+    PluginGroup.make(nothing).merge(PluginGroup.make(nothing))
     // @ts-expect-error: the group has a plugin of this name; use override to replace it
-    Plugin.group(nothing, Toy, timed)
+    PluginGroup.make(nothing, Toy, timed)
     // @ts-expect-error: the group has no plugin of this name; use add
-    Plugin.group(nothing).override(Toy)
-    Plugin.group(nothing).merge(Plugin.group(Toy))
+    PluginGroup.make(nothing).override(Toy)
+    PluginGroup.make(nothing).merge(PluginGroup.make(Toy))
   })
 
   it("asks for what the members need, and for no more", () => {
-    const group = Plugin.group(nothing).add(Toy)
+    const group = PluginGroup.make(nothing).add(Toy)
     expectTypeOf(group.layer).toEqualTypeOf<
       Layer.Layer<Registry, Plugin.DuplicatePlugin | Plugin.ApiMismatch, FileSystem.FileSystem>
     >()
-    expectTypeOf(Plugin.group(nothing, Toy).layer).toEqualTypeOf<typeof group.layer>()
+    expectTypeOf(PluginGroup.make(nothing, Toy).layer).toEqualTypeOf<typeof group.layer>()
     expectTypeOf(group.override(timed).layer).toEqualTypeOf<
       Layer.Layer<Registry, Plugin.DuplicatePlugin | Plugin.ApiMismatch, Clock>
     >()

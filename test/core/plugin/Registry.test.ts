@@ -10,6 +10,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Plugin from "../../../src/core/plugin/Plugin.ts"
+import * as PluginGroup from "../../../src/core/plugin/PluginGroup.ts"
 import { type Discovered, Registry } from "../../../src/core/plugin/Registry.ts"
 
 class Greeter extends Context.Tag("test/Greeter")<Greeter, { readonly greet: string }>() {}
@@ -43,7 +44,7 @@ const silent = Plugin.make(GreeterKind, "silent", {
   make: () => Effect.succeed({ greet: "" })
 })
 
-const group = Plugin.group(hello, silent)
+const group = PluginGroup.make(hello, silent)
 const withJournal = <A, E>(test: (journal: Array<string>) => Effect.Effect<A, E, Registry | Scope.Scope>) => {
   const journal: Array<string> = []
   return test(journal).pipe(Effect.provide(Layer.provide(group.layer, Layer.succeed(Journal, journal))))
@@ -225,7 +226,7 @@ describe("Registry", () => {
         make: () => Effect.succeed([])
       })
       const wrongTag = yield* failure(foreign({ load: Effect.succeed(other) }))
-      expect(wrongTag.message).toContain("it made a service other than test/Greeter")
+      expect(wrongTag.message).toContain("its make did not give a test/Greeter service")
     })
   })
 
@@ -233,11 +234,11 @@ describe("Registry", () => {
     Effect.gen(function* () {
       const error = yield* Effect.flip(runWith([foreign({ name: "hello" })], Registry))
       expect(error.message).toBe(
-        'Two plugins are called greeter "hello": this program and codex-emoji@1.0.0. ' +
-          "Remove one of them; in TypeScript, `group.override(plugin)` replaces on purpose."
+        'Two plugins have the name greeter "hello": this program and codex-emoji@1.0.0. ' +
+          "Remove one of them. In TypeScript, `group.override(plugin)` replaces a plugin."
       )
       const untyped: ReadonlyArray<typeof silent> = [silent, silent]
-      const again = yield* Effect.flip(Effect.provide(Registry, Plugin.group(...untyped).from("a copy").layer))
+      const again = yield* Effect.flip(Effect.provide(Registry, PluginGroup.make(...untyped).from("a copy").layer))
       expect(again.message).toContain('greeter "silent": a copy and a copy.')
     })
   )
@@ -246,7 +247,7 @@ describe("Registry", () => {
     Effect.gen(function* () {
       const error = yield* Effect.flip(runWith([foreign({ api: 1 })], Registry))
       expect(error.message).toBe(
-        'greeter "emoji" (codex-emoji@1.0.0) was written for version 1 of the greeter interface; this program speaks ' +
+        'greeter "emoji" (codex-emoji@1.0.0) was written for version 1 of the greeter interface, but this program uses ' +
           "version 2. Update codex-emoji@1.0.0, or remove the plugin."
       )
       const newer = Plugin.kind("greeter", { api: 3, tag: Greeter })

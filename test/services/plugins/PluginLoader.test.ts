@@ -23,11 +23,12 @@ import * as Schema from "effect/Schema"
 import { build } from "esbuild"
 import { Metric, MetricKind } from "../../../src/core/Metric.ts"
 import * as Plugin from "../../../src/core/plugin/Plugin.ts"
+import * as PluginGroup from "../../../src/core/plugin/PluginGroup.ts"
 import { Registry } from "../../../src/core/plugin/Registry.ts"
 import { Tokenizer, TokenizerKind } from "../../../src/core/Tokenizer.ts"
 import * as PluginLoader from "../../../src/services/plugins/PluginLoader.ts"
 
-const root = resolve(import.meta.dirname, "../..")
+const root = resolve(import.meta.dirname, "../../..")
 const project = realpathSync(mkdtempSync(join(tmpdir(), "codex-plugins-")))
 const modules = join(project, "node_modules")
 
@@ -44,7 +45,7 @@ beforeAll(async () => {
   await build({
     stdin: {
       contents:
-        'export * as Plugin from "../Plugin.ts"\nexport { Tokenizer, TokenizerKind } from "../Tokenizer.ts"\nexport { Metric, MetricKind } from "../Metric.ts"',
+        'export * as Plugin from "./plugin/Plugin.ts"\nexport { Tokenizer, TokenizerKind } from "./Tokenizer.ts"\nexport { Metric, MetricKind } from "./Metric.ts"',
       resolveDir: join(root, "src/core")
     },
     bundle: true,
@@ -100,7 +101,7 @@ describe("PluginLoader", () => {
   it.effect("resolves a package's plugin although the package has its own copy of codex", () =>
     Effect.gen(function* () {
       declare(["codex-emoji"])
-      const layer = Plugin.group(Own).layerWith(yield* discover())
+      const layer = PluginGroup.make(Own).layerWith(yield* discover())
       yield* Effect.gen(function* () {
         const registry = yield* Registry
         expect(registry.list("tokenizer").map(({ key }) => key)).toEqual(["tokenizer/emoji", "tokenizer/own"])
@@ -129,7 +130,7 @@ describe("PluginLoader", () => {
           return error.message
             .replaceAll(modules, "…")
             .replace(`tokenizer "${name}" (codex-hostile@6.6.6) could not start: `, "")
-        }).pipe(Effect.scoped, Effect.provide(Plugin.group(Own).layerWith(found)))
+        }).pipe(Effect.scoped, Effect.provide(PluginGroup.make(Own).layerWith(found)))
       const ends = "Update the package, or tell its author."
       expect(yield* outcome("escape")).toBe(
         `codex-hostile@6.6.6 promises ./../stolen/plugin.js#Escape, but that is …/stolen/plugin.js, outside of the package. ${ends}`
@@ -150,9 +151,9 @@ describe("PluginLoader", () => {
     Effect.gen(function* () {
       declare(["codex-old"])
       expect(existsSync(join(modules, "codex-old/plugin.js"))).toBe(false)
-      const error = yield* Effect.flip(Effect.provide(Registry, Plugin.group(Own).layerWith(yield* discover())))
+      const error = yield* Effect.flip(Effect.provide(Registry, PluginGroup.make(Own).layerWith(yield* discover())))
       expect(error.message).toContain(
-        "written for version 0 of the tokenizer interface; this program speaks version 1. Update codex-old@0.1.0"
+        "written for version 0 of the tokenizer interface, but this program uses version 1. Update codex-old@0.1.0"
       )
     })
   )
@@ -165,7 +166,7 @@ describe("PluginLoader", () => {
       writeFileSync(join(modules, "codex-whole-words/package.json"), block("json"))
       writeFileSync(join(modules, "codex-whole-words/plugin.js"), block("js"))
       declare(["codex-whole-words"])
-      const layer = Plugin.group(Own).layerWith(yield* discover())
+      const layer = PluginGroup.make(Own).layerWith(yield* discover())
       const metric = yield* Metric.pipe(
         Effect.provide(Layer.provide(Registry.layerOf(MetricKind, "nats_per_word", { bytes_per_word: 4 }), layer))
       )
