@@ -7,7 +7,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Utf8 from "../plugins/datasets/text/Utf8.ts"
-import { usage } from "./TokenizerOptions.ts"
+import { usageError } from "./UsageError.ts"
 
 /** Input that cannot be read, or is no text. `path` is `stdin` for what comes from there. */
 export class InputError extends Schema.TaggedError<InputError>()("InputError", {
@@ -26,11 +26,11 @@ export const read = (
 ) =>
   Effect.gen(function* () {
     if (Option.isSome(given.text)) {
-      if (Option.isSome(given.file)) return yield* usage(`Give the ${what} or --file, not both.`)
+      if (Option.isSome(given.file)) return yield* usageError(`Give the ${what} or --file, not both.`)
       return given.text.value
     }
     if (Option.isSome(given.file)) return yield* decode(given.file.value, yield* readFile(given.file.value))
-    if (process.stdin.isTTY) return yield* usage(`There is no ${what}: give it as a word, or on stdin.`)
+    if (process.stdin.isTTY) return yield* usageError(`There is no ${what}: give it as a word, or on stdin.`)
     const bytes = yield* Effect.tryPromise({
       try: async () => {
         const chunks: Array<Buffer> = []

@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as LogTime from "../services/logs/LogTime.ts"
-import { usage } from "./TokenizerOptions.ts"
+import { usageError } from "./UsageError.ts"
 
 /** A time, and how it was typed. */
 export interface Moment extends LogTime.LogTime {
@@ -78,7 +78,7 @@ export const time = (name: string) =>
     Options.mapEffect((given) =>
       Effect.flatMap(Clock.currentTimeMillis, (millis) =>
         Either.match(LogTime.parse(given, millis / 1000), {
-          onLeft: (error) => usage(`Option "--${name}": ${error.message}`),
+          onLeft: (error) => usageError(`Option "--${name}": ${error.message}`),
           onRight: (time) => Effect.succeed<Moment>({ ...time, given })
         })
       )
@@ -99,7 +99,7 @@ const period = Options.all({
   Options.mapEffect((period) => {
     const [since, until] = [Option.getOrUndefined(period.since), Option.getOrUndefined(period.until)]
     return since !== undefined && until !== undefined && since.seconds > until.seconds
-      ? usage(`--since ${since.given} is after --until ${until.given}: no event can lie between them.`)
+      ? usageError(`--since ${since.given} is after --until ${until.given}: no event can lie between them.`)
       : Effect.succeed(period)
   })
 )

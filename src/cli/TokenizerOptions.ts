@@ -1,10 +1,7 @@
 /**
  * Options that the commands of tokenizers share: which tokenizer, and which texts.
  */
-import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Options from "@effect/cli/Options"
-import * as ValidationError from "@effect/cli/ValidationError"
-import * as Effect from "effect/Effect"
 
 export const named = "A folder or file of a tokenizer, a run, or byte."
 
@@ -33,9 +30,3 @@ export const format = Options.choice("format", ["text", "json"]).pipe(
   Options.withDescription("json: one JSON document on the last line of stdout. Default: text"),
   Options.withDefault("text" as const)
 )
-
-export const force = (what: string) => Options.boolean("force").pipe(Options.withDescription(what))
-
-/** A fault of the command line that only the handler can see: printed with the command's usage, exit code 2. */
-export const usage = (problem: string): Effect.Effect<never, ValidationError.ValidationError> =>
-  Effect.fail(ValidationError.invalidValue(HelpDoc.p(problem)))

@@ -8,7 +8,8 @@ import { stripVTControlCharacters } from "node:util"
 import * as Descriptor from "@effect/cli/CommandDescriptor"
 import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Usage from "@effect/cli/Usage"
-import type * as ValidationError from "@effect/cli/ValidationError"
+import * as ValidationError from "@effect/cli/ValidationError"
+import * as Effect from "effect/Effect"
 import * as HashMap from "effect/HashMap"
 import * as HashSet from "effect/HashSet"
 import * as Option from "effect/Option"
@@ -26,6 +27,10 @@ export class UsageError extends Schema.TaggedError<UsageError>()("UsageError", {
     return `${this.problem}\n\nUsage: ${this.usage}\nMore: ${this.command} --help`
   }
 }
+
+/** A fault of the command line that only the handler can detect; it is printed with the command's usage. */
+export const usageError = (problem: string): Effect.Effect<never, ValidationError.ValidationError> =>
+  Effect.fail(ValidationError.invalidValue(HelpDoc.p(problem)))
 
 /** The root and its commands: a descriptor forgets the groups below its own children, so the first level is given whole. */
 export interface Tree {

@@ -7,9 +7,8 @@
  */
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
-import { lazy } from "./Lazy.ts"
-import { json } from "./Options.ts"
-import { checkpoint, count, device, run } from "./RunOptions.ts"
+import { lazyPrepared } from "./Lazy.ts"
+import { checkpoint, count, device, json, run } from "./Options.ts"
 
 const data = Options.text("data").pipe(
   Options.withDescription("Files to score, all of them; may be repeated. Default: what the run held out"),
@@ -28,7 +27,7 @@ const stride = count("stride").pipe(
 export const evaluate = Command.make(
   "evaluate",
   { run, data, metrics, checkpoint, stride, device, json },
-  lazy(() => import("./handlers/evaluate.ts"))
+  lazyPrepared(() => import("./handlers/evaluate.ts"))
 ).pipe(
   Command.withDescription(
     "Measure a trained model on held-out text, with standard errors. " +

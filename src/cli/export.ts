@@ -7,7 +7,7 @@
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import { lazy } from "./Lazy.ts"
-import { checkpoint, count, run } from "./RunOptions.ts"
+import { checkpoint, count, run } from "./Options.ts"
 
 const out = Options.text("out").pipe(Options.withDescription("The file to write; its folder must exist."))
 const length = count("length").pipe(

@@ -8,9 +8,8 @@ import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { lazy } from "./Lazy.ts"
-import { json } from "./Options.ts"
-import { between, checkpoint, count, device, run } from "./RunOptions.ts"
+import { lazyPrepared } from "./Lazy.ts"
+import { between, checkpoint, count, device, json, run } from "./Options.ts"
 
 const decode = Schema.decodeOption(Schema.parseJson(Schema.String))
 const unescaped = (text: string) => decode(`"${text.replaceAll('"', '\\"')}"`)
@@ -58,7 +57,7 @@ const seed = Options.integer("seed").pipe(
 export const generate = Command.make(
   "generate",
   { run, prompt, maxNewTokens, temperature, topK, topP, repetitionPenalty, stop, seed, checkpoint, device, json },
-  lazy(() => import("./handlers/generate.ts"))
+  lazyPrepared(() => import("./handlers/generate.ts"))
 ).pipe(
   Command.withDescription(
     "Go on from a prompt, token by token. " +

@@ -1,8 +1,23 @@
 /**
  * The command `codex` as an Effect of its arguments: the tree of commands, and what surrounds whichever of them runs.
  *
- * A new command is a file beside this one and an entry in the two lists below. Files of commands hold options and texts only;
- * their handlers load when they run (Lazy.ts), because every start of the command loads everything that is imported here.
+ * A command is one file: its options, help, example and handler (plugins/list.ts is a short one). A group `codex plugins …` is
+ * plugins.ts, with its commands in the folder plugins/. A new command is such a file and an entry in its group, or in the two
+ * lists below.
+ *
+ *     export const list = Command.make(
+ *       "list",
+ *       { kind, json },                                  // options; the handler's types are inferred from them
+ *       inSession(({ json, kind }) =>                    // or inPreparedSession, outsideSession: Handler.ts
+ *         Effect.gen(function* () {
+ *           const { listAll } = yield* load(() => import("../../jobs/…"))
+ *           yield* Console.log(render(yield* listAll(kind)))
+ *         })
+ *       )
+ *     ).pipe(Command.withDescription("… Example: codex plugins list --kind tokenizer"))
+ *
+ * Every start of the command loads the files of all commands with their static imports. So a handler imports what it computes
+ * with by `load`; static are @effect/cli, small modules of effect and core, types, and render/.
  */
 import * as CliConfig from "@effect/cli/CliConfig"
 import * as Command from "@effect/cli/Command"
@@ -14,7 +29,7 @@ import { version } from "../core/Version.ts"
 import { evaluate } from "./evaluate.ts"
 import { exportCommand } from "./export.ts"
 import { generate } from "./generate.ts"
-import { Invocation } from "./Invocation.ts"
+import { Invocation } from "./Handler.ts"
 import { logs } from "./logs.ts"
 import * as ParserConsole from "./ParserConsole.ts"
 import { plugins } from "./plugins.ts"

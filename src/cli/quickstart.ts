@@ -6,7 +6,7 @@
  */
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
-import { lazy } from "./Lazy.ts"
+import { lazyPrepared } from "./Lazy.ts"
 import { overrides } from "./Options.ts"
 
 const data = Options.text("data").pipe(
@@ -22,7 +22,7 @@ const resume = Options.boolean("resume").pipe(
 export const quickstart = Command.make(
   "quickstart",
   { data, resume, overrides },
-  lazy(() => import("./handlers/quickstart.ts"))
+  lazyPrepared(() => import("./handlers/quickstart.ts"))
 ).pipe(
   Command.withDescription(
     "Text to tokenizer to model to evaluation to new text, in about three minutes. " +

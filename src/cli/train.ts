@@ -6,7 +6,7 @@
  */
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
-import { lazy } from "./Lazy.ts"
+import { lazyPrepared } from "./Lazy.ts"
 import { overrides } from "./Options.ts"
 
 const config = Options.text("config").pipe(
@@ -25,7 +25,7 @@ const seed = Options.integer("seed").pipe(Options.withDescription("The same as t
 export const train = Command.make(
   "train",
   { config, resume, run, seed, overrides },
-  lazy(() => import("./handlers/train.ts"))
+  lazyPrepared(() => import("./handlers/train.ts"))
 ).pipe(
   Command.withDescription(
     "Train a model as a config says. +dry_run=true checks all of it and estimates time and memory. " +

@@ -8,7 +8,7 @@ import { SessionLog } from "../../services/logs/SessionLog.ts"
 import * as Inherited from "../../services/logs/write/Inherited.ts"
 import { SqlitePool } from "../../services/logs/write/SqlitePool.ts"
 import * as Input from "../Input.ts"
-import { usage } from "../TokenizerOptions.ts"
+import { usageError } from "../UsageError.ts"
 
 export interface Options {
   readonly event: "start" | "message" | "end"
@@ -25,9 +25,10 @@ export interface Options {
 export const run = (options: Options) =>
   Effect.gen(function* () {
     if (Option.isNone(options.sessionId) && Option.isNone(yield* Inherited.id)) {
-      return yield* usage("There is no session to write to: name it by --session-id, or set CODEX_SESSION_ID.")
+      return yield* usageError("There is no session to write to: name it by --session-id, or set CODEX_SESSION_ID.")
     }
-    if (Option.exists(options.at, (at) => !Number.isFinite(at))) return yield* usage("--at must be a finite number.")
+    if (Option.exists(options.at, (at) => !Number.isFinite(at)))
+      return yield* usageError("--at must be a finite number.")
     const { message, metadata } = yield* Effect.all({ message: messageOf(options), metadata: metadataOf(options) })
     const session = yield* SessionLog.attach({
       id: Option.getOrUndefined(options.sessionId),
@@ -48,11 +49,12 @@ export const run = (options: Options) =>
 const messageOf = ({ event, message, stdin }: Options) =>
   Effect.gen(function* () {
     if (event === "message") {
-      if (stdin && Option.isSome(message)) return yield* usage("Give the message or --stdin, not both.")
-      if (!stdin && Option.isNone(message)) return yield* usage("There is no message: give it as a word, or --stdin.")
+      if (stdin && Option.isSome(message)) return yield* usageError("Give the message or --stdin, not both.")
+      if (!stdin && Option.isNone(message))
+        return yield* usageError("There is no message: give it as a word, or --stdin.")
       return yield* Input.read({ text: message, file: Option.none() }, "message")
     }
-    if (stdin || Option.isSome(message)) return yield* usage(`An event of the kind ${event} has no message.`)
+    if (stdin || Option.isSome(message)) return yield* usageError(`An event of the kind ${event} has no message.`)
     return event === "start" ? sessionStart : sessionEnd
   })
 
@@ -62,7 +64,7 @@ const metadataOf = ({ event, metadata }: Options) =>
     for (const word of metadata) {
       const [, key, value] = /^([^=]+)=([\s\S]*)$/.exec(word) ?? []
       if (key === undefined || value === undefined) {
-        return yield* usage(`--metadata ${JSON.stringify(word)} must be key=value.`)
+        return yield* usageError(`--metadata ${JSON.stringify(word)} must be key=value.`)
       }
       const parsed = yield* Effect.orElseSucceed(
         Effect.try((): unknown => JSON.parse(value)),

@@ -9,7 +9,7 @@ import * as LogPath from "../../services/logs/LogPath.ts"
 import * as LogFile from "../../services/logs/read/LogFile.ts"
 import { snapshotLog } from "../../services/logs/snapshotLog.ts"
 import { bytes } from "../render/Format.ts"
-import { usage } from "../TokenizerOptions.ts"
+import { usageError } from "../UsageError.ts"
 
 export interface Options {
   readonly db: Option.Option<string>
@@ -22,7 +22,7 @@ export const run = (options: Options) =>
     const named = yield* Option.match(options.db, { onSome: Effect.succeed, onNone: () => LogPath.read })
     const { kind, path } = yield* LogFile.find(named)
     if (kind !== "sqlite") {
-      return yield* usage(`${path} is NDJSON: copy the file, or use \`codex logs export --db ${path}\`.`)
+      return yield* usageError(`${path} is NDJSON: copy the file, or use \`codex logs export --db ${path}\`.`)
     }
     const time = new Date(yield* Clock.currentTimeMillis).toISOString().slice(0, 19).replace(/[-:]/g, "")
     const out = Option.getOrElse(options.out, () => `${path.replace(/\.(db|sqlite)$/i, "")}-${time}Z.db`)

@@ -10,7 +10,7 @@ import * as Layers from "../../jobs/Layers.ts"
 import { openTokenizer } from "../../jobs/tokenizers/Named.ts"
 import * as Texts from "../../jobs/tokenizers/Texts.ts"
 import { comparisonText } from "../render/TokenizerReport.ts"
-import { usage } from "../TokenizerOptions.ts"
+import { usageError } from "../UsageError.ts"
 
 export interface Options {
   readonly tokenizers: readonly [string, string]
@@ -24,7 +24,7 @@ export interface Options {
 export const run = (options: Options) =>
   Effect.gen(function* () {
     if (options.text.length === 0 && options.data.length === 0) {
-      return yield* usage("There is nothing to compare them on: give --text or --data.")
+      return yield* usageError("There is nothing to compare them on: give --text or --data.")
     }
     const [a, b] = options.tokenizers
     const open = (name: string) =>

@@ -9,7 +9,7 @@ import * as Layers from "../../jobs/Layers.ts"
 import { openTokenizer } from "../../jobs/tokenizers/Named.ts"
 import * as Input from "../Input.ts"
 import { visible } from "../render/Tokens.ts"
-import { usage } from "../TokenizerOptions.ts"
+import { usageError } from "../UsageError.ts"
 
 /** A word where a token id should be. */
 export class TokenIdError extends Schema.TaggedError<TokenIdError>()("TokenIdError", {
@@ -37,7 +37,7 @@ export interface Options {
 export const run = (options: Options) =>
   Effect.gen(function* () {
     if (options.skipSpecialTokens && options.keepSpecialTokens) {
-      return yield* usage("Special tokens can be skipped or kept, not both.")
+      return yield* usageError("Special tokens can be skipped or kept, not both.")
     }
     const { tokenizer } = yield* openTokenizer(options.tokenizer, {
       encoding: Option.getOrUndefined(options.encoding)

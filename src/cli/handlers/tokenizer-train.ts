@@ -14,7 +14,7 @@ import * as ProgressLine from "../render/ProgressLine.ts"
 import { facts, next, quoted } from "../render/Report.ts"
 import { table } from "../render/Table.ts"
 import { share, statisticsText } from "../render/TokenizerReport.ts"
-import { usage } from "../TokenizerOptions.ts"
+import { usageError } from "../UsageError.ts"
 
 export interface Options {
   readonly data: ReadonlyArray<string>
@@ -88,13 +88,13 @@ const datasetOf = ({ dataset, set }: Options) =>
     if (Option.isNone(dataset)) {
       return set.length === 0
         ? undefined
-        : yield* usage("--set is the config of a dataset: name its plugin by --dataset.")
+        : yield* usageError("--set is the config of a dataset: name its plugin by --dataset.")
     }
     const section: Record<string, unknown> = {}
     for (const word of set) {
       const [, keys, value] = /^([\w.]+)=([\s\S]*)$/.exec(word) ?? []
       if (keys === undefined || value === undefined) {
-        return yield* usage(`--set ${JSON.stringify(word)} must be key=value.`)
+        return yield* usageError(`--set ${JSON.stringify(word)} must be key=value.`)
       }
       const json = yield* Effect.orElseSucceed(
         Effect.try((): unknown => JSON.parse(value)),

@@ -8,7 +8,7 @@ import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import { lazyUnrecorded } from "../Lazy.ts"
 import { filter, format, page, source } from "../LogOptions.ts"
-import { force } from "../TokenizerOptions.ts"
+import { force } from "../Options.ts"
 
 const output = Options.file("output").pipe(
   Options.withAlias("o"),

@@ -12,7 +12,7 @@ import * as Option from "effect/Option"
 import { lazyUnrecorded } from "../Lazy.ts"
 import { text, time } from "../LogOptions.ts"
 import { json } from "../Options.ts"
-import { usage } from "../TokenizerOptions.ts"
+import { usageError } from "../UsageError.ts"
 
 const db = text("db", "The log that codex writes. Default: CODEX_LOG_DB_PATH, else .codex/session_logs.db", "file")
 const sessions = text(
@@ -27,7 +27,7 @@ const maxAge = time("max-age").pipe(
   Options.mapEffect(({ given, seconds }) =>
     Effect.flatMap(Clock.currentTimeMillis, (millis) => {
       const age = millis / 1000 - seconds
-      return age >= 0 ? Effect.succeed(age) : usage(`Option "--max-age": ${given} is in the future.`)
+      return age >= 0 ? Effect.succeed(age) : usageError(`Option "--max-age": ${given} is in the future.`)
     })
   ),
   Options.optional

@@ -4,7 +4,8 @@
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import { lazy } from "../Lazy.ts"
-import { encoding, force, tokenizer } from "../TokenizerOptions.ts"
+import { force } from "../Options.ts"
+import { encoding, tokenizer } from "../TokenizerOptions.ts"
 
 const out = Options.text("out").pipe(Options.withDescription("The folder to write"))
 

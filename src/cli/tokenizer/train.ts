@@ -9,8 +9,8 @@ import * as Options from "@effect/cli/Options"
 import * as Arr from "effect/Array"
 import * as Option from "effect/Option"
 import { lazy } from "../Lazy.ts"
-import { count } from "../RunOptions.ts"
-import { data, field, force } from "../TokenizerOptions.ts"
+import { count, force } from "../Options.ts"
+import { data, field } from "../TokenizerOptions.ts"
 
 const sizesOf = (text: string): Option.Option<Arr.NonEmptyReadonlyArray<number>> => {
   const sizes = text.split(",").map((size) => (/^\s*\d+\s*$/.test(size) ? Number(size) : 0))
