@@ -15,6 +15,7 @@ import * as HashSet from "effect/HashSet"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { nearest } from "../core/config/ConfigIssue.ts"
+import * as ExitCode from "../core/ExitCode.ts"
 
 export class UsageError extends Schema.TaggedError<UsageError>()("UsageError", {
   problem: Schema.String,
@@ -23,6 +24,9 @@ export class UsageError extends Schema.TaggedError<UsageError>()("UsageError", {
   /** The command whose `--help` says more. */
   command: Schema.String
 }) {
+  get [ExitCode.symbol]() {
+    return ExitCode.usage
+  }
   override get message() {
     return `${this.problem}\n\nUsage: ${this.usage}\nMore: ${this.command} --help`
   }

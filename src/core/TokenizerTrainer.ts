@@ -10,6 +10,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
+import * as ExitCode from "./ExitCode.ts"
 import * as Plugin from "./plugin/Plugin.ts"
 
 /** Text and config that give no tokenizer: a vocabulary that is too small or larger than the text allows. */
@@ -19,6 +20,9 @@ export class TokenizerTrainError extends Schema.TaggedError<TokenizerTrainError>
   details: Schema.String,
   remedy: Schema.String
 }) {
+  get [ExitCode.symbol]() {
+    return ExitCode.usage
+  }
   override get message() {
     return `${this.details} ${this.remedy}`
   }

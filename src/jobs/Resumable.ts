@@ -9,6 +9,7 @@ import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import { formatPath, show } from "../core/config/ConfigIssue.ts"
 import { RunConfig } from "../core/config/RunConfig.ts"
+import * as ExitCode from "../core/ExitCode.ts"
 import { type Run, RunStore } from "../services/runs/RunStore.ts"
 import { decodeSaved } from "./LoadConfig.ts"
 
@@ -36,6 +37,9 @@ export class OtherConfig extends Schema.TaggedError<OtherConfig>()("OtherConfig"
   run: Schema.String,
   differences: Schema.Array(Schema.String)
 }) {
+  get [ExitCode.symbol]() {
+    return ExitCode.usage
+  }
   override get message() {
     return (
       `${this.run}: this run was made with another config: ${this.differences.join(", ")}. ` +

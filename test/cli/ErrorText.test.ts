@@ -10,17 +10,38 @@ import * as FiberId from "effect/FiberId"
 import { describe, expect, it } from "vitest"
 import * as ErrorText from "../../src/cli/ErrorText.ts"
 import { BackendError } from "../../src/core/Backend.ts"
-import { UnknownPlugin } from "../../src/core/plugin/PluginError.ts"
+import * as ExitCode from "../../src/core/ExitCode.ts"
+import { ModelError } from "../../src/core/Model.ts"
+import { PluginInitError, UnknownPlugin } from "../../src/core/plugin/PluginError.ts"
 
 const unknown = new UnknownPlugin({ kind: "tokenizer", name: "bpee", available: ["bpe", "byte"], nearest: "bpe" })
 const backend = new BackendError({ reason: "Run", subject: "train", details: "out of memory." })
+const model = new ModelError({ model: "decoder", key: "hidden_size", details: "33 is odd." })
 const quiet = { debug: false }
+
+class Foreign extends Error {
+  get [ExitCode.symbol]() {
+    return 3
+  }
+}
 
 describe("ErrorText", () => {
   it.each([
     ["a wrong name", Cause.fail(unknown), 2],
     ["a failure", Cause.fail(backend), 1],
     ["a wrong name and a failure", Cause.parallel(Cause.fail(unknown), Cause.fail(backend)), 1],
+    [
+      "a plugin that finds its config wrong when it starts",
+      Cause.fail(new PluginInitError({ kind: "model", name: "decoder", origin: "codex", cause: model })),
+      2
+    ],
+    [
+      "a plugin that does not start for another reason",
+      Cause.fail(new PluginInitError({ kind: "model", name: "decoder", origin: "codex", cause: backend })),
+      1
+    ],
+    ["an error of another package that asks for a code", Cause.fail(new Foreign()), 3],
+    ["two errors that ask for different codes", Cause.parallel(Cause.fail(new Foreign()), Cause.fail(unknown)), 1],
     ["a defect", Cause.die(new Error("bug")), 1],
     ["an interruption", Cause.interrupt(FiberId.none), 130],
     ["a prompt that was quit", Cause.fail(new Terminal.QuitException()), 130],

@@ -5,6 +5,7 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as ExitCode from "../ExitCode.ts"
 import { ConfigIssue } from "./ConfigIssue.ts"
 import type { MapNode, Node } from "./ConfigNode.ts"
 
@@ -12,6 +13,9 @@ import type { MapNode, Node } from "./ConfigNode.ts"
 export class ConfigError extends Schema.TaggedError<ConfigError>()("ConfigError", {
   issues: Schema.Array(ConfigIssue)
 }) {
+  get [ExitCode.symbol]() {
+    return ExitCode.usage
+  }
   override get message() {
     return this.issues.map((issue) => issue.line).join("\n")
   }

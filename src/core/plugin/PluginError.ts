@@ -4,6 +4,7 @@
  */
 import * as Schema from "effect/Schema"
 import { ConfigIssue } from "../config/ConfigIssue.ts"
+import * as ExitCode from "../ExitCode.ts"
 
 /**
  * No plugin of that kind has the name. The name is wrong, or its package is neither a dependency of the project nor in
@@ -15,6 +16,9 @@ export class UnknownPlugin extends Schema.TaggedError<UnknownPlugin>()("UnknownP
   available: Schema.Array(Schema.String),
   nearest: Schema.optional(Schema.String)
 }) {
+  get [ExitCode.symbol]() {
+    return ExitCode.usage
+  }
   override get message() {
     const hint = this.nearest === undefined ? "" : ` Did you mean ${this.nearest}?`
     return `Unknown ${this.kind} "${this.name}".${hint} Available: ${this.available.join(", ") || "none"}.`
@@ -27,6 +31,9 @@ export class PluginConfigError extends Schema.TaggedError<PluginConfigError>()("
   name: Schema.String,
   issues: Schema.Array(ConfigIssue)
 }) {
+  get [ExitCode.symbol]() {
+    return ExitCode.usage
+  }
   override get message() {
     const count = this.issues.length === 1 ? "1 error" : `${this.issues.length} errors`
     const lines = this.issues.map((issue) => `  ${issue.line}`)
@@ -41,6 +48,9 @@ export class PluginInitError extends Schema.TaggedError<PluginInitError>()("Plug
   origin: Schema.String,
   cause: Schema.Defect
 }) {
+  get [ExitCode.symbol]() {
+    return ExitCode.of(this.cause)
+  }
   override get message() {
     const reason = this.cause instanceof Error ? this.cause.message : String(this.cause)
     return `${this.kind} "${this.name}" (${this.origin}) could not start: ${reason}`
@@ -53,6 +63,9 @@ export class DuplicatePlugin extends Schema.TaggedError<DuplicatePlugin>()("Dupl
   name: Schema.String,
   origins: Schema.Array(Schema.String)
 }) {
+  get [ExitCode.symbol]() {
+    return ExitCode.usage
+  }
   override get message() {
     return (
       `Two plugins have the name ${this.kind} "${this.name}": ${this.origins.join(" and ")}. ` +
@@ -71,6 +84,9 @@ export class ApiMismatch extends Schema.TaggedError<ApiMismatch>()("ApiMismatch"
   /** The version that this program uses. */
   expected: Schema.Number
 }) {
+  get [ExitCode.symbol]() {
+    return ExitCode.usage
+  }
   override get message() {
     const older = this.plugin < this.expected ? `Update ${this.origin}` : "Update codex-ml"
     return (

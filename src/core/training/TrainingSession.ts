@@ -13,6 +13,7 @@ import type * as Scope from "effect/Scope"
 import { Backend, type BackendError, type TensorDatas } from "../Backend.ts"
 import * as DataOrder from "../data/DataOrder.ts"
 import type { TokenFile, TokenFileError } from "../data/TokenFile.ts"
+import * as ExitCode from "../ExitCode.ts"
 import * as Evaluation from "../evaluation/Evaluation.ts"
 import type { Architecture } from "../Model.ts"
 import type { GradientTransformation } from "../tensor/Optimizer.ts"
@@ -30,6 +31,9 @@ export class TrainConfigError extends Schema.TaggedError<TrainConfigError>()("Tr
   details: Schema.String,
   remedy: Schema.String
 }) {
+  get [ExitCode.symbol]() {
+    return ExitCode.usage
+  }
   override get message() {
     return `${this.key}: ${this.details} ${this.remedy}`
   }

@@ -12,6 +12,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { PluginSection } from "../../core/config/RunConfig.ts"
 import { type DatasetError, DatasetKind, type Document } from "../../core/Dataset.ts"
+import * as ExitCode from "../../core/ExitCode.ts"
 import { Registry, type ResolveError } from "../../core/plugin/Registry.ts"
 import { extensions as ndjson } from "../../plugins/datasets/ndjson.ts"
 import { find, type TextFile } from "../../plugins/datasets/text/Files.ts"
@@ -42,6 +43,9 @@ export class TextSourceError extends Schema.TaggedError<TextSourceError>()("Text
   details: Schema.String,
   remedy: Schema.String
 }) {
+  get [ExitCode.symbol]() {
+    return ExitCode.usage
+  }
   override get message() {
     return `${this.details} ${this.remedy}`
   }

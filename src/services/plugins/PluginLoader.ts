@@ -14,6 +14,7 @@ import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as ConfigIssue from "../../core/config/ConfigIssue.ts"
+import * as ExitCode from "../../core/ExitCode.ts"
 import * as Plugin from "../../core/plugin/Plugin.ts"
 import type { Discovered } from "../../core/plugin/Registry.ts"
 
@@ -25,6 +26,9 @@ export class PluginManifestError extends Schema.TaggedError<PluginManifestError>
   file: Schema.optional(Schema.String),
   details: Schema.optional(Schema.String)
 }) {
+  get [ExitCode.symbol]() {
+    return ExitCode.usage
+  }
   override get message(): string {
     const name = this.package
     const where = this.file ?? name

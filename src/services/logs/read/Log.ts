@@ -5,6 +5,7 @@ import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
+import * as ExitCode from "../../../core/ExitCode.ts"
 import type { LogQuery, LogStats, SessionSummary } from "../LogQuery.ts"
 import type { LogEvent } from "../SessionEvent.ts"
 
@@ -17,6 +18,9 @@ export class LogReadError extends Schema.TaggedError<LogReadError>()("LogReadErr
   remedy: Schema.String,
   cause: Schema.optional(Schema.Defect)
 }) {
+  get [ExitCode.symbol]() {
+    return this.reason === "Option" ? ExitCode.usage : ExitCode.failure
+  }
   override get message() {
     return `${this.path}: ${this.details} ${this.remedy}`
   }
