@@ -10,8 +10,8 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { root } from "../scripts/build.mjs"
 import { dryRun } from "../src/jobs/dryRun.ts"
-import * as Layers from "../src/jobs/Layers.ts"
-import * as LoadConfig from "../src/jobs/LoadConfig.ts"
+import * as Layers from "../src/jobs/Environment.ts"
+import * as LoadConfig from "../src/jobs/RunPlan.ts"
 
 const files = readdirSync(join(root, "configs"), { recursive: true, encoding: "utf8" })
   .filter((file) => file.endsWith(".yaml"))

@@ -8,7 +8,7 @@ import * as ValidationError from "@effect/cli/ValidationError"
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { Which } from "../jobs/TrainedRun.ts"
+import type { Which } from "../jobs/SavedRun.ts"
 
 /** `--json`: one JSON document on the last line of stdout. */
 export const json = Options.boolean("json").pipe(

@@ -11,7 +11,7 @@ import { formatPath, show } from "../core/config/ConfigIssue.ts"
 import { RunConfig } from "../core/config/RunConfig.ts"
 import * as ExitCode from "../core/ExitCode.ts"
 import { type Run, RunStore } from "../services/runs/RunStore.ts"
-import { decodeSaved } from "./LoadConfig.ts"
+import { decodeSaved } from "./RunPlan.ts"
 
 /** No run has the config, so there is nothing to go on with. */
 export class NothingToResume extends Schema.TaggedError<NothingToResume>()("NothingToResume", {

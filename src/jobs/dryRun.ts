@@ -15,9 +15,9 @@ import type { ParameterSpecs } from "../core/tensor/Module.ts"
 import type { Started, Step } from "../core/training/TrainEvent.ts"
 import * as Session from "../core/training/TrainingSession.ts"
 import type { OnEvent, Prepared } from "./JobEvent.ts"
-import { partsOf } from "./Parts.ts"
+import { partsOf } from "./RunComponents.ts"
+import { preparedOf, sessionOptions } from "./TrainingRun.ts"
 import { TokenizerFilesError } from "./tokenizers/Save.ts"
-import { preparedOf, sessionOptions } from "./train.ts"
 
 export interface DryRun {
   readonly prepared: Prepared

@@ -30,7 +30,7 @@ export const list = Command.make(
   inSession(({ json, kind }) =>
     Effect.gen(function* () {
       const [{ Registry }, Layers] = yield* load(() =>
-        Promise.all([import("../../core/plugin/Registry.ts"), import("../../jobs/Layers.ts")])
+        Promise.all([import("../../core/plugin/Registry.ts"), import("../../jobs/Environment.ts")])
       )
       const plugins = yield* Effect.provide(
         Effect.map(Registry, (registry) => registry.list()),

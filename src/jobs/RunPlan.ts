@@ -24,7 +24,7 @@ import { TokenizerKind } from "../core/Tokenizer.ts"
 import { TokenizerTrainerKind } from "../core/TokenizerTrainer.ts"
 import { TrackerKind } from "../core/Tracker.ts"
 import * as ConfigYaml from "../services/config/ConfigYaml.ts"
-import { packagedConfigs } from "./Layers.ts"
+import { packagedConfigs } from "./Environment.ts"
 
 /** A run's config, and a key that only the command knows: `+dry_run=true`. */
 const Command = Schema.Struct({ ...RunConfig.fields, dry_run: Schema.optional(Schema.Boolean) })

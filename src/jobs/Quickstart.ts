@@ -16,8 +16,8 @@ import type { RunConfig } from "../core/config/RunConfig.ts"
 import { TokenizerTrainError } from "../core/TokenizerTrainer.ts"
 import { RunStore } from "../services/runs/RunStore.ts"
 import type { OnEvent } from "./JobEvent.ts"
-import * as LoadConfig from "./LoadConfig.ts"
-import { architectureOf, datasetOf, tokenFilesOf, tokenizerOf } from "./Parts.ts"
+import { architectureOf, datasetOf, tokenFilesOf, tokenizerOf } from "./RunComponents.ts"
+import * as LoadConfig from "./RunPlan.ts"
 import { saveTokenizer, TokenizerFilesError } from "./tokenizers/Save.ts"
 
 /** One setting that the text does not allow. */

@@ -8,7 +8,7 @@ import type { ConfigError } from "../core/config/ConfigSource.ts"
 import type { RunConfig } from "../core/config/RunConfig.ts"
 import { CheckpointError, CheckpointStore } from "../core/training/Checkpoint.ts"
 import { RunStore } from "../services/runs/RunStore.ts"
-import { architectureOf, tokenizerAt } from "./Parts.ts"
+import { architectureOf, tokenizerAt } from "./RunComponents.ts"
 
 /** Which checkpoint of a run: the newest, the best on held-out text, or the one of a step. */
 export type Which = "last" | "best" | number

@@ -24,7 +24,7 @@ import * as Training from "../core/training/Training.ts"
 import * as Session from "../core/training/TrainingSession.ts"
 import { type Run, RunStore } from "../services/runs/RunStore.ts"
 import { type OnEvent, Prepared } from "./JobEvent.ts"
-import { partsOf } from "./Parts.ts"
+import { partsOf } from "./RunComponents.ts"
 
 export interface TrainOptions {
   readonly config: RunConfig
