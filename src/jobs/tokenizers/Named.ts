@@ -13,8 +13,8 @@ import { Registry } from "../../core/plugin/Registry.ts"
 import { type Tokenizer, TokenizerKind } from "../../core/Tokenizer.ts"
 import { fileName } from "../../core/tokenizer/TokenizerFile.ts"
 import { fileNames as pairs } from "../../plugins/tokenizers/huggingface/VocabularyAndMerges.ts"
-import { decodeSaved } from "../LoadConfig.ts"
-import { tokenizerAt } from "../Parts.ts"
+import { tokenizerAt } from "../RunComponents.ts"
+import { decodeSaved } from "../RunPlan.ts"
 
 /** A name that leads to no tokenizer, or to several. */
 export class TokenizerNotFound extends Schema.TaggedError<TokenizerNotFound>()("TokenizerNotFound", {
