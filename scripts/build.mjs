@@ -9,7 +9,7 @@
  *     npm run generate && node scripts/build.mjs
  */
 import { spawnSync } from "node:child_process"
-import { rmSync } from "node:fs"
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { build } from "esbuild"
@@ -49,6 +49,42 @@ export const bundle = async () => {
   })
 }
 
+/** The public modules of the library, by the names of their entries in dist/entry/. */
+const modules = { index: "dist/index.js", logs: "dist/logs.js", tokenizers: "dist/tokenizers.js" }
+
+/**
+ * The entries that `import` finds: each checks the version of effect (src/EffectVersion.ts), then loads its module and
+ * passes its names on. A plain `export *` would load the module, and so effect, before the check. `require`, which cannot
+ * wait for a module, finds the module itself.
+ */
+const writeEntries = async () => {
+  mkdirSync(join(root, "dist/entry"), { recursive: true })
+  for (const [name, file] of Object.entries(modules)) {
+    if (!existsSync(join(root, file))) continue
+    const { metafile } = await build({
+      absWorkingDir: root,
+      entryPoints: [file],
+      bundle: true,
+      packages: "external",
+      format: "esm",
+      platform: "node",
+      write: false,
+      metafile: true,
+      outdir: "out",
+      logLevel: "silent"
+    })
+    const names = Object.values(metafile.outputs).flatMap((output) => output.exports)
+    const text = [
+      'import { check } from "../EffectVersion.js"',
+      "check()",
+      `const module = await import("../${name}.js")`,
+      ...names.map((exported) => `export const ${exported} = module.${exported}`)
+    ]
+    writeFileSync(join(root, "dist/entry", `${name}.js`), `${text.join("\n")}\n`)
+    writeFileSync(join(root, "dist/entry", `${name}.d.cts`), `export * from "../${name}.js"\n`)
+  }
+}
+
 /** The library: every file of src but the command's. */
 const compile = () => {
   const tsc = join(root, "node_modules/typescript-native/bin/tsc")
@@ -59,5 +95,6 @@ const compile = () => {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   rmSync(join(root, "dist"), { recursive: true, force: true })
   if (!compile()) process.exit(1)
+  await writeEntries()
   await bundle()
 }

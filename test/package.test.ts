@@ -1,24 +1,30 @@
 /**
  * What package.json promises, checked against the lock, the files and the versions. Oracle: npm's and codex's own rules.
  */
-import { execFileSync } from "node:child_process"
-import { readFileSync } from "node:fs"
+import { execFileSync, spawnSync } from "node:child_process"
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 import { root } from "../scripts/build.mjs"
 import { version } from "../src/core/Version.ts"
+import { problem } from "../src/EffectVersion.ts"
 
 const read = (file: string) => JSON.parse(readFileSync(join(root, file), "utf8"))
 const manifest = read("package.json")
 const lock = read("package-lock.json")
 const groups = ["dependencies", "devDependencies", "peerDependencies", "overrides"]
 
+/** Packages of which a project may have a copy of its own: codex takes any that fits. */
+const shared = (name: string) => name === "effect" || name === "vitest" || name.startsWith("@effect/")
+
 describe("package.json", () => {
   it("has the version that the program says", () => expect(manifest.version).toBe(version))
 
-  it("names every dependency by an exact version", () => {
+  it("names every dependency by an exact version, but those that a project of Effect has as well", () => {
     const ranges = groups.flatMap((group) =>
       Object.entries<string>(manifest[group] ?? {})
+        .filter(([name]) => group === "devDependencies" || !shared(name))
         .filter(([, wanted]) => !/^(npm:[\w@/.-]+@)?\d+\.\d+\.\d+(-[\w.]+)?$/.test(wanted))
         .map(([name, wanted]) => `${group}: ${name}@${wanted}`)
     )
@@ -33,9 +39,37 @@ describe("package.json", () => {
     expect(open).toEqual([])
   })
 
-  it("develops against the versions that it asks its users to have", () => {
-    for (const [name, wanted] of Object.entries(manifest.peerDependencies))
-      expect(`${name}@${manifest.devDependencies[name]}`).toBe(`${name}@${wanted}`)
+  it("asks a project for effect 3.19 or later and nothing else, and for vitest where it tests plugins", () => {
+    expect(Object.keys(manifest.peerDependencies).filter((name) => !manifest.peerDependenciesMeta[name])).toEqual([
+      "effect"
+    ])
+    expect(manifest.peerDependencies.effect).toBe("^3.19.0")
+    expect(problem(manifest.devDependencies.effect)).toBeUndefined()
+  })
+
+  it("tells a project on another effect which one it needs, in one sentence, before anything else is loaded", () => {
+    const project = mkdtempSync(join(tmpdir(), "codex-effect-"))
+    try {
+      const installed = join(project, "node_modules/codex-ml")
+      for (const file of ["package.json", "dist/EffectVersion.js", "dist/entry", "dist/index.js"])
+        cpSync(join(root, file), join(installed, file), { recursive: true })
+      const effect = join(project, "node_modules/effect")
+      mkdirSync(effect)
+      for (const version of ["4.1.0", "3.18.9"]) {
+        writeFileSync(join(effect, "package.json"), JSON.stringify({ name: "effect", version }))
+        const { status, stderr } = spawnSync(process.execPath, ["--input-type=module", "--eval", 'import "codex-ml"'], {
+          cwd: project,
+          encoding: "utf8"
+        })
+        expect(status).toBe(1)
+        expect(stderr).toContain(
+          `codex-ml needs effect 3.19 or a later 3.x, and this project has effect ${version}; run: npm install effect@3`
+        )
+        expect(stderr).not.toMatch(/ at |Cannot find/)
+      }
+    } finally {
+      rmSync(project, { recursive: true })
+    }
   })
 
   it("decides for every dependency with an install script whether it runs", () => {
