@@ -1,8 +1,11 @@
 /**
- * Numbers as people read them: bytes, durations, counts, losses. Pure, and the same in every command.
+ * Numbers as people read them: bytes, durations, counts with their nouns, losses. The same in every command.
  *
- * The machine-readable twins (`--json`, metrics.ndjson) never go through here.
+ * Output for machines (`--json`, metrics.ndjson) is not formatted here.
  */
+import { plural } from "../../core/Plural.ts"
+
+export { plural }
 
 /** `1.7 GB`: decimal units, three significant digits. */
 export const bytes = (count: number): string => scaled(count, 1000, ["B", "kB", "MB", "GB", "TB"], " ")
@@ -10,7 +13,7 @@ export const bytes = (count: number): string => scaled(count, 1000, ["B", "kB", 
 /** `10.7 M`, `850`: for parameters and tokens. */
 export const count = (value: number): string => scaled(value, 1000, ["", "k", "M", "G", "T"], " ")
 
-/** `830 ms`, `12.4 s`, `3 min 05 s`, `2 h 07 min`. */
+/** `830 ms`, `12.4 s`, `3 min 05 s`, `2 h 07 min`, `27 days 22 h`. */
 export const duration = (millis: number): string => {
   if (!Number.isFinite(millis) || millis < 0) return "unknown"
   if (Math.round(millis) < 1000) return `${Math.round(millis)} ms`
@@ -19,7 +22,9 @@ export const duration = (millis: number): string => {
   const seconds = Math.round(millis / 1000)
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${pad(seconds % 60)} s`
   const minutes = Math.round(seconds / 60)
-  return `${Math.floor(minutes / 60)} h ${pad(minutes % 60)} min`
+  if (minutes < 24 * 60) return `${Math.floor(minutes / 60)} h ${pad(minutes % 60)} min`
+  const hours = Math.round(minutes / 60)
+  return `${plural(Math.floor(hours / 24), "day")} ${hours % 24} h`
 }
 
 /** A measurement with `digits` significant digits: `2.083`, `0.0001500`, `1.50e-7`; `NaN` and `Infinity` as they are. */

@@ -31,6 +31,11 @@ describe("Format", () => {
     [59_970, "1 min 00 s"],
     [185_000, "3 min 05 s"],
     [7_620_000, "2 h 07 min"],
+    [86_369_000, "23 h 59 min"],
+    [86_370_000, "1 day 0 h"],
+    [129_600_000, "1 day 12 h"],
+    [2_415_000_000, "27 days 23 h"],
+    [2_412_000_000, "27 days 22 h"],
     [Number.POSITIVE_INFINITY, "unknown"]
   ])("duration(%d) is %s", (value, text) => expect(Format.duration(value)).toBe(text))
 
@@ -42,6 +47,19 @@ describe("Format", () => {
     [0, "0.000"],
     [Number.NaN, "NaN"]
   ])("number(%d) is %s", (value, text) => expect(Format.number(value)).toBe(text))
+
+  it.each([
+    [0, "0 updates"],
+    [1, "1 update"],
+    [2, "2 updates"],
+    [2560, "2560 updates"]
+  ])("plural(%d) is %s", (value, text) => expect(Format.plural(value, "update")).toBe(text))
+
+  it("plural takes the text of a number, and a noun whose plural is its own", () => {
+    expect(Format.plural(2560, "token", Format.count(2560))).toBe("2.56 k tokens")
+    expect(Format.plural(2, { one: "entry", other: "entries" })).toBe("2 entries")
+    expect(Format.plural(1, { one: "entry", other: "entries" })).toBe("1 entry")
+  })
 
   it("percent rounds a share", () => expect(Format.percent(0.755)).toBe("76 %"))
 })
