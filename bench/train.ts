@@ -17,7 +17,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import { Backend } from "../src/core/Backend.ts"
-import { adamw, chain, clipByGlobalNorm } from "../src/core/tensor/Optimizer.ts"
+import { adamw } from "../src/core/tensor/Optimizer.ts"
 import { matMul } from "../src/core/tensor/ops/matmul.ts"
 import { sum } from "../src/core/tensor/ops/reduce.ts"
 import * as Program from "../src/core/tensor/Program.ts"
@@ -68,7 +68,7 @@ const ours = (size: Size) =>
   Effect.gen(function* () {
     const backend = yield* Backend
     const architecture = architectureOf(resolve(Schema.decodeSync(DecoderConfig)(configOf(size))), vocabularySize)
-    const optimizer = chain(clipByGlobalNorm(1), adamw({ beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1 }))
+    const optimizer = adamw({ beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, maxNorm: 1 })
     const train = yield* trainProgram(architecture, optimizer, { ...size, accumulation: 1 })
     const from = yield* now
     const executable = yield* backend.compile({ train, peak: yield* peakProgram })

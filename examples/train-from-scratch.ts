@@ -45,10 +45,7 @@ const forward = (p: Program.Tensors, ids: Tensor.Tensor, [B, T]: readonly [numbe
   return ops.gemm(z, p.tokens!, undefined, { transposeB: true })
 }
 
-const optimizer = Optimizer.chain(
-  Optimizer.clipByGlobalNorm(1),
-  Optimizer.adamw({ beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.01 })
-)
+const optimizer = Optimizer.adamw({ beta2: 0.95, weightDecay: 0.01, maxNorm: 1 })
 
 // State of equal name is shared by the Programs that are compiled together: `learn` writes what `predict` reads.
 const learn = Program.make({
@@ -67,13 +64,15 @@ const learn = Program.make({
       loss,
       names.map((name) => state[name]!)
     )
-    const next = optimizer.update(Object.fromEntries(names.map((name, i) => [name, gradients[i]!])), {
+    const named = (tensors: ReadonlyArray<Tensor.Tensor>) =>
+      Object.fromEntries(names.map((name, i) => [name, tensors[i]!]))
+    const next = Optimizer.step(optimizer, named(gradients), {
       state,
-      parameters: state,
+      parameters: named(names.map((name) => state[name]!)),
       step: step!,
       learningRate: Tensor.scalar(0.01)
     })
-    return { state: { ...next.updates, ...next.state }, outputs: { loss } }
+    return { state: { ...next.parameters, ...next.state }, outputs: { loss } }
   }
 })
 

@@ -69,10 +69,7 @@ const program = Effect.gen(function* () {
     architecture,
     tokens,
     tokenBytes: yield* Evaluation.tokenBytesOf(tokenizer),
-    optimizer: Optimizer.chain(
-      Optimizer.clipByGlobalNorm(1),
-      Optimizer.adamw({ beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1 })
-    ),
+    optimizer: Optimizer.adamw({ beta2: 0.95, weightDecay: 0.1, maxNorm: 1 }),
     learningRate: LearningRate.warmup(3e-3, 20, LearningRate.cosine(3e-3, 3e-4, steps - 20)),
     seed: 42,
     batchSize: 8,

@@ -16,7 +16,7 @@ import type { Architecture } from "../core/Model.ts"
 import { Registry } from "../core/plugin/Registry.ts"
 import type { Tokenizer } from "../core/Tokenizer.ts"
 import { Tracker, TrackerKind } from "../core/Tracker.ts"
-import { adamw, chain, clipByGlobalNorm } from "../core/tensor/Optimizer.ts"
+import { adamw } from "../core/tensor/Optimizer.ts"
 import { CheckpointStore } from "../core/training/Checkpoint.ts"
 import * as LearningRate from "../core/training/Schedule.ts"
 import type { TrainEvent } from "../core/training/TrainEvent.ts"
@@ -62,15 +62,13 @@ export const sessionOptions = (
     const { totalSteps } = yield* Session.plan(base)
     return {
       ...base,
-      optimizer: chain(
-        clipByGlobalNorm(training.max_grad_norm ?? undefined),
-        adamw({
-          beta1: training.beta1,
-          beta2: training.beta2,
-          epsilon: training.eps,
-          weightDecay: training.weight_decay
-        })
-      ),
+      optimizer: adamw({
+        beta1: training.beta1,
+        beta2: training.beta2,
+        epsilon: training.eps,
+        weightDecay: training.weight_decay,
+        maxNorm: training.max_grad_norm ?? undefined
+      }),
       learningRate: LearningRate.fromConfig({
         schedule: training.lr_schedule,
         lr: training.lr,

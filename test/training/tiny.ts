@@ -12,7 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { TokenFile } from "../../src/core/data/TokenFile.ts"
-import { adamw, chain, clipByGlobalNorm } from "../../src/core/tensor/Optimizer.ts"
+import { adamw } from "../../src/core/tensor/Optimizer.ts"
 import * as LearningRate from "../../src/core/training/Schedule.ts"
 import type { TrainEvent } from "../../src/core/training/TrainEvent.ts"
 import * as Session from "../../src/core/training/TrainingSession.ts"
@@ -55,7 +55,7 @@ export const architecture = (config: Partial<typeof DecoderConfig.Encoded> = {},
   )
 
 export const optimizer = (maxGradNorm?: number) =>
-  chain(clipByGlobalNorm(maxGradNorm), adamw({ beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1 }))
+  adamw({ beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, maxNorm: maxGradNorm })
 
 /** Twelve steps of four windows of eight tokens, unless said otherwise. */
 export const options = (over: Partial<Session.SessionOptions> = {}): Session.SessionOptions => ({

@@ -1,101 +1,130 @@
 /**
- * Optimizers as pure values, in the shape of optax: what state they keep, and how gradients become new parameters.
+ * Optimizers as small gradient transformations, in the shape of optax.
  *
- * Both are graph transformations: `update` extends the training graph, so the optimizer runs where the model runs. State
- * starts at zero. `chain` composes; `learningRate` and `step` are inputs of the step, because a schedule is a function of
- * the step that is evaluated outside the graph (see LearningRate.ts).
- * Source of the shape: https://optax.readthedocs.io (GradientTransformation).
+ * A transformation maps updates to updates and keeps its own state. The first of a chain gets the gradients; what the last
+ * one returns is added to the parameters: p ← p + u. All of it extends the training graph, so the optimizer runs where
+ * the model runs. Shapes never change: an update has the shape of its parameter.
+ *
+ *     const optimizer = chain(clipByGlobalNorm(1), scaleByAdam(), addDecayedWeights(0.1), scaleByLearningRate())
+ *
+ * All state is zero before the first step. Its names are those of the transformation, behind its position in the chain:
+ * `1/adam.mean/<parameter>` above, `0/1/adam.mean/…` where a chain is the first part of another. So two transformations
+ * of one kind do not collide, and a state that was saved by another chain does not fit.
+ * Source of the shape: https://optax.readthedocs.io (GradientTransformation). Known difference from optax: the learning
+ * rate and the number of the step are inputs of the step, because schedules are evaluated outside of the graph.
  */
-import { add, div, exp, maximum, mul, sqrt, sub } from "./ops/elementwise.ts"
+import { add, div, exp, maximum, mul, neg, sqrt, sub } from "./ops/elementwise.ts"
 import { sumSquares } from "./ops/reduce.ts"
 import type { Tensors, TensorTypes } from "./Program.ts"
-import { scalar, type Tensor } from "./Tensor.ts"
+import { combineScalars } from "./Scalars.ts"
+import { scalar, type Tensor, type TensorType } from "./Tensor.ts"
 
+/** What a transformation is called with beside the updates. */
 export interface UpdateContext {
+  /** Its own state, under the names that `state` declares. */
   readonly state: Tensors
   readonly parameters: Tensors
-  /** float32 scalar, 1 for the first step. */
+  /** The number of the step as a float32 scalar, 1 for the first. */
   readonly step: Tensor
-  /** float32 scalar. */
+  /** The learning rate of the step, a float32 scalar. */
   readonly learningRate: Tensor
 }
 
-/**
- * `updates` are gradients on the way in. A chain ends with an optimizer, whose updates are the new parameters.
- * `reports` are scalars worth showing.
- */
+/** A map from updates to updates, with state. */
 export interface GradientTransformation {
+  /** The state tensors for parameters of these types. All of them start at zero. */
   readonly state: (parameters: TensorTypes) => TensorTypes
-  readonly update: (
-    updates: Tensors,
-    context: UpdateContext
-  ) => { readonly updates: Tensors; readonly state: Tensors; readonly reports: Tensors }
+  /** The new updates, one for each parameter, and the new state under the same names. */
+  readonly update: (updates: Tensors, context: UpdateContext) => { readonly updates: Tensors; readonly state: Tensors }
 }
 
 const mapValues = <A, B>(record: { readonly [name: string]: A }, f: (value: A, name: string) => B) =>
   Object.fromEntries(Object.entries(record).map(([name, value]) => [name, f(value, name)]))
 
-/** Applies transformations in order, each to the updates of the one before. State names must not collide. */
+const stateless = (update: (updates: Tensors, context: UpdateContext) => Tensors): GradientTransformation => ({
+  state: () => ({}),
+  update: (updates, context) => ({ updates: update(updates, context), state: {} })
+})
+
+/** Leaves the updates as they are. */
+export const identity: GradientTransformation = stateless((updates) => updates)
+
+/**
+ * Applies the transformations in order, each to the updates of the one before it.
+ *
+ * @example
+ * chain(clipByGlobalNorm(1), scaleByLearningRate()) // gradient descent with clipping
+ */
 export const chain = (...transformations: ReadonlyArray<GradientTransformation>): GradientTransformation => ({
-  state: (parameters) => Object.assign({}, ...transformations.map((each) => each.state(parameters))),
+  state: (parameters) =>
+    Object.assign({}, ...transformations.map((each, position) => withPrefix(position, each.state(parameters)))),
   update: (gradients, context) => {
     let updates = gradients
     let state: Tensors = {}
-    let reports: Tensors = {}
-    for (const each of transformations) {
-      const next = each.update(updates, context)
+    transformations.forEach((each, position) => {
+      const next = each.update(updates, { ...context, state: withoutPrefix(position, context.state) })
       updates = next.updates
-      state = { ...state, ...next.state }
-      reports = { ...reports, ...next.reports }
-    }
-    return { updates, state, reports }
+      state = { ...state, ...withPrefix(position, next.state) }
+    })
+    return { updates, state }
   }
 })
 
-/** ‖g‖ = sqrt(Σ over all parameters of Σ g²), a float32 scalar. */
-export const globalNorm = (gradients: Tensors): Tensor => sqrt(Object.values(gradients).map(sumSquares).reduce(add))
+const withPrefix = <A>(position: number, record: { readonly [name: string]: A }): { readonly [name: string]: A } =>
+  Object.fromEntries(Object.entries(record).map(([name, value]) => [`${position}/${name}`, value]))
+
+const withoutPrefix = (position: number, state: Tensors): Tensors => {
+  const prefix = `${position}/`
+  return Object.fromEntries(
+    Object.entries(state).flatMap(([name, value]) =>
+      name.startsWith(prefix) ? [[name.slice(prefix.length), value] as const] : []
+    )
+  )
+}
+
+/** ‖u‖ = sqrt(Σ over all parameters of Σ u²), a float32 scalar. Needs one parameter or more. */
+export const globalNorm = (updates: Tensors): Tensor => sqrt(Object.values(updates).map(sumSquares).reduce(add))
 
 /**
- * g · min(1, maxNorm / ‖g‖), with ‖g‖ as in `globalNorm`. Without a `maxNorm` nothing is clipped.
- * Source: Pascanu, Mikolov, Bengio 2013, https://arxiv.org/abs/1211.5063. Known difference from PyTorch: no 1e-6 is added
- * to the norm.
+ * Shortens the updates, taken together as one vector, to at most `maxNorm`:  u · min(1, maxNorm / ‖u‖).
+ *
+ * `maxNorm` is a bound on the length of the whole gradient, so that one bad batch cannot throw the parameters far away; 1
+ * is usual for language models. No state. Source: Pascanu, Mikolov & Bengio 2013, https://arxiv.org/abs/1211.5063.
+ * Known difference from torch.nn.utils.clip_grad_norm_: no 1e-6 is added to the norm.
  */
-export const clipByGlobalNorm = (maxNorm?: number): GradientTransformation => ({
-  state: () => ({}),
-  update: (gradients) => {
-    if (maxNorm === undefined) return { updates: gradients, state: {}, reports: {} }
-    const norm = globalNorm(gradients)
-    const factor = div(scalar(maxNorm), maximum(norm, scalar(maxNorm)))
-    return {
-      updates: mapValues(gradients, (gradient) => mul(gradient, factor)),
-      state: {},
-      reports: {}
-    }
-  }
-})
+export const clipByGlobalNorm = (maxNorm: number): GradientTransformation =>
+  stateless((updates) => {
+    const factor = div(scalar(maxNorm), maximum(globalNorm(updates), scalar(maxNorm)))
+    return mapValues(updates, (update) => mul(update, factor))
+  })
 
-export interface AdamWOptions {
-  /** Decay of the mean of the gradient. */
-  readonly beta1: number
-  /** Decay of the mean of its square. */
-  readonly beta2: number
-  /** Added to the root: keeps the step finite where gradients vanish. */
-  readonly epsilon: number
-  /** Fraction of a matrix that a learning rate of 1 would take away each step. Vectors and scalars never decay. */
-  readonly weightDecay: number
+/** The decay rates of Adam's means, and the term that keeps its quotient finite. */
+export interface AdamOptions {
+  /** Decay β₁ of the mean of the gradient, below 1: it remembers about 1 / (1 − β₁) steps. Default: 0.9. */
+  readonly beta1?: number
+  /** Decay β₂ of the mean of its square, below 1. 0.95 adapts faster than the default 0.999 and suits short runs. */
+  readonly beta2?: number
+  /** ε, added to the root, not inside it: bounds the update where gradients vanish. Default: 1e-8. */
+  readonly epsilon?: number
 }
 
 /**
- * Adam with decoupled weight decay, on parameters of rank two or more.
+ * Divides each element by the size that its gradient usually has, after a mean over time: Adam without its learning rate.
  *
- *   m ← β₁m + (1−β₁)g     v ← β₂v + (1−β₂)g²     p ← p − lr·λ·p − lr · (m / (1−β₁ᵗ)) / (sqrt(v / (1−β₂ᵗ)) + ε)
+ *     m ← β₁·m + (1 − β₁)·u        v ← β₂·v + (1 − β₂)·u²        u ← m̂ / (sqrt(v̂) + ε)
+ *     m̂ = m / (1 − β₁ᵗ)            v̂ = v / (1 − β₂ᵗ)             t = 1 for the first step
  *
- * The bias corrections are folded into two scalars, so an element costs thirteen operations and no more:
- * m/(1−β₁ᵗ) / (sqrt(v/(1−β₂ᵗ)) + ε) = [c₂/c₁] · m / (sqrt(v) + ε·c₂), with c₁ = 1−β₁ᵗ and c₂ = sqrt(1−β₂ᵗ).
- * State: `adam.mean/<parameter>` and `adam.square/<parameter>`, float32, of the parameter's shape.
- * Source: Loshchilov & Hutter 2019, https://arxiv.org/abs/1711.05101; same numbers as torch.optim.AdamW.
+ * m̂ and v̂ correct the means for their start at zero. Both corrections are scalars of the step, so they are applied as two
+ * scalars: m̂ / (sqrt(v̂) + ε) = m·(c₂/c₁) / (sqrt(v) + ε·c₂) with c₁ = 1 − β₁ᵗ and c₂ = sqrt(1 − β₂ᵗ).
+ *
+ * State: `adam.mean/<parameter>` (m) and `adam.square/<parameter>` (v), float32, of the parameter's shape.
+ * Source: Kingma & Ba 2015, https://arxiv.org/abs/1412.6980. Known difference from optax: no `eps_root`.
  */
-export const adamw = (options: AdamWOptions): GradientTransformation => ({
+export const scaleByAdam = ({
+  beta1 = 0.9,
+  beta2 = 0.999,
+  epsilon = 1e-8
+}: AdamOptions = {}): GradientTransformation => ({
   state: (parameters) =>
     Object.fromEntries(
       Object.entries(parameters).flatMap(([name, type]) => [
@@ -103,16 +132,13 @@ export const adamw = (options: AdamWOptions): GradientTransformation => ({
         [`adam.square/${name}`, type] as const
       ])
     ),
-  update: (gradients, { learningRate, parameters, state, step }) => {
-    const { beta1, beta2, epsilon, weightDecay } = options
+  update: (gradients, { state, step }) => {
     const correction1 = sub(scalar(1), power(beta1, step))
     const correction2 = sqrt(sub(scalar(1), power(beta2, step)))
-    const rate = mul(learningRate, div(correction2, correction1))
+    const corrections = div(correction2, correction1)
     const floor = mul(scalar(epsilon), correction2)
-    const kept = sub(scalar(1), mul(learningRate, scalar(weightDecay)))
     const next: Record<string, Tensor> = {}
     const updates = mapValues(gradients, (gradient, name) => {
-      const parameter = parameters[name]!
       const mean = add(mul(state[`adam.mean/${name}`]!, scalar(beta1)), mul(gradient, scalar(1 - beta1)))
       const square = add(
         mul(state[`adam.square/${name}`]!, scalar(beta2)),
@@ -120,13 +146,96 @@ export const adamw = (options: AdamWOptions): GradientTransformation => ({
       )
       next[`adam.mean/${name}`] = mean
       next[`adam.square/${name}`] = square
-      const towards = div(mul(mean, rate), add(sqrt(square), floor))
-      const decays = weightDecay !== 0 && parameter.shape.length >= 2
-      return sub(decays ? mul(parameter, kept) : parameter, towards)
+      return div(mul(mean, corrections), add(sqrt(square), floor))
     })
-    return { updates, state: next, reports: {} }
+    return { updates, state: next }
   }
 })
 
 /** base^exponent for a fixed positive base. */
 const power = (base: number, exponent: Tensor): Tensor => exp(mul(exponent, scalar(Math.log(base))))
+
+/** Which parameters decay: true for those that do. */
+export type ParameterMask = (name: string, type: TensorType) => boolean
+
+/**
+ * Adds a share of the parameter to its update:  u + rate · p.  Weight decay that is decoupled from the gradient.
+ *
+ * `rate` is the fraction of a parameter that a learning rate of 1 would take away each step, so it comes before
+ * `scaleByLearningRate`. `mask` chooses the parameters. By default those with two axes or more decay: matrices, but neither
+ * biases nor the gains of norms. No state. Source: Loshchilov & Hutter 2019, https://arxiv.org/abs/1711.05101.
+ * Known difference from optax: there the default is to decay everything.
+ */
+export const addDecayedWeights = (
+  rate: number,
+  { mask = (_, type) => type.shape.length >= 2 }: { readonly mask?: ParameterMask } = {}
+): GradientTransformation =>
+  rate === 0
+    ? identity
+    : stateless((updates, { parameters }) =>
+        mapValues(updates, (update, name) => {
+          const parameter = parameters[name]!
+          return mask(name, parameter) ? add(update, mul(parameter, scalar(rate))) : update
+        })
+      )
+
+/**
+ * Multiplies by −lr, the learning rate of the step: what points up the loss becomes a step down. The end of a chain.
+ * No state. Known difference from optax: the rate is an input of the step and no argument.
+ */
+export const scaleByLearningRate = (): GradientTransformation =>
+  stateless((updates, { learningRate }) => {
+    const factor = neg(learningRate)
+    return mapValues(updates, (update) => mul(update, factor))
+  })
+
+/** What AdamW can be told. */
+export interface AdamWOptions extends AdamOptions {
+  /** The rate of `addDecayedWeights`, for matrices only. Default: 0.01. */
+  readonly weightDecay?: number
+  /** The bound of `clipByGlobalNorm`; without one nothing is clipped. */
+  readonly maxNorm?: number | undefined
+}
+
+/**
+ * Adam with decoupled weight decay on matrices, and clipping where it is wanted: a chain of four.
+ *
+ *     clipByGlobalNorm(maxNorm) → scaleByAdam({ … }) → addDecayedWeights(weightDecay) → scaleByLearningRate()
+ *     p ← p − lr · (m̂ / (sqrt(v̂) + ε) + λ·p)
+ *
+ * State: `1/adam.mean/<parameter>` and `1/adam.square/<parameter>`, whether it clips or not.
+ * Source: Loshchilov & Hutter 2019, https://arxiv.org/abs/1711.05101; the same numbers as torch.optim.AdamW with decay for
+ * matrices only. Known difference from torch: that one decays everything it is given.
+ *
+ * @example
+ * adamw({ beta2: 0.95, weightDecay: 0.1, maxNorm: 1 })
+ */
+export const adamw = ({ maxNorm, weightDecay = 0.01, ...adam }: AdamWOptions = {}): GradientTransformation =>
+  chain(
+    maxNorm === undefined ? identity : clipByGlobalNorm(maxNorm),
+    scaleByAdam(adam),
+    addDecayedWeights(weightDecay),
+    scaleByLearningRate()
+  )
+
+/** p + u for each parameter. */
+export const applyUpdates = (parameters: Tensors, updates: Tensors): Tensors =>
+  mapValues(parameters, (parameter, name) => add(parameter, updates[name]!))
+
+/**
+ * One step of an optimizer: the new parameters p + u, and the new state.
+ *
+ * Written out, u = −lr·(m·c / d + λ·p) costs a pass over memory for each sign, and ONNX Runtime fuses none of them. The factors
+ * lr, c and λ are scalars, so they are combined first (Scalars.ts): p + u = p·(1 − lr·λ) + m·(−lr·c) / d.
+ */
+export const step = (
+  optimizer: GradientTransformation,
+  gradients: Tensors,
+  context: UpdateContext
+): { readonly parameters: Tensors; readonly state: Tensors } => {
+  const { state, updates } = optimizer.update(gradients, context)
+  // These exist in any case: taking them apart would compute them twice.
+  const kept = [gradients, context.parameters, context.state, state].flatMap((tensors) => Object.values(tensors))
+  const parameters = applyUpdates(context.parameters, updates)
+  return { parameters: mapValues(parameters, (parameter) => combineScalars(parameter, kept)), state }
+}

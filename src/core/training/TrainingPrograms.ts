@@ -8,7 +8,7 @@
 import type * as Effect from "effect/Effect"
 import type { Architecture } from "../Model.ts"
 import { grad } from "../tensor/Gradient.ts"
-import { type GradientTransformation, globalNorm } from "../tensor/Optimizer.ts"
+import * as Optimizer from "../tensor/Optimizer.ts"
 import { cast, lessOrEqual } from "../tensor/ops/compare.ts"
 import { add, div, maximum } from "../tensor/ops/elementwise.ts"
 import { takeLast } from "../tensor/ops/gather.ts"
@@ -55,11 +55,11 @@ export interface Sizes {
 /**
  * One optimizer step. Inputs: `tokens` and `targets` [B, T] int32, `learning_rate` and `step` float32 scalars (the first
  * step is 1), `seed` an int32 scalar for dropout. Outputs: `loss`, the mean −ln p of the scored targets in nats,
- * `gradient_norm` before any clipping, and the optimizer's reports.
+ * and `gradient_norm` before any clipping.
  */
 export const trainProgram = (
   architecture: Architecture,
-  optimizer: GradientTransformation,
+  optimizer: Optimizer.GradientTransformation,
   sizes: Sizes
 ): Effect.Effect<Program.Program, ShapeError | Program.ProgramError> => {
   const types = parameterTypes(architecture)
@@ -91,15 +91,15 @@ export const trainProgram = (
         gradients = gradients === undefined ? own : gradients.map((gradient, k) => add(gradient, own[k]!))
       }
       const named = Object.fromEntries(names.map((name, k) => [name, gradients![k]!]))
-      const updated = optimizer.update(named, {
+      const next = Optimizer.step(optimizer, named, {
         state: under("optimizer", state),
         parameters,
         step: inputs.step!,
         learningRate: inputs.learning_rate!
       })
       return {
-        state: { ...prefixed("parameter", updated.updates), ...prefixed("optimizer", updated.state) },
-        outputs: { loss: loss!, gradient_norm: globalNorm(named), ...updated.reports }
+        state: { ...prefixed("parameter", next.parameters), ...prefixed("optimizer", next.state) },
+        outputs: { loss: loss!, gradient_norm: Optimizer.globalNorm(named) }
       }
     }
   })

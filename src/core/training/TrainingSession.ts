@@ -152,10 +152,19 @@ export const make = (
     const evaluate = yield* evaluateProgram(architecture, { batchSize: evaluationBatch, contextLength })
     const executable = yield* backend.compile({ train, evaluate })
 
-    const types = parameterTypes(architecture)
+    const optimizerTypes = optimizer.state(parameterTypes(architecture))
+    const missing = Object.keys(optimizerTypes).find((name) => resume !== undefined && !(name in resume.optimizer))
+    if (missing !== undefined) {
+      const saved = Object.keys(resume?.optimizer ?? {})[0]
+      return yield* new TrainConfigError({
+        key: "resume",
+        details: `the optimizer keeps "${missing}", and the checkpoint has ${saved === undefined ? "no optimizer state" : `other names, such as "${saved}"`}: another optimizer or an older version saved it.`,
+        remedy: "Resume with the optimizer and the version that saved it, or start a new run."
+      })
+    }
     yield* executable.writeState({
       ...stateNames.parameters(resume?.parameters ?? initialParameters(architecture.parameters, seed)),
-      ...stateNames.optimizer(resume?.optimizer ?? zerosOf(optimizer.state(types)))
+      ...stateNames.optimizer(resume?.optimizer ?? zerosOf(optimizerTypes))
     })
     const state = yield* Ref.make(
       resume?.state ?? new TrainState({ step: 0, seed, tokens: 0, loss: 0, best: null, sinceBest: 0, finished: null })
