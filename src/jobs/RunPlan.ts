@@ -13,8 +13,9 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Config from "../core/config/Config.ts"
+import { fault } from "../core/config/ConfigIssue.ts"
 import * as Node from "../core/config/ConfigNode.ts"
-import { ConfigSource, fault } from "../core/config/ConfigSource.ts"
+import { ConfigSource } from "../core/config/ConfigSource.ts"
 import { LoggingConfig, RunConfig } from "../core/config/RunConfig.ts"
 import { DatasetKind } from "../core/Dataset.ts"
 import { MetricKind } from "../core/Metric.ts"
@@ -23,7 +24,7 @@ import { Registry } from "../core/plugin/Registry.ts"
 import { TokenizerKind } from "../core/Tokenizer.ts"
 import { TokenizerTrainerKind } from "../core/TokenizerTrainer.ts"
 import { TrackerKind } from "../core/Tracker.ts"
-import * as ConfigYaml from "../services/config/ConfigYaml.ts"
+import * as ConfigStore from "../services/config/ConfigStore.ts"
 import { packagedConfigs } from "./Environment.ts"
 
 /** A run's config, and a key that only the command knows: `+dry_run=true`. */
@@ -160,12 +161,12 @@ const checkPlugins = (config: RunConfig, composed: Config.Composed) =>
   })
 
 /** A config as canonical YAML: equal configs give equal texts. */
-export const textOf = (config: RunConfig): string => ConfigYaml.toYaml(Schema.encodeSync(RunConfig)(config))
+export const textOf = (config: RunConfig): string => ConfigStore.toYaml(Schema.encodeSync(RunConfig)(config))
 
 /** The config saved with a run. */
 export const decodeSaved = (yaml: string, file: string): Effect.Effect<RunConfig, Config.ConfigError> =>
   Effect.gen(function* () {
-    const root = yield* ConfigYaml.parse(yaml, file, true)
+    const root = yield* ConfigStore.parseYaml(yaml, file)
     if (root._tag !== "Map") return yield* fault(file, "a run's config must be a map; restore the file")
     return yield* Config.decode(RunConfig, { root, files: [file] })
   })

@@ -4,7 +4,7 @@
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
-import type { ConfigError } from "../core/config/ConfigSource.ts"
+import type { ConfigError } from "../core/config/ConfigIssue.ts"
 import type { RunConfig } from "../core/config/RunConfig.ts"
 import { CheckpointError, CheckpointStore } from "../core/training/Checkpoint.ts"
 import { RunStore } from "../services/runs/RunStore.ts"

@@ -1,48 +1,53 @@
 /**
- * Configs that compose, as in Hydra: a primary file names choices from groups in its `defaults:` list, the command
- * line changes choices and values, schemas decode the result. Every value remembers the file and line where it was
+ * Configs that compose, as in Hydra. A primary file names choices from groups in its `defaults:` list, the command line
+ * changes choices and values, and schemas decode the result. Every value remembers the file and line where it was
  * written.
  *
  *     defaults:
  *       - model: minilm                 # model/minilm.yaml, under the key `model`
  *       - tracking: [ndjson, csv]       # several, merged in order
- *       - optional machine: laptop      # no error when there is no such file
- *       - base                          # base.yaml beside this file, under the same key
- *       - _self_                        # this file's own content; last when it is not listed
+ *       - optional machine: laptop      # no error when the file does not exist
+ *       - base                          # base.yaml next to this file, under the same key
+ *       - _self_                        # this file's own content; last if it is not listed
  *
- * What comes later wins, maps merge, lists are replaced. A file that starts with `# @package _global_` goes to the
- * top level. Not supported (and refused by name): `override group: name` and `group@package: name` in a defaults
- * list.
+ * Later values override earlier ones, maps merge, lists are replaced. The content of a file that starts with
+ * `# @package _global_` goes to the top level. `override group: name` and `group@package: name` in a defaults list are
+ * not supported; they are errors.
  */
 import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
+import * as Record from "effect/Record"
 import * as Schema from "effect/Schema"
 import type { ApiMismatch, PluginInitError } from "../plugin/PluginError.ts"
 import { Registry } from "../plugin/Registry.ts"
 import { interpolate } from "./ConfigInterpolation.ts"
 import * as ConfigIssue from "./ConfigIssue.ts"
+import { ConfigError, fault } from "./ConfigIssue.ts"
 import * as Node from "./ConfigNode.ts"
 import * as Override from "./ConfigOverride.ts"
-import { ConfigError, ConfigSource, type Document, fault } from "./ConfigSource.ts"
+import { ConfigSource, type Document } from "./ConfigSource.ts"
 
-export { ConfigIssue } from "./ConfigIssue.ts"
-export { ConfigError, ConfigSource } from "./ConfigSource.ts"
+export { ConfigError, ConfigIssue } from "./ConfigIssue.ts"
+export { ConfigSource } from "./ConfigSource.ts"
 
-/** A config with its origins. */
+/** A composed config, whose values remember where they were written. */
 export interface Composed {
   readonly root: Node.MapNode
-  /** The files that took part, the primary one first. */
+  /** The files that were read, the primary one first. */
   readonly files: ReadonlyArray<string>
 }
 
+/** Options of {@link compose}. */
 export interface ComposeOptions {
   /** The primary config file. */
   readonly primary: string
   /** Overrides in the order of the command line. */
   readonly overrides?: ReadonlyArray<string>
-  /** Keys that this schema knows may be overridden without `+` although no file has them. */
+  /** Keys that this schema knows may be set without `+` although no file has them. */
   readonly schema?: Schema.Schema.All
 }
 
+/** Composes a config from its primary file, the files that it names, and overrides. */
 export const compose = (options: ComposeOptions): Effect.Effect<Composed, ConfigError, ConfigSource> =>
   Effect.gen(function* () {
     const source = yield* ConfigSource
@@ -64,43 +69,43 @@ export const compose = (options: ComposeOptions): Effect.Effect<Composed, Config
 /** The composed config as a plain value. */
 export const toValue = (composed: Composed): unknown => Node.toValue(composed.root)
 
-/** A composed config from a plain value: for configs written in TypeScript, and for one saved beside a run. */
+/** A composed config from a plain value: one written in TypeScript, or one saved with a run. */
 export const fromValue = (value: { readonly [key: string]: unknown }, origin: string): Composed => ({
   root: Node.fromRecord(value, origin),
   files: [origin]
 })
 
-/** Decodes with every fault at once; an unknown key is a fault, and each fault names where it was written. */
+/** Decodes a config. The error lists every fault, also unknown keys, with the place where it was written. */
 export const decode = <A, I, R>(schema: Schema.Schema<A, I, R>, composed: Composed): Effect.Effect<A, ConfigError, R> =>
   Schema.decodeUnknown(schema, { errors: "all", onExcessProperty: "error" })(toValue(composed)).pipe(
     Effect.mapError((error) => located(composed, [], ConfigIssue.fromParseError(error)))
   )
 
-/** A plugin's part of a config: the plugin's name and its own config, checked by the plugin's schema. */
-export interface PluginSection {
+/** A section that names a plugin, with the config that the plugin's schema decoded. */
+export interface DecodedSection {
   readonly name: string
-  /** As written, for `Registry.resolve` and `Registry.layerOf`. */
+  /** The plugin's config as written, for `Registry.resolve` and `Registry.layerOf`. */
   readonly config: unknown
-  /** As decoded, with defaults. */
+  /** The plugin's config as decoded, defaults included. */
   readonly decoded: unknown
 }
 
 /**
- * Decodes the section `{ name: "decoder", …config }` with the schema of the plugin that it names. Faults have the
- * whole key (`model.hidden_size`) and where it was written. With `name` the section holds the config only:
- * `tracking.ndjson: {…}`.
+ * Decodes the section `{ name: "decoder", …config }` with the schema of the plugin that it names. Faults have the full
+ * key (`model.hidden_size`) and the place where it was written. If `name` is given, the section is the plugin's config
+ * without a name, as in `tracking.ndjson: {…}`.
  */
 export const plugin = (
   composed: Composed,
   kind: { readonly name: string; readonly api: number },
   section: Node.Path,
   name?: string
-): Effect.Effect<PluginSection, ConfigError | ApiMismatch | PluginInitError, Registry> =>
+): Effect.Effect<DecodedSection, ConfigError | ApiMismatch | PluginInitError, Registry> =>
   Effect.gen(function* () {
     const registry = yield* Registry
     const node = Node.get(composed.root, section)
     const own = node === undefined ? undefined : Node.toValue(node)
-    const given = name === undefined && isRecord(own) ? own.name : name
+    const given = name === undefined && Predicate.isRecord(own) ? own.name : name
     if (typeof given !== "string") {
       const names = registry.list(kind.name).map((info) => info.name)
       return yield* located(
@@ -109,7 +114,7 @@ export const plugin = (
         [nameless(section, own, `the name of a ${kind.name} plugin (${names.join(", ")})`)]
       )
     }
-    const config = name === undefined && isRecord(own) ? omit(own, "name") : (own ?? {})
+    const config = name === undefined && Predicate.isRecord(own) ? Record.remove(own, "name") : (own ?? {})
     const decoded = yield* registry.decode(kind, given, config).pipe(
       Effect.catchTags({
         UnknownPlugin: (error) => {
@@ -123,7 +128,7 @@ export const plugin = (
   })
 
 const nameless = (section: Node.Path, own: unknown, expected: string) => {
-  if (own !== undefined && own !== null && !isRecord(own)) {
+  if (own !== undefined && own !== null && !Predicate.isRecord(own)) {
     const map = `a map with the key name, ${expected}`
     return new ConfigIssue.ConfigIssue({ problem: "invalid", path: section, expected: map, got: ConfigIssue.show(own) })
   }
@@ -131,12 +136,6 @@ const nameless = (section: Node.Path, own: unknown, expected: string) => {
   const problem = given === undefined ? "missing" : "invalid"
   return new ConfigIssue.ConfigIssue({ problem, path: [...section, "name"], expected, got: ConfigIssue.show(given) })
 }
-
-const isRecord = (value: unknown): value is { readonly [key: string]: unknown } =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
-
-const omit = (record: { readonly [key: string]: unknown }, key: string) =>
-  Object.fromEntries(Object.entries(record).filter(([other]) => other !== key))
 
 const located = (composed: Composed, section: Node.Path, issues: ReadonlyArray<ConfigIssue.ConfigIssue>): ConfigError =>
   new ConfigError({
@@ -151,7 +150,7 @@ interface Place {
   readonly group: string
   /** The key under which the document's own content goes. */
   readonly target: Node.Path
-  /** The documents that led here. */
+  /** The documents whose defaults lists led here, for detecting circles. */
   readonly open: ReadonlyArray<string>
 }
 
@@ -165,15 +164,12 @@ const asChoice = (override: Override.Override): ReadonlyArray<readonly [string, 
   return names === undefined ? [] : [[override.key, names]]
 }
 
-/** A document with its defaults list carried out. */
+/** A document merged with the documents of its defaults list. */
 const expand = (document: Document, place: Place): Effect.Effect<Expanded, ConfigError, ConfigSource> =>
   Effect.gen(function* () {
     const source = yield* ConfigSource
     if (place.open.includes(document.path)) {
-      return yield* fault(
-        document.path,
-        `defaults lists go round in a circle: ${[...place.open, document.path].join(" → ")}`
-      )
+      return yield* fault(document.path, `circular defaults lists: ${[...place.open, document.path].join(" → ")}`)
     }
     const open = [...place.open, document.path]
     const own = Node.remove(document.root, ["defaults"])
@@ -222,8 +218,8 @@ const notFound = (group: string, name: string, from: Document, origin: string) =
   })
 
 /**
- * A choice from a group that no defaults list names: `+model=x` merges it in, `model=x` puts it in the place of
- * what was there. Undefined when the override is one of a value.
+ * A choice from a group that no defaults list names: `+model=x` merges it in, `model=x` replaces the section. Undefined
+ * when the override sets a value instead.
  */
 const choose = (override: Override.Override, root: Node.MapNode, primary: Document) =>
   Effect.gen(function* () {
@@ -234,7 +230,7 @@ const choose = (override: Override.Override, root: Node.MapNode, primary: Docume
     const found = yield* Effect.forEach(names, (name) => source.find(override.key, name, primary))
     if (found.length === 0) return undefined
     if (found.includes(undefined)) {
-      // A name in the place of a section, or of a group that has files, can only have been meant as a choice.
+      // A name for a section, or for a group that has files, can only be meant as a choice.
       const group = present === undefined ? yield* source.names(override.key, primary) : []
       const wrong = names[found.indexOf(undefined)] ?? ""
       return present?._tag === "Map" || group.length > 0
@@ -257,14 +253,14 @@ type Step =
   | { readonly _tag: "Self" }
   | {
       readonly _tag: "Load"
-      /** Undefined for a file beside the document. */
+      /** Undefined for a file next to the document. */
       readonly group: string | undefined
       readonly names: ReadonlyArray<string>
       readonly optional: boolean
       readonly origin: string
     }
 
-/** A defaults list as steps; the document itself is the last of them unless the list says where it stands. */
+/** A defaults list as steps. The document's own content is the last step unless the list contains `_self_`. */
 const steps = (document: Document): Effect.Effect<ReadonlyArray<Step>, ConfigError> =>
   Effect.gen(function* () {
     const defaults = document.root.entries.get("defaults")
@@ -287,7 +283,7 @@ const step = (item: Node.Node): Effect.Effect<Step, ConfigError> => {
   const match = /^(optional\s+)?\/?([^\s@]+)$/.exec(key ?? "")
   if (names === undefined || match === null || others.length > 0) {
     const forms = "write `- group: name`, `- group: [a, b]`, `- optional group: name`, `- name` or `- _self_`"
-    return fault(origin, `${ConfigIssue.show(Node.toValue(item))} is no entry of a defaults list; ${forms}`)
+    return fault(origin, `${ConfigIssue.show(Node.toValue(item))} is not a valid entry of a defaults list; ${forms}`)
   }
   return Effect.succeed({ _tag: "Load", group: match[2], names, optional: match[1] !== undefined, origin })
 }

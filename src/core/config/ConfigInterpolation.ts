@@ -1,20 +1,21 @@
 /**
  * Interpolation as in OmegaConf: `${training.seed}` is the value at that key, `${oc.env:NAME}` and
- * `${oc.env:NAME,default}` a variable of the environment (always a string), `${oc.decode:text}` the text read as
- * YAML, `\${` the characters `${`.
+ * `${oc.env:NAME,default}` are an environment variable (always a string), `${oc.decode:text}` is the text parsed as
+ * YAML, and `\${` is a literal `${`.
  *
- * A string that is one interpolation takes the value with its type, maps and lists included; within other text it
- * takes its written form. Interpolations nest. Keys are absolute; relative ones (`${.seed}`) and OmegaConf's other
- * resolvers are refused by name.
+ * A string that is only an interpolation becomes the value with its type, also a map or list. Within other text the
+ * value is inserted as text. Interpolations nest. Keys are absolute. Relative keys (`${.seed}`) and OmegaConf's other
+ * resolvers are errors.
  */
 import * as EffectConfig from "effect/Config"
 import * as Effect from "effect/Effect"
-import { formatPath } from "./ConfigIssue.ts"
+import { type ConfigError, fault, formatPath } from "./ConfigIssue.ts"
 import * as Node from "./ConfigNode.ts"
-import { type ConfigError, ConfigSource, fault } from "./ConfigSource.ts"
+import { ConfigSource } from "./ConfigSource.ts"
 
 type Resolve<A> = Effect.Effect<A, ConfigError, ConfigSource>
 
+/** Replaces all interpolations of a config by their values. */
 export const interpolate = (root: Node.MapNode): Resolve<Node.MapNode> =>
   Effect.map(
     Effect.forEach(root.entries, ([key, value]) => resolve(root, [key], value, []).pipe(named(key))),
@@ -23,7 +24,7 @@ export const interpolate = (root: Node.MapNode): Resolve<Node.MapNode> =>
 
 const named = (key: string) => Effect.map((node: Node.Node): readonly [string, Node.Node] => [key, node])
 
-/** `open` are the keys being resolved on the way here: meeting one of them again is a circle. */
+/** `open` are the keys that are being resolved. An interpolation that leads back to one of them is circular. */
 const resolve = (
   root: Node.MapNode,
   path: Node.Path,
@@ -47,7 +48,7 @@ const resolve = (
       if (open.includes(key)) {
         return fault(
           node.origin,
-          `\${…} goes round in a circle: ${[...open.slice(open.indexOf(key)), key].join(" → ")}`,
+          `circular interpolation: ${[...open.slice(open.indexOf(key)), key].join(" → ")}`,
           path
         )
       }
@@ -63,7 +64,7 @@ interface Place {
   readonly open: ReadonlyArray<string>
 }
 
-/** The value of a text: the one interpolation that it is, or its pieces written one after the other. */
+/** The value of a text: that of its only interpolation, or the concatenation of its pieces. */
 const expand = (text: string, place: Place): Resolve<Node.Node> =>
   Effect.gen(function* () {
     const pieces = yield* split(text, place)
@@ -76,7 +77,7 @@ const expand = (text: string, place: Place): Resolve<Node.Node> =>
               ? Effect.succeed(String(node.value))
               : fault(
                   place.origin,
-                  `\${${piece.text}} is a ${node._tag.toLowerCase()} and cannot stand within text`,
+                  `\${${piece.text}} is a ${node._tag.toLowerCase()} and cannot be inserted into text`,
                   place.path
                 )
           )
@@ -93,7 +94,7 @@ const evaluate = (expression: string, place: Place): Resolve<Node.Node> =>
     if (resolver !== null) return yield* callResolver(resolver[1] ?? "", resolver[2] ?? "", place)
     const path = text.replaceAll(/\[(\d+)\]/g, ".$1").split(".")
     const target = Node.get(place.root, path)
-    if (target === undefined) return yield* fault(place.origin, `\${${text}} names no key of the config`, place.path)
+    if (target === undefined) return yield* fault(place.origin, `\${${text}} is not a key of the config`, place.path)
     const value = yield* resolve(place.root, path, target, place.open)
     return { ...value, origin: place.origin }
   })
@@ -103,7 +104,11 @@ const callResolver = (name: string, argument: string, place: Place): Resolve<Nod
     const source = yield* ConfigSource
     if (name === "oc.decode") return { ...(yield* source.parse(argument)), origin: place.origin }
     if (name !== "oc.env") {
-      return yield* fault(place.origin, `\${${name}:…} is not supported; there are oc.env and oc.decode`, place.path)
+      return yield* fault(
+        place.origin,
+        `\${${name}:…} is not supported; supported are oc.env and oc.decode`,
+        place.path
+      )
     }
     const [variable = "", ...defaults] = argument.split(",")
     const found = yield* Effect.option(EffectConfig.string(variable.trim()))
@@ -118,7 +123,7 @@ interface Piece {
   readonly reference: boolean
 }
 
-/** Plain text and the insides of `${…}`, whose braces are balanced. */
+/** Splits a text into plain text and the contents of `${…}`, whose braces are balanced. */
 const split = (text: string, place: Place): Effect.Effect<ReadonlyArray<Piece>, ConfigError> => {
   const pieces: Array<Piece> = []
   let plain = ""
@@ -128,7 +133,8 @@ const split = (text: string, place: Place): Effect.Effect<ReadonlyArray<Piece>, 
       at += 2
     } else if (text.startsWith("${", at)) {
       const end = closing(text, at + 2)
-      if (end === undefined) return fault(place.origin, `${JSON.stringify(text)} has a \${ without its }`, place.path)
+      if (end === undefined)
+        return fault(place.origin, `${JSON.stringify(text)} has a \${ without a closing }`, place.path)
       if (plain !== "") pieces.push({ text: plain, reference: false })
       pieces.push({ text: text.slice(at + 2, end), reference: true })
       plain = ""

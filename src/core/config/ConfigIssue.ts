@@ -1,35 +1,38 @@
 /**
- * What is wrong with a config, as data: one issue for each wrong key, computed from the tree of a Schema's
- * ParseError.
+ * What is wrong with a config: one issue for each wrong key, and the error that carries the issues.
  *
- * The tree mirrors the schema (unions, transformations, refinements); a person who wrote a YAML file thinks in
- * keys. So the tree is flattened to (path, problem, expected, got), and an unknown key gets the nearest known one.
- * Descriptions that a plugin's author put on a field say what the field is for, not what its values are: `expected`
- * is built from the type and its constraints instead.
+ * Issues are computed from the ParseError of a Schema. Its tree mirrors the schema (unions, transformations,
+ * refinements), but the author of a YAML file thinks in keys. So the tree is flattened to (path, problem, expected,
+ * got), and an unknown key gets the nearest known one. `expected` is built from the type and its constraints, because the
+ * description of a field says what the field is for, not which values it takes.
  */
 import * as Option from "effect/Option"
 import type * as ParseResult from "effect/ParseResult"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
 import { closest, distance } from "fastest-levenshtein"
+import * as ExitCode from "../ExitCode.ts"
 
-/** One wrong key. `path` is relative to the decoded value; `key` is the same for people: `layers[0].size`. */
+/** One wrong key. `path` is relative to the decoded value; `key` is the same as text: `layers[0].size`. */
 export class ConfigIssue extends Schema.Class<ConfigIssue>("ConfigIssue")({
   problem: Schema.Literal("unknown", "missing", "invalid"),
   path: Schema.Array(Schema.String),
-  /** What would be right, in words; for an unknown key the known keys. Empty when nothing can be said. */
+  /** The valid values, in words. For an unknown key, the known keys. May be empty. */
   expected: Schema.String,
-  /** The value found, shortened; empty for a missing key. */
+  /** The value that was found, shortened. Empty for a missing key. */
   got: Schema.String,
   nearest: Schema.optional(Schema.String),
-  /** What a filter or transformation of the schema said itself; it then stands for expected and got. */
+  /** The message of a filter or transformation of the schema. It replaces `expected` and `got`. */
   details: Schema.optional(Schema.String),
   /** Where the value was written: `configs/model/minilm.yaml:7` or `command line`. */
   origin: Schema.optional(Schema.String)
 }) {
+  /** The path as text: `layers[0].size`. */
   get key() {
     return formatPath(this.path)
   }
+  /** The issue as one line of a message. */
   get line() {
     const where = this.origin === undefined ? "" : `${this.origin}: `
     if (this.key === "" && this.details !== undefined) return where + this.details
@@ -45,13 +48,27 @@ export class ConfigIssue extends Schema.Class<ConfigIssue>("ConfigIssue")({
   }
 }
 
+/** A config that cannot be used. The message has one line for each fault, with file and line. */
+export class ConfigError extends Schema.TaggedError<ConfigError>()("ConfigError", {
+  issues: Schema.Array(ConfigIssue)
+}) {
+  get [ExitCode.symbol]() {
+    return ExitCode.usage
+  }
+  override get message() {
+    return this.issues.map((issue) => issue.line).join("\n")
+  }
+}
+
+/** A ConfigError with one fault, described by `details`. */
+export const fault = (origin: string, details: string, path: ReadonlyArray<string> = []): ConfigError =>
+  new ConfigError({ issues: [new ConfigIssue({ problem: "invalid", path, expected: "", got: "", details, origin })] })
+
+/** A path as text: `["layers", "0", "size"]` is `layers[0].size`. */
 export const formatPath = (path: ReadonlyArray<string>): string =>
   path.reduce((key, part) => (/^\d+$/.test(part) ? `${key}[${part}]` : key === "" ? part : `${key}.${part}`), "")
 
-/**
- * The known name that a mistyped one most likely stands for: at most a third of the letters differ, or it is a
- * prefix.
- */
+/** The known name closest to a mistyped one: at most a third of the letters differ, or the name is its prefix. */
 export const nearest = (name: string, known: ReadonlyArray<string>): string | undefined => {
   if (known.length === 0) return undefined
   const wanted = name.toLowerCase()
@@ -60,7 +77,7 @@ export const nearest = (name: string, known: ReadonlyArray<string>): string | un
   return wanted.length >= 3 ? known.find((key) => key.toLowerCase().startsWith(wanted)) : undefined
 }
 
-/** A value as JSON for a message, at most 60 characters long. */
+/** A value as JSON for a message, of at most 60 characters. */
 export const show = (value: unknown): string => {
   const text =
     value === undefined
@@ -71,18 +88,15 @@ export const show = (value: unknown): string => {
   return text.length > 60 ? `${text.slice(0, 57)}...` : text
 }
 
-/** Every issue of a failed decoding, in the order of the schema. */
+/** All issues of a failed decoding, in the order of the schema. */
 export const fromParseError = (error: ParseResult.ParseError): ReadonlyArray<ConfigIssue> =>
   flatten(error.issue, [], [])
 
-/**
- * The keys given to a struct without keys: the one struct that Schema lets anything through, as the type `{}` does.
- */
+/** The keys given to a struct without fields. Schema accepts any value for such a struct, as the type `{}` does. */
 export const excessOfEmpty = (ast: AST.AST, input: unknown): ReadonlyArray<ConfigIssue> =>
   AST.isTypeLiteral(ast) &&
   ast.propertySignatures.length + ast.indexSignatures.length === 0 &&
-  typeof input === "object" &&
-  input !== null
+  Predicate.isObject(input)
     ? Object.entries(input).map(
         ([key, value]) => new ConfigIssue({ problem: "unknown", path: [key], expected: "", got: show(value) })
       )
@@ -104,7 +118,7 @@ const flatten = (
     case "Refinement": {
       if (issue.kind === "Predicate") return [invalid(path, issue.ast, issue.actual, issue.issue)]
       const issues = flatten(issue.issue, path, known)
-      // A value of another type is told what the filter asks for as well: `an integer ≥ 1` rather than `a number`.
+      // For a value of another type, say what the filter requires as well: `an integer ≥ 1` instead of `a number`.
       return AST.isTypeLiteral(issue.ast.from) || issues.some((found) => found.path.length > path.length)
         ? issues
         : [invalid(path, issue.ast, issue.actual)]
@@ -134,8 +148,8 @@ const flatten = (
 }
 
 /**
- * A value that fits no member of a union is one fault, unless it has the right outline for a member (its faults lie
- * deeper): then that member, the one with the fewest faults, is what was meant.
+ * A value that fits no member of a union is one fault. But if all faults for some member are at deeper keys, that member
+ * was probably meant: its faults are reported, of several such members the one with the fewest.
  */
 const flattenUnion = (
   issue: ParseResult.Composite,
@@ -202,10 +216,7 @@ export const describe = (ast: AST.AST): string => {
   }
 }
 
-/**
- * Filters carry their bounds as JSON Schema; a filter without any has its title or description, which its author
- * wrote.
- */
+/** The bounds of a filter come from its JSON Schema annotation, or else from its title or description. */
 const describeRefinement = (refinement: AST.Refinement): string => {
   const bounds: Array<string> = []
   let base: AST.AST = refinement

@@ -1,11 +1,12 @@
 /**
  * A config value that remembers where each of its parts was written, so that an error can name the file and the line.
  *
- * Merging is Hydra's: maps merge key by key, everything else (lists too) is replaced by what comes later. Folding
- * from the left is the meaning; merging is associative as long as no key is a map in one place and something else
- * in another.
+ * Values merge as in Hydra: maps merge key by key, everything else (lists too) is replaced by the later value. Documents
+ * are merged from first to last. Merging is associative unless a key is a map in one document and not in another.
  */
+import * as Predicate from "effect/Predicate"
 
+/** A value that is neither a list nor a map. */
 export type Scalar = string | number | boolean | null
 
 export interface ScalarNode {
@@ -24,7 +25,9 @@ export interface MapNode {
   readonly entries: ReadonlyMap<string, Node>
   readonly origin: string
 }
+/** A config value with the place where it was written. */
 export type Node = ScalarNode | ListNode | MapNode
+/** Keys of maps and indices of lists, from the root. */
 export type Path = ReadonlyArray<string>
 
 export const scalar = (value: Scalar, origin: string): ScalarNode => ({ _tag: "Scalar", value, origin })
@@ -35,7 +38,7 @@ export const map = (entries: Iterable<readonly [string, Node]>, origin: string):
   origin
 })
 
-/** The plain value: what a Schema decodes and what is saved. */
+/** The plain value, for decoding and saving. */
 export const toValue = (node: Node): unknown => {
   switch (node._tag) {
     case "Scalar":
@@ -47,25 +50,27 @@ export const toValue = (node: Node): unknown => {
   }
 }
 
-/** Nodes of a plain value (JSON or YAML data); what is neither is written as a string. */
+/** The node of a plain value (JSON or YAML data). Other values become strings. */
 export const fromValue = (value: unknown, origin: string): Node => {
   if (Array.isArray(value))
     return list(
       value.map((item) => fromValue(item, origin)),
       origin
     )
-  if (typeof value === "object" && value !== null) return fromRecord({ ...value }, origin)
+  if (Predicate.isRecord(value)) return fromRecord(value, origin)
   return typeof value === "string" || typeof value === "number" || typeof value === "boolean"
     ? scalar(value, origin)
     : scalar(value === null || value === undefined ? null : String(value), origin)
 }
 
+/** The node of a plain record. */
 export const fromRecord = (value: { readonly [key: string]: unknown }, origin: string): MapNode =>
   map(
     Object.entries(value).map(([key, item]) => [key, fromValue(item, origin)]),
     origin
   )
 
+/** Merges two values: maps key by key, anything else is replaced by the later value. */
 export function merge(earlier: MapNode, later: MapNode): MapNode
 export function merge(earlier: Node, later: Node): Node
 export function merge(earlier: Node, later: Node): Node {
@@ -86,10 +91,11 @@ const child = (node: Node, part: string): Node | undefined =>
       ? node.items[Number(part)]
       : undefined
 
+/** The node at a path. */
 export const get = (node: Node, path: Path): Node | undefined =>
   path.reduce<Node | undefined>((found, part) => (found === undefined ? undefined : child(found, part)), node)
 
-/** The longest beginning of a path that exists, and the node there. */
+/** The longest prefix of a path that exists, and the node there. */
 export const reach = (root: Node, path: Path): { readonly node: Node; readonly path: Path } => {
   let node = root
   for (const [depth, part] of path.entries()) {
@@ -100,10 +106,10 @@ export const reach = (root: Node, path: Path): { readonly node: Node; readonly p
   return { node, path }
 }
 
-/** Where a path was written; for a path that does not exist, where the nearest thing around it was. */
+/** Where the value at a path was written. For a path that does not exist, the origin of the nearest parent. */
 export const originOf = (root: Node, path: Path): string => reach(root, path).node.origin
 
-/** Merges a value in at a path below a map. What is missing on the way becomes a map; so does a scalar. */
+/** Merges a value into a map at a path. Missing parents become maps, and a scalar on the way is replaced by a map. */
 export const insert = (root: MapNode, path: Path, value: Node): MapNode => {
   const [part, ...rest] = path
   if (part === undefined) return value._tag === "Map" ? merge(root, value) : root
@@ -119,6 +125,7 @@ const insertAt = (present: Node | undefined, path: Path, value: Node): Node => {
   return insert(present?._tag === "Map" ? present : map([], value.origin), path, value)
 }
 
+/** The map without the value at a path. */
 export const remove = (root: MapNode, path: Path): MapNode => {
   const [part, ...rest] = path
   const present = part === undefined ? undefined : root.entries.get(part)

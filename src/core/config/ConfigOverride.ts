@@ -1,23 +1,25 @@
 /**
  * Overrides of the command line, in Hydra's notation:
  *
- *     training.epochs=2          a key that exists (or that the schema knows) gets another value
- *     model=llama-tiny           another choice from a group
- *     +training.dry_run=true     a key is added (`++` is the same)
- *     ~tracking.mlflow           a key is removed
+ *     training.epochs=2          sets a key that exists or that the schema knows
+ *     model=llama-tiny           makes another choice from a group
+ *     +training.dry_run=true     adds a key (`++` is the same)
+ *     ~tracking.mlflow           removes a key
  *
- * Values are YAML scalars to their end (`prompt=Call me: now`), or quoted strings and flow collections: `[1, 2]`,
+ * A value is one YAML scalar up to its end (`prompt=Call me: now`), a quoted string or a flow collection: `[1, 2]`,
  * `{a: 1}`, `null`, `"7"`. An empty value is the empty string.
  */
 import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import type * as AST from "effect/SchemaAST"
-import { ConfigIssue, formatPath, nearest } from "./ConfigIssue.ts"
+import { ConfigError, ConfigIssue, fault, formatPath, nearest } from "./ConfigIssue.ts"
 import * as Node from "./ConfigNode.ts"
-import { ConfigError, ConfigSource, fault } from "./ConfigSource.ts"
+import { ConfigSource } from "./ConfigSource.ts"
 
+/** The origin of values that the command line sets. */
 export const commandLine = "command line"
 
+/** A parsed override. */
 export interface Override {
   readonly action: "set" | "add" | "delete"
   /** The key as written: `training.epochs`, or `a/b` for a nested group. */
@@ -27,6 +29,7 @@ export interface Override {
   readonly value: Node.Node
 }
 
+/** Parses `key=value`, `+key=value` or `~key`. */
 export const parse = (text: string): Effect.Effect<Override, ConfigError, ConfigSource> =>
   Effect.gen(function* () {
     const source = yield* ConfigSource
@@ -42,7 +45,7 @@ export const parse = (text: string): Effect.Effect<Override, ConfigError, Config
     return { action: sigil === "" ? "set" : "add", key, path, value: node }
   })
 
-/** The names that an override of a group chooses; undefined when its value is not a choice but a map or a number. */
+/** The names that an override of a group chooses. Undefined when its value is a map or a number, and so not a choice. */
 export const choice = (node: Node.Node): ReadonlyArray<string> | undefined => {
   if (node._tag === "Map") return undefined
   if (node._tag === "Scalar") {
@@ -52,7 +55,7 @@ export const choice = (node: Node.Node): ReadonlyArray<string> | undefined => {
   return names.every((name) => name?.length === 1) ? names.flatMap((name) => name ?? []) : undefined
 }
 
-/** Applies one override of a value. `schema`, when given, says which keys may be set although no file has them. */
+/** Applies an override of a value. Keys that `schema` knows may be set although no file has them. */
 export const apply = (
   root: Node.MapNode,
   override: Override,
@@ -89,7 +92,7 @@ const unknownKey = (root: Node.MapNode, path: Node.Path, hint: string): Effect.E
   })
 }
 
-/** Whether a schema has a place for a path: a property, or any key of a record. */
+/** Whether a schema has a field at a path, or a record that accepts any key there. */
 const knows = (ast: AST.AST, path: Node.Path): boolean => {
   const [part, ...rest] = path
   if (part === undefined) return true

@@ -1,9 +1,8 @@
 /**
- * The config of a run: everything that decides its bits, in one Schema. CLI help, docs and error messages derive from it.
+ * The config of a run, in one Schema: everything that determines its result. Messages and defaults derive from it.
  *
- * The sections `model`, `data`, `tokenizer` and each of `tracking` name a plugin and carry its own config, which the
- * plugin's Schema decodes when the Registry resolves it; here they are open records. Everything else is closed: an
- * unknown key is an error.
+ * The sections `model`, `data`, `tokenizer` and each of `tracking` name a plugin and hold its config, which the plugin's
+ * Schema decodes. Here they are open records. Unknown keys elsewhere are errors.
  */
 import * as Schema from "effect/Schema"
 import * as LearningRate from "../training/Schedule.ts"
@@ -17,60 +16,70 @@ const count = Schema.Int.pipe(Schema.positive())
 const notNegative = Schema.Number.pipe(Schema.nonNegative())
 const share = Schema.Number.pipe(Schema.between(0, 1))
 
-/** A plugin by name, with its own config beside the name. */
+/** A section that names a plugin. Its other keys are the plugin's config. */
 export const PluginSection = Schema.Struct(
-  { name: Schema.String.annotations({ description: "name of the plugin; `codex plugins list` shows all" }) },
+  { name: Schema.String.annotations({ description: "name of the plugin; `codex plugins list` lists them" }) },
   { key: Schema.String, value: Schema.Unknown }
 )
 export type PluginSection = typeof PluginSection.Type
 
+/** How to train. Rates are per update; lengths are in tokens. */
 export const TrainingConfig = Schema.Struct({
   seed: optional(Schema.Int, "seed of parameters, data order and dropout", () => 42),
   lr: optional(Schema.Number.pipe(Schema.positive()), "highest learning rate", () => 1e-3),
   lr_schedule: optional(LearningRate.Name, "shape of the learning rate after the warm-up", () => "cosine" as const),
-  warmup_steps: optional(Schema.Int.pipe(Schema.nonNegative()), "updates over which the rate rises to lr", () => 0),
-  min_lr_ratio: optional(share, "last learning rate, as a share of lr", () => 0.1),
-  decay_fraction: optional(share, "share of all updates that the decay of schedule wsd takes", () => 0.2),
-  batch_size: optional(count, "sequences of one update", () => 32),
-  gradient_accumulation_steps: optional(count, "parts into which a batch is cut to save memory", () => 1),
-  context_length: Schema.optional(
-    count.annotations({ description: "tokens of a training sequence; default the model's longest" })
+  warmup_steps: optional(
+    Schema.Int.pipe(Schema.nonNegative()),
+    "updates in which the learning rate rises to lr",
+    () => 0
   ),
-  epochs: optional(Schema.Number.pipe(Schema.positive()), "passes over the text; max_steps wins over it", () => 3),
-  max_steps: Schema.optional(count.annotations({ description: "updates of the run" })),
-  weight_decay: optional(notNegative, "decoupled decay of matrices", () => 0.1),
-  beta1: optional(share, "decay of the mean of the gradient", () => 0.9),
-  beta2: optional(share, "decay of the mean of its square", () => 0.95),
-  eps: optional(Schema.Number.pipe(Schema.positive()), "added to the root in AdamW", () => 1e-8),
+  min_lr_ratio: optional(share, "final learning rate, as a fraction of lr", () => 0.1),
+  decay_fraction: optional(share, "fraction of all updates that decay, with schedule wsd", () => 0.2),
+  batch_size: optional(count, "sequences per update", () => 32),
+  gradient_accumulation_steps: optional(count, "micro-batches per update; more need less memory", () => 1),
+  context_length: Schema.optional(
+    count.annotations({ description: "tokens per training sequence; default: the longest that the model allows" })
+  ),
+  epochs: optional(Schema.Number.pipe(Schema.positive()), "passes over the text; max_steps overrides it", () => 3),
+  max_steps: Schema.optional(count.annotations({ description: "updates in total" })),
+  weight_decay: optional(notNegative, "decoupled weight decay of matrices", () => 0.1),
+  beta1: optional(share, "decay rate of the first moment in AdamW", () => 0.9),
+  beta2: optional(share, "decay rate of the second moment in AdamW", () => 0.95),
+  eps: optional(Schema.Number.pipe(Schema.positive()), "added to the denominator in AdamW", () => 1e-8),
   max_grad_norm: optional(
     Schema.NullOr(Schema.Number.pipe(Schema.positive())),
-    "gradients of a larger global norm are scaled down to it; null never clips",
+    "gradients are scaled down to this global norm; null disables clipping",
     () => 1
   ),
-  eval_steps: optional(count, "updates between two evaluations on held-out text", () => 100),
+  eval_steps: optional(count, "updates between evaluations on held-out text", () => 100),
   eval_windows: Schema.optional(
-    count.annotations({ description: "held-out windows that such an evaluation scores; default all" })
+    count.annotations({ description: "windows of held-out text per evaluation; default: all" })
   ),
-  save_steps: optional(count, "updates between two checkpoints", () => 100),
-  save_total_limit: optional(count, "checkpoints kept, besides the best", () => 2),
+  save_steps: optional(count, "updates between checkpoints", () => 100),
+  save_total_limit: optional(count, "checkpoints to keep in addition to the best", () => 2),
   early_stopping_patience: Schema.optional(
     count.annotations({
-      description: "evaluations in a row without a new best after which training ends; default never"
+      description: "stop after so many evaluations in a row without a new best; default: never"
     })
   ),
-  logging_steps: optional(count, "updates between two lines of metrics.ndjson", () => 1)
+  logging_steps: optional(count, "updates between lines of metrics.ndjson", () => 1)
 })
 export type TrainingConfig = typeof TrainingConfig.Type
 
+/** How to generate text. */
 export const GenerationConfig = Schema.Struct({
-  prompt: optional(Schema.String, "text to go on from", () => ""),
-  max_new_tokens: optional(count, "tokens to generate at most", () => 100),
-  temperature: optional(notNegative, "0 takes the most probable token each time", () => 0.8),
-  top_k: optional(Schema.Int.pipe(Schema.nonNegative()), "only the k most probable tokens; 0 takes all", () => 50),
-  top_p: optional(share, "only the most probable tokens that together reach this probability", () => 0.95),
+  prompt: optional(Schema.String, "text to continue", () => ""),
+  max_new_tokens: optional(count, "largest number of tokens to generate", () => 100),
+  temperature: optional(notNegative, "scales randomness; 0 always takes the most probable token", () => 0.8),
+  top_k: optional(
+    Schema.Int.pipe(Schema.nonNegative()),
+    "sample from the k most probable tokens; 0: from all",
+    () => 50
+  ),
+  top_p: optional(share, "sample from the most probable tokens that together reach this probability", () => 0.95),
   repetition_penalty: optional(
     Schema.Number.pipe(Schema.positive()),
-    "divides the logits of tokens that occurred (multiplies negative ones); 1 does nothing",
+    "divides positive logits of tokens that occurred and multiplies negative ones; 1 has no effect",
     () => 1
   ),
   stop: optional(
@@ -78,26 +87,28 @@ export const GenerationConfig = Schema.Struct({
     "texts at which generation ends; they are not part of the result",
     () => []
   ),
-  seed: optional(Schema.Int, "seed of the sampling", () => 1)
+  seed: optional(Schema.Int, "seed of sampling", () => 1)
 })
 export type GenerationConfig = typeof GenerationConfig.Type
 
+/** How to evaluate. */
 export const EvaluationConfig = Schema.Struct({
   metrics: optional(Schema.Array(Schema.String), "metric plugins", () => ["perplexity", "bits_per_byte", "accuracy"]),
   stride: Schema.optional(
-    count.annotations({ description: "tokens by which the window moves on; default half the context" })
+    count.annotations({ description: "tokens by which the window moves; default: half the context" })
   ),
-  batch_size: optional(count, "windows scored at once", () => 8),
+  batch_size: optional(count, "windows scored together", () => 8),
   seed: optional(Schema.Int, "seed of the bootstrap", () => 1)
 })
 export type EvaluationConfig = typeof EvaluationConfig.Type
 
+/** The tokenizer of a run: a plugin with its config, or one that is trained on the training text first. */
 export const TokenizerSection = Schema.Struct(
   {
     name: Schema.String.annotations({ description: "tokenizer plugin" }),
     train: Schema.optional(
       Schema.Record({ key: Schema.String, value: Schema.Unknown }).annotations({
-        description: "config of the tokenizer trainer of that name; trains on the training text"
+        description: "config of the tokenizer trainer of that name, which trains on the training text"
       })
     )
   },
@@ -105,20 +116,22 @@ export const TokenizerSection = Schema.Struct(
 )
 export type TokenizerSection = typeof TokenizerSection.Type
 
+/** What the session log records. */
 export const LoggingConfig = Schema.Struct({
-  session: optional(Schema.Boolean, "write a session log; CODEX_SESSION_LOGGING wins over it", () => true),
-  ndjson: optional(Schema.Boolean, "keep each session as a file of NDJSON too", () => true),
-  redact: optional(Schema.Boolean, "take keys, tokens and passwords out of what is logged", () => false)
+  session: optional(Schema.Boolean, "write a session log; CODEX_SESSION_LOGGING overrides it", () => true),
+  ndjson: optional(Schema.Boolean, "also write each session to an NDJSON file", () => true),
+  redact: optional(Schema.Boolean, "remove keys, tokens and passwords from the log", () => false)
 })
 export type LoggingConfig = typeof LoggingConfig.Type
 
+/** The config of a run. */
 export const RunConfig = Schema.Struct({
   name: optional(Schema.String.pipe(Schema.pattern(/^[\w.-]+$/)), "part of the run's id", () => "run"),
   model: PluginSection,
   data: PluginSection,
   tokenizer: TokenizerSection,
   training: optional(TrainingConfig, "how to train", () => Schema.decodeSync(TrainingConfig)({})),
-  evaluation: optional(EvaluationConfig, "what to measure", () => Schema.decodeSync(EvaluationConfig)({})),
+  evaluation: optional(EvaluationConfig, "how to evaluate", () => Schema.decodeSync(EvaluationConfig)({})),
   generation: optional(GenerationConfig, "how to generate", () => Schema.decodeSync(GenerationConfig)({})),
   tracking: optional(
     Schema.Record({ key: Schema.String, value: Schema.Record({ key: Schema.String, value: Schema.Unknown }) }),
@@ -130,14 +143,14 @@ export const RunConfig = Schema.Struct({
     Schema.Struct({
       device: optional(
         Schema.Literal("auto", "cpu", "webgpu", "cuda", "coreml", "dml"),
-        "where to compute",
+        "device to compute on",
         () => "cpu" as const
       ),
-      threads: Schema.optional(count.annotations({ description: "threads of one operator" }))
+      threads: Schema.optional(count.annotations({ description: "threads per operator" }))
     }),
     "the backend",
     () => ({ device: "cpu" as const })
   ),
-  plugins: optional(Schema.Array(Schema.String), "packages to take plugins from", () => [])
+  plugins: optional(Schema.Array(Schema.String), "packages whose plugins are used", () => [])
 }).annotations({ identifier: "RunConfig" })
 export type RunConfig = typeof RunConfig.Type

@@ -1,22 +1,37 @@
 /**
- * Config files on disk. `group/name.yaml` is looked for beside the file that names it, then in each directory above
- * up to the working directory (or up to one called `configs`, for a file outside of it), in the working directory's
- * `configs/`, and last among the configs that the package ships. Nothing is kept open or cached.
+ * Config files on disk, in YAML. `group/name.yaml` is searched next to the file that names it, then in each directory
+ * above up to the working directory (up to a directory named `configs` for a file outside of it), then in `configs/` of
+ * the working directory, and last among the configs of the package. Nothing is kept open or cached.
+ *
+ * YAML is version 1.2. Anchors, aliases and `<<` merge keys work. Tags that make anything but plain data, several
+ * documents in a file and duplicate keys are errors.
  */
 import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { ConfigError, ConfigIssue, ConfigSource } from "../../core/config/Config.ts"
+import {
+  isAlias,
+  isMap,
+  isPair,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+  stringify,
+  type Document as YamlDocument,
+  type Node as YamlNode
+} from "yaml"
+import { ConfigError, ConfigIssue, fault } from "../../core/config/ConfigIssue.ts"
 import * as Node from "../../core/config/ConfigNode.ts"
-import type { Document } from "../../core/config/ConfigSource.ts"
-import * as ConfigYaml from "./ConfigYaml.ts"
+import { ConfigSource, type Document } from "../../core/config/ConfigSource.ts"
 
+/** Options of {@link layer}. */
 export interface Options {
   /** The directory that relative paths start from. */
   readonly workingDirectory: string
-  /** The configs that the package ships. */
+  /** The directory of the configs that the package ships. */
   readonly packagedConfigs: string
 }
 
@@ -35,18 +50,18 @@ const make = ({ workingDirectory, packagedConfigs }: Options) =>
       Effect.gen(function* () {
         const name = display(file)
         const text = yield* Effect.mapError(fs.readFileString(file), (error) =>
-          problem(name, isMissing(error) ? "there is no such file" : `cannot be read: ${error.message}`)
+          fault(name, isMissing(error) ? "there is no such file" : `cannot be read: ${error.message}`)
         )
-        const root = yield* ConfigYaml.parse(text.replace(/^\uFEFF/, ""), name, true)
+        const root = yield* parseYaml(text.replace(/^\uFEFF/, ""), name)
         const header = /^(?:\s*(?:#.*)?\n)*?#\s*@package\s+(\S+)/.exec(text)
         if (root._tag === "Map") return { path: name, root: { ...root, origin: name }, packageName: header?.[1] }
         if (root._tag === "Scalar" && root.value === null) {
           return { path: name, root: Node.map([], name), packageName: header?.[1] }
         }
-        return yield* problem(root.origin, "a config file must hold a map: `key: value` lines")
+        return yield* fault(root.origin, "a config file must be a map of `key: value` lines")
       })
 
-    /** The directories in which a document's groups are looked for, nearest first. */
+    /** The directories in which a document's groups are searched, nearest first. */
     const directories = (from: Document): ReadonlyArray<string> => {
       const found: Array<string> = []
       let directory = path.dirname(path.resolve(workingDirectory, from.path))
@@ -84,16 +99,97 @@ const make = ({ workingDirectory, packagedConfigs }: Options) =>
           (files) =>
             [...new Set(files.flat().flatMap((file) => (file.endsWith(".yaml") ? [file.slice(0, -5)] : [])))].sort()
         ),
-      parse: (text) => ConfigYaml.parseValue(text, "command line")
+      parse: (text) => parseValue(text, "command line")
     })
   })
 
-const isMissing = (error: PlatformError) => error._tag === "SystemError" && error.reason === "NotFound"
-
-const problem = (origin: string, details: string) =>
-  new ConfigError({
-    issues: [new ConfigIssue({ problem: "invalid", path: [], expected: "", got: "", details, origin })]
-  })
-
+/** Reads config files from disk. */
 export const layer = (options: Options): Layer.Layer<ConfigSource, never, FileSystem.FileSystem | Path.Path> =>
   Layer.effect(ConfigSource, make(options))
+
+const isMissing = (error: PlatformError) => error._tag === "SystemError" && error.reason === "NotFound"
+
+/** Parses a YAML file. Origins are `name:line`. */
+export const parseYaml = (text: string, name: string): Effect.Effect<Node.Node, ConfigError> =>
+  parse(text, (line) => `${name}:${line}`)
+
+/**
+ * Parses a value of the command line. Text that starts as a flow collection or a quoted string is YAML. Any other text
+ * is one scalar up to its end, so that `prompt=Call me: now` is not a map and `tag=#1` is not a comment.
+ */
+export const parseValue = (text: string, origin: string): Effect.Effect<Node.Node, ConfigError> => {
+  const whole = Effect.succeed(Node.scalar(text, origin))
+  const parsed = parse(text, () => origin)
+  if (/^\s*[[{"']/.test(text)) return parsed
+  if (/[#:&*!|>%@`]/.test(text)) return whole
+  return parsed.pipe(
+    Effect.flatMap((node) => (node._tag === "Scalar" && typeof node.value !== "string" ? Effect.succeed(node) : whole)),
+    Effect.orElse(() => whole)
+  )
+}
+
+/** Writes a plain value as YAML. Parsing it gives the same value. */
+export const toYaml = (value: unknown): string => stringify(value, { lineWidth: 0, aliasDuplicateObjects: false })
+
+const parse = (text: string, originOf: (line: number) => string): Effect.Effect<Node.Node, ConfigError> =>
+  Effect.suspend(() => {
+    const counter = new LineCounter()
+    const document = parseDocument(text, { lineCounter: counter, prettyErrors: false, merge: true })
+    const originAt = (offset: number | undefined) => originOf(counter.linePos(offset ?? 0).line)
+    const issues = [...document.errors, ...document.warnings].map(
+      ({ message, pos }) =>
+        new ConfigIssue({
+          problem: "invalid",
+          path: [],
+          expected: "",
+          got: "",
+          details: `not valid YAML: ${message}`,
+          origin: originAt(pos[0])
+        })
+    )
+    return issues.length > 0
+      ? new ConfigError({ issues })
+      : Effect.succeed(toNode(document, document.contents, (node) => originAt(node.range?.[0]), originAt(0)))
+  })
+
+const toNode = (
+  document: YamlDocument,
+  node: unknown,
+  originOf: (node: YamlNode) => string,
+  origin: string
+): Node.Node => {
+  if (isAlias(node)) return toNode(document, node.resolve(document), originOf, origin)
+  if (isSeq(node)) {
+    return Node.list(
+      node.items.map((item) => toNode(document, item, originOf, isNode(item) ? originOf(item) : origin)),
+      origin
+    )
+  }
+  if (isMap(node)) {
+    let result = Node.map([], origin)
+    for (const pair of node.items) {
+      if (!isPair(pair)) continue
+      const at = isNode(pair.key) ? originOf(pair.key) : origin
+      const value = toNode(document, pair.value, originOf, at)
+      // The parser's `merge` option makes the key `<<` a symbol. A quoted "<<" stays a string.
+      const key = isScalar(pair.key) ? pair.key.value : String(pair.key)
+      result =
+        typeof key === "symbol"
+          ? mergeUnder(value, result)
+          : Node.map(new Map(result.entries).set(String(key), value), origin)
+    }
+    return result
+  }
+  return Node.fromValue(isScalar(node) ? node.value : null, origin)
+}
+
+const isNode = (value: unknown): value is YamlNode => isScalar(value) || isMap(value) || isSeq(value) || isAlias(value)
+
+/** `<<`: adds the keys that the map lacks from another map, or from several, of which the first takes precedence. */
+const mergeUnder = (merged: Node.Node, map: Node.MapNode): Node.MapNode => {
+  const maps = merged._tag === "List" ? merged.items : [merged]
+  return maps.reduce<Node.MapNode>(
+    (result, other) => (other._tag === "Map" ? Node.map([...other.entries, ...result.entries], result.origin) : result),
+    map
+  )
+}

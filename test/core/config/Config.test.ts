@@ -14,14 +14,14 @@ import * as Node from "../../../src/core/config/ConfigNode.ts"
 import * as Plugin from "../../../src/core/plugin/Plugin.ts"
 import * as PluginGroup from "../../../src/core/plugin/PluginGroup.ts"
 import { TokenizerKind } from "../../../src/core/Tokenizer.ts"
-import * as ConfigYaml from "../../../src/services/config/ConfigYaml.ts"
+import * as ConfigStore from "../../../src/services/config/ConfigStore.ts"
 
 type Files = { readonly [path: string]: string }
 
 /** Serves `group/name.yaml` by that very path. */
 const source = (files: Files): Config.ConfigSource.Service => {
   const read = (path: string) =>
-    Effect.map(ConfigYaml.parse(files[path] ?? "", path, true), (root) => ({
+    Effect.map(ConfigStore.parseYaml(files[path] ?? "", path), (root) => ({
       path,
       root: root._tag === "Map" ? { ...root, origin: path } : Node.map([], path),
       packageName: /^# @package (\S+)/.exec(files[path] ?? "")?.[1]
@@ -40,7 +40,7 @@ const source = (files: Files): Config.ConfigSource.Service => {
           return pathOf(group, name) === path ? [name] : []
         })
       ),
-    parse: (text) => ConfigYaml.parseValue(text, "command line")
+    parse: (text) => ConfigStore.parseValue(text, "command line")
   }
 }
 
@@ -162,12 +162,12 @@ describe("Config.compose", () => {
         "config.yaml:2: there is no config model/x.yaml; available: none"
       )
       expect(yield* refusal(files, ["training.epochs"])).toContain('"training.epochs" is not an override')
-      expect(yield* refusal(files, ["training.epochs=[1"])).toMatch(/^command line: this is no valid YAML/)
+      expect(yield* refusal(files, ["training.epochs=[1"])).toMatch(/^command line: not valid YAML/)
       expect(yield* refusal({ "config.yaml": "defaults:\n  - override model: x\n" })).toMatch(
-        /^config.yaml:2: \{"override model":"x"\} is no entry of a defaults list/
+        /^config.yaml:2: \{"override model":"x"\} is not a valid entry of a defaults list/
       )
       const circle = { "config.yaml": "defaults: [a]\n", "a.yaml": "defaults: [b]\n", "b.yaml": "defaults: [a]\n" }
-      expect(yield* refusal(circle)).toContain("round in a circle: config.yaml → a.yaml → b.yaml → a.yaml")
+      expect(yield* refusal(circle)).toContain("circular defaults lists: config.yaml → a.yaml → b.yaml → a.yaml")
     })
   )
 
@@ -225,17 +225,19 @@ escaped: a\\\${seed}
   it.effect("refuses what leads nowhere or in a circle, with file, line and key", () =>
     Effect.gen(function* () {
       const message = (yaml: string) => refusal({ "config.yaml": yaml })
-      expect(yield* message("a: 1\nb:\n  c: ${d.e}\n")).toBe("config.yaml:3: b.c: ${d.e} names no key of the config")
+      expect(yield* message("a: 1\nb:\n  c: ${d.e}\n")).toBe("config.yaml:3: b.c: ${d.e} is not a key of the config")
       expect(yield* message("a: ${b}\nb: ${c}\nc: x${a}\n")).toBe(
-        "config.yaml:1: a: ${…} goes round in a circle: a → b → c → a"
+        "config.yaml:1: a: circular interpolation: a → b → c → a"
       )
-      expect(yield* message("a: {b: '${a}'}\n")).toContain("goes round in a circle")
+      expect(yield* message("a: {b: '${a}'}\n")).toContain("circular interpolation")
       expect(yield* message("a: ${oc.env:NOBODY}\n")).toBe(
         "config.yaml:1: a: the environment variable NOBODY is not set; set it, or give a default: ${oc.env:NOBODY,default}"
       )
-      expect(yield* message("a: ${now:x}\n")).toContain("${now:…} is not supported; there are oc.env and oc.decode")
-      expect(yield* message("a: x${b}\nb: {}\n")).toBe("config.yaml:1: a: ${b} is a map and cannot stand within text")
-      expect(yield* message("a: x${b\nb: {}\n")).toContain("has a ${ without its }")
+      expect(yield* message("a: ${now:x}\n")).toContain("${now:…} is not supported; supported are oc.env and oc.decode")
+      expect(yield* message("a: x${b}\nb: {}\n")).toBe(
+        "config.yaml:1: a: ${b} is a map and cannot be inserted into text"
+      )
+      expect(yield* message("a: x${b\nb: {}\n")).toContain("has a ${ without a closing }")
     })
   )
 })
@@ -369,7 +371,7 @@ describe("Config laws", () => {
     Effect.gen(function* () {
       const samples = FastCheck.sample(tree, { numRuns: 200, seed: 1 })
       for (const sample of samples) {
-        const read = yield* ConfigYaml.parse(ConfigYaml.toYaml(sample), "sample", true)
+        const read = yield* ConfigStore.parseYaml(ConfigStore.toYaml(sample), "sample")
         expect(Node.toValue(read)).toEqual(sample)
       }
     })

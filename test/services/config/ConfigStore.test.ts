@@ -98,13 +98,13 @@ describe("ConfigStore", () => {
     Effect.gen(function* () {
       expect(yield* refusal("nowhere.yaml")).toMatch(/^nowhere\.yaml: there is no such file/)
       write("home/project/torn.yaml", "a: 1\nb: [1, 2\nc: 3\n")
-      expect(yield* refusal("torn.yaml")).toMatch(/^torn\.yaml:\d: this is no valid YAML: /)
+      expect(yield* refusal("torn.yaml")).toMatch(/^torn\.yaml:\d: not valid YAML: /)
       write("home/project/twice.yaml", "a: 1\na: 2\n")
-      expect(yield* refusal("twice.yaml")).toMatch(/^twice\.yaml:2: this is no valid YAML: Map keys must be unique/)
+      expect(yield* refusal("twice.yaml")).toMatch(/^twice\.yaml:2: not valid YAML: Map keys must be unique/)
       write("home/project/list.yaml", "- a\n")
-      expect(yield* refusal("list.yaml")).toBe("list.yaml:1: a config file must hold a map: `key: value` lines")
+      expect(yield* refusal("list.yaml")).toBe("list.yaml:1: a config file must be a map of `key: value` lines")
       write("home/project/tag.yaml", "a: !!js/function x\n")
-      expect(yield* refusal("tag.yaml")).toMatch(/^tag\.yaml:1: this is no valid YAML: Unresolved tag/)
+      expect(yield* refusal("tag.yaml")).toMatch(/^tag\.yaml:1: not valid YAML: Unresolved tag/)
       write("home/project/near.yaml", "x: 1\n")
       expect(yield* refusal("near.yaml", ["+e=globl"])).toBe(
         "command line: there is no config e/globl.yaml; did you mean global? available: empty, global, named"
