@@ -1,17 +1,17 @@
 /**
- * The console that @effect/cli prints to: help goes to stdout as this program wants it, faults go nowhere.
+ * The console that @effect/cli prints to: help goes to stdout in the form that this program wants, faults are not printed.
  *
- * The parser prints a fault and also fails with it; ErrorText prints failures, so one of the two must be silent. Help gets
- * the command's full path in its usage line (the parser knows the last name only), loses the sentence that stands where an
- * option has no description, and its colours where stdout is no terminal. A list of commands tells what each does on a line
- * of its own: beside the longest usage it would begin far off the screen.
+ * The parser prints a fault and also fails with it; Stderr.ts prints failures, so the parser must be silent. Help gets the
+ * command's full path in its usage line (the parser knows the last name only). It loses the sentence that the parser prints
+ * where an option has no description, and its colours where stdout is not a terminal. In a list of commands, each description
+ * is on a line of its own: next to the longest usage it would start far to the right of the screen.
  */
 import { stripVTControlCharacters } from "node:util"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 
 export interface ParserConsole extends Console.Console {
-  /** The console for everybody but the parser. */
+  /** The console that this one replaces; for all but the parser. */
   readonly original: Console.Console
 }
 
@@ -29,7 +29,7 @@ export const make = (
   error: () => Effect.void
 })
 
-/** Runs what the parser has led to, with the console that the parser's stands before. */
+/** Runs a handler with the original console. */
 export const without = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Console.consoleWith((console) => Effect.withConsole(effect, isParserConsole(console) ? console.original : console))
 
@@ -44,5 +44,5 @@ const help = (text: string, { path, colour }: { readonly path: ReadonlyArray<str
   return colour ? whole : stripVTControlCharacters(whole)
 }
 
-/** A usage as long as a line of the terminal; of a longer one, the command. */
+/** A usage that fits on a line of the terminal; a longer one is shortened to the command. */
 const brief = (usage: string): string => (usage.length <= 72 ? usage : `${usage.replace(/ [^\w].*$/, "")} [options]`)

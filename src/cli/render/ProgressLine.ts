@@ -8,7 +8,7 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { Output } from "../StderrLogger.ts"
+import { clearLine, type Output } from "../Stderr.ts"
 
 export interface ProgressLine {
   /** Shows the text now, or keeps it for the next time that a drawing is due. The text has no newline. */
@@ -16,7 +16,6 @@ export interface ProgressLine {
 }
 
 const drawMillis = 100
-const clearLine = "\r\u001b[2K"
 
 export const make = (
   output: Output,

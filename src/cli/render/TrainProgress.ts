@@ -10,7 +10,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { JobEvent, OnEvent } from "../../jobs/JobEvent.ts"
-import type { Output } from "../StderrLogger.ts"
+import type { Output } from "../Stderr.ts"
 import { bytes, count, duration, number } from "./Format.ts"
 import * as ProgressLine from "./ProgressLine.ts"
 

@@ -1,14 +1,10 @@
 /**
- * Progress and log lines on a fake output. Oracle: the sequence of texts, written by hand, under the test clock.
+ * Progress on a fake output. Oracle: the sequence of texts, written by hand, under the test clock.
  */
 import { describe, expect, it } from "@effect/vitest"
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Logger from "effect/Logger"
-import * as LogLevel from "effect/LogLevel"
 import * as TestClock from "effect/TestClock"
 import * as ProgressLine from "../../../src/cli/render/ProgressLine.ts"
-import * as StderrLogger from "../../../src/cli/StderrLogger.ts"
 
 const clear = "\r\u001b[2K"
 
@@ -63,36 +59,4 @@ describe("ProgressLine", () => {
     expect(ProgressLine.bar(7, 4)).toBe("[####]")
     expect(ProgressLine.bar(-1, 4)).toBe("[----]")
   })
-})
-
-describe("StderrLogger", () => {
-  const logged = (isTTY: boolean, effect: Effect.Effect<void>) => {
-    const out = output(isTTY)
-    return effect.pipe(
-      Effect.provide(StderrLogger.layer(out)),
-      Logger.withMinimumLogLevel(LogLevel.All),
-      Effect.as(out.written)
-    )
-  }
-
-  it.effect("labels what is not information", () =>
-    Effect.gen(function* () {
-      expect(yield* logged(false, Effect.logInfo("started"))).toEqual(["started\n"])
-      expect(yield* logged(false, Effect.logWarning("no GPU"))).toEqual(["warning: no GPU\n"])
-      expect(yield* logged(false, Effect.logError("lost", { step: 3 }))).toEqual(['error: lost {"step":3}\n'])
-    })
-  )
-
-  it.effect("says the message of a cause, not its stack", () =>
-    Effect.gen(function* () {
-      const written = yield* logged(false, Effect.logWarning("retry", Cause.fail(new Error("refused"))))
-      expect(written).toEqual(["warning: retry refused\n"])
-    })
-  )
-
-  it.effect("clears the progress line of a terminal", () =>
-    Effect.gen(function* () {
-      expect(yield* logged(true, Effect.logInfo("saved"))).toEqual([`${clear}saved\n`])
-    })
-  )
 })
