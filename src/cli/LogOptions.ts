@@ -9,7 +9,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import * as LogTime from "../services/logs/LogTime.ts"
+import * as LogTime from "../services/logs/TimeExpression.ts"
 import { usageError } from "./UsageError.ts"
 
 /** A time, and how it was typed. */

@@ -4,8 +4,8 @@
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as LogPath from "../../services/logs/LogPath.ts"
-import { sampleLog } from "../../services/logs/sampleLog.ts"
+import * as LogEnvironment from "../../services/logs/LogEnvironment.ts"
+import * as SampleLog from "../../services/logs/SampleLog.ts"
 import { SqlitePool } from "../../services/logs/write/SqlitePool.ts"
 import { next, quoted } from "../render/Report.ts"
 
@@ -17,8 +17,12 @@ export interface Options {
 
 export const run = (options: Options) =>
   Effect.gen(function* () {
-    const db = yield* Option.match(options.db, { onSome: Effect.succeed, onNone: () => LogPath.written })
-    const { added, others, present, removed } = yield* sampleLog({ db, reset: options.reset, seed: options.seed })
+    const db = yield* Option.match(options.db, { onSome: Effect.succeed, onNone: () => LogEnvironment.databasePath })
+    const { added, others, present, removed } = yield* SampleLog.create({
+      db,
+      reset: options.reset,
+      seed: options.seed
+    })
     const counts = [
       `${present} sample events`,
       ...(added > 0 ? [`${added} new`] : []),

@@ -5,7 +5,7 @@
 import { resolve } from "node:path"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as LogPath from "../../services/logs/LogPath.ts"
+import * as LogEnvironment from "../../services/logs/LogEnvironment.ts"
 import type { LogQuery } from "../../services/logs/LogQuery.ts"
 import * as LogReader from "../../services/logs/LogReader.ts"
 import type { Filter, Page, Source } from "../LogOptions.ts"
@@ -30,7 +30,7 @@ const given = <A>(option: Option.Option<A> | undefined): A | undefined =>
 /** Runs `use` on the open log. What was skipped is told at the end, also when that is a Ctrl-C. */
 export const using = <A, E, R>(options: Source & Filter, use: (log: LogReader.Log) => Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
-    const path = yield* Option.match(options.db, { onSome: Effect.succeed, onNone: () => LogPath.read })
+    const path = yield* Option.match(options.db, { onSome: Effect.succeed, onNone: () => LogEnvironment.readPath })
     const log = yield* LogReader.open({ path, table: Option.getOrUndefined(options.table), columns: columns(options) })
     if (resolve(log.path) !== resolve(path)) yield* Effect.logInfo(`${path} is not there; ${log.path} is read instead.`)
     yield* noteZones(options)

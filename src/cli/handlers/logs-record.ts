@@ -3,9 +3,9 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as LogEnvironment from "../../services/logs/LogEnvironment.ts"
 import { type Level, type Role, sessionEnd, sessionStart } from "../../services/logs/SessionEvent.ts"
 import { SessionLog } from "../../services/logs/SessionLog.ts"
-import * as Inherited from "../../services/logs/write/Inherited.ts"
 import { SqlitePool } from "../../services/logs/write/SqlitePool.ts"
 import * as Input from "../Input.ts"
 import { usageError } from "../UsageError.ts"
@@ -24,7 +24,7 @@ export interface Options {
 
 export const run = (options: Options) =>
   Effect.gen(function* () {
-    if (Option.isNone(options.sessionId) && Option.isNone(yield* Inherited.id)) {
+    if (Option.isNone(options.sessionId) && Option.isNone(yield* LogEnvironment.inheritedSession)) {
       return yield* usageError("There is no session to write to: name it by --session-id, or set CODEX_SESSION_ID.")
     }
     if (Option.exists(options.at, (at) => !Number.isFinite(at)))

@@ -5,8 +5,8 @@ import { dirname, join } from "node:path"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as LogPath from "../../services/logs/LogPath.ts"
-import { type Rotated, rotateLogs } from "../../services/logs/rotate/rotateLogs.ts"
+import * as LogEnvironment from "../../services/logs/LogEnvironment.ts"
+import * as LogRotation from "../../services/logs/rotation/LogRotation.ts"
 import { SqlitePool } from "../../services/logs/write/SqlitePool.ts"
 import { bytes } from "../render/Format.ts"
 import { table } from "../render/Table.ts"
@@ -25,12 +25,13 @@ const defaultAge = 30 * 24 * 3600
 
 export const run = (options: Options) =>
   Effect.gen(function* () {
-    const db = yield* Option.match(options.db, { onSome: Effect.succeed, onNone: () => LogPath.written })
-    const rotated = yield* rotateLogs({
+    const db = yield* Option.match(options.db, { onSome: Effect.succeed, onNone: () => LogEnvironment.databasePath })
+    const rotated = yield* LogRotation.rotate({
       db,
       // Who names a log means that one, not the sessions that happen to lie here.
       sessions:
-        Option.getOrUndefined(options.sessions) ?? (Option.isSome(options.db) ? undefined : yield* LogPath.sessions),
+        Option.getOrUndefined(options.sessions) ??
+        (Option.isSome(options.db) ? undefined : yield* LogEnvironment.sessionsDirectory),
       archive: Option.getOrElse(options.archive, () => join(dirname(db), "archive")),
       maxAge: Option.match(options.maxAge, {
         onSome: (age) => age,
@@ -45,7 +46,7 @@ export const run = (options: Options) =>
     if (options.dryRun) yield* Effect.logInfo("Nothing was changed: this was a dry run.")
   }).pipe(Effect.provide(SqlitePool.layer))
 
-const describe = (rotated: ReadonlyArray<Rotated>): string =>
+const describe = (rotated: ReadonlyArray<LogRotation.Rotated>): string =>
   table(
     [
       { title: "log" },

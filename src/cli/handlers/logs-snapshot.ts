@@ -5,9 +5,9 @@ import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as LogPath from "../../services/logs/LogPath.ts"
-import * as LogFile from "../../services/logs/read/LogFile.ts"
-import { snapshotLog } from "../../services/logs/snapshotLog.ts"
+import * as LogEnvironment from "../../services/logs/LogEnvironment.ts"
+import * as LogReader from "../../services/logs/LogReader.ts"
+import * as LogSnapshot from "../../services/logs/LogSnapshot.ts"
 import { bytes } from "../render/Format.ts"
 import { usageError } from "../UsageError.ts"
 
@@ -19,13 +19,13 @@ export interface Options {
 
 export const run = (options: Options) =>
   Effect.gen(function* () {
-    const named = yield* Option.match(options.db, { onSome: Effect.succeed, onNone: () => LogPath.read })
-    const { kind, path } = yield* LogFile.find(named)
+    const named = yield* Option.match(options.db, { onSome: Effect.succeed, onNone: () => LogEnvironment.readPath })
+    const { kind, path } = yield* LogReader.find(named)
     if (kind !== "sqlite") {
       return yield* usageError(`${path} is NDJSON: copy the file, or use \`codex logs export --db ${path}\`.`)
     }
     const time = new Date(yield* Clock.currentTimeMillis).toISOString().slice(0, 19).replace(/[-:]/g, "")
     const out = Option.getOrElse(options.out, () => `${path.replace(/\.(db|sqlite)$/i, "")}-${time}Z.db`)
-    const { after, before } = yield* snapshotLog({ db: path, out, force: options.force })
+    const { after, before } = yield* LogSnapshot.create({ db: path, out, force: options.force })
     yield* Console.log(`${out}: ${bytes(after)} (the log has ${bytes(before)})`)
   })

@@ -32,9 +32,8 @@ import * as Exit from "effect/Exit"
 import * as Inspectable from "effect/Inspectable"
 import type * as Scope from "effect/Scope"
 import { redactRecordWith } from "../../core/data/Redaction.ts"
-import type { Outcome } from "./SessionEvent.ts"
-import { outcomeOf } from "./SessionLog.ts"
-import { plainMetadata } from "./write/Line.ts"
+import { type Outcome, plainMetadata } from "./SessionEvent.ts"
+import { exitOutcome } from "./SessionLog.ts"
 
 export interface Options {
   /** Default `.codex`. */
@@ -77,7 +76,7 @@ const open = (options: Options) =>
     yield* Effect.addFinalizer((exit) =>
       Effect.gen(function* () {
         const now = yield* Clock.currentTimeMillis
-        const ended = { outcome: outcomeOf(exit), now, seconds: (now - started) / 1000, result }
+        const ended = { outcome: exitOutcome(exit), now, seconds: (now - started) / 1000, result }
         yield* Effect.try(() => write(options, exit, ended))
       }).pipe(
         Effect.catchAll(({ error }) =>

@@ -29,24 +29,22 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Redaction from "../../core/data/Redaction.ts"
 import { version } from "../../core/Version.ts"
-import * as LogPath from "./LogPath.ts"
+import * as LogEnvironment from "./LogEnvironment.ts"
 import {
   Level,
   type Metadata,
   type Outcome,
+  plainMetadata,
   Role,
   type SessionEvent,
   SessionId,
   sessionEnd,
-  sessionStart
+  sessionStart,
+  toLine
 } from "./SessionEvent.ts"
-import * as Inherited from "./write/Inherited.ts"
-import * as Line from "./write/Line.ts"
-import * as NdjsonSink from "./write/NdjsonSink.ts"
-import * as Recorder from "./write/Recorder.ts"
-import { SessionLogError, type Sink } from "./write/Sink.ts"
-import { SqlitePool } from "./write/SqlitePool.ts"
-import * as SqliteSink from "./write/SqliteSink.ts"
+import { ndjsonSink, SessionLogError, type Sink } from "./write/Sink.ts"
+import { SqlitePool, sqliteSink } from "./write/SqlitePool.ts"
+import * as Telemetry from "./write/Telemetry.ts"
 import * as Writer from "./write/Writer.ts"
 
 export interface Options {
@@ -104,7 +102,7 @@ export class SessionLog extends Context.Tag("codex/SessionLog")<SessionLog, Sess
     Effect.gen(function* () {
       const { post } = yield* SessionLog
       const before = yield* Effect.tracer
-      return Layer.merge(Logger.add(Recorder.logger(post)), Layer.setTracer(Recorder.tracer(before, post)))
+      return Layer.merge(Logger.add(Telemetry.logger(post)), Layer.setTracer(Telemetry.tracer(before, post)))
     })
   )
 }
@@ -128,7 +126,7 @@ export declare namespace SessionLog {
     /** Several at once, in order, in one commit. */
     readonly logAll: (events: ReadonlyArray<Event>) => Effect.Effect<void, SessionLogError>
     /** For what cannot wait, such as a Logger: written soon, and at the latest when the session ends. Role `system`. */
-    readonly post: (event: Recorder.Posted) => void
+    readonly post: (event: Telemetry.Posted) => void
     /** Waits until everything so far is written. */
     readonly flush: Effect.Effect<void, SessionLogError>
   }
@@ -163,7 +161,7 @@ const attach = (options: Options) =>
     }
     const lineOf = ({ level = "INFO", message, metadata = {}, role, ts = now() }: SessionLog.Event): string => {
       const event: SessionEvent = { ts, session_id: id, role, level, message, metadata }
-      return Line.of(rules.length === 0 ? event : redacted(event, rules))
+      return toLine(rules.length === 0 ? event : redacted(event, rules))
     }
     const logAll: SessionLog.Service["logAll"] = (events) =>
       Effect.suspend(() => {
@@ -209,7 +207,7 @@ const open = (options: Options) =>
         )
       )
     )
-    yield* Inherited.during(session.id)
+    yield* LogEnvironment.exportSession(session.id)
     return session
   })
 
@@ -222,7 +220,7 @@ const idOf = (given: string | undefined) =>
     const [source, id] =
       given !== undefined
         ? ["id", given]
-        : ["CODEX_SESSION_ID", Option.getOrUndefined(yield* Inherited.id) ?? (yield* newId)]
+        : ["CODEX_SESSION_ID", Option.getOrUndefined(yield* LogEnvironment.inheritedSession) ?? (yield* newId)]
     return yield* Effect.mapError(
       Schema.decode(SessionId)(id),
       () =>
@@ -246,12 +244,12 @@ const sinksOf = (
   { db, ndjson }: Options
 ): Effect.Effect<ReadonlyArray<Sink>, SessionLogError | ConfigError.ConfigError, Scope.Scope | SqlitePool> =>
   Effect.gen(function* () {
-    const path = db === false ? undefined : (db ?? (yield* LogPath.written))
-    if (path?.endsWith(".ndjson")) return [yield* NdjsonSink.make({ path, sync: true })]
-    const lines = ndjson === false ? undefined : (ndjson ?? `${yield* LogPath.sessions}/${id}.ndjson`)
+    const path = db === false ? undefined : (db ?? (yield* LogEnvironment.databasePath))
+    if (path?.endsWith(".ndjson")) return [yield* ndjsonSink({ path, sync: true })]
+    const lines = ndjson === false ? undefined : (ndjson ?? `${yield* LogEnvironment.sessionsDirectory}/${id}.ndjson`)
     const { open } = yield* SqlitePool
-    const database = path === undefined ? [] : [SqliteSink.make(yield* open(path))]
-    const file = lines === undefined ? [] : [yield* NdjsonSink.make({ path: lines, sync: path === undefined })]
+    const database = path === undefined ? [] : [sqliteSink(yield* open(path))]
+    const file = lines === undefined ? [] : [yield* ndjsonSink({ path: lines, sync: path === undefined })]
     return [...database, ...file]
   })
 
@@ -264,7 +262,7 @@ const rulesOf = (given: Options["redact"]) =>
 const redacted = (event: SessionEvent, rules: ReadonlyArray<Redaction.Rule>): SessionEvent => ({
   ...event,
   message: Redaction.redact(event.message, rules),
-  metadata: Redaction.redactRecord(Line.plainMetadata(event.metadata), rules)
+  metadata: Redaction.redactRecord(plainMetadata(event.metadata), rules)
 })
 
 const roles: ReadonlySet<string> = new Set(Role.literals)
@@ -283,7 +281,7 @@ const faultOf = ({ level = "INFO", message, role, ts = 0 }: SessionLog.Event): S
 const facts = (): Metadata => ({ pid: process.pid, cwd: process.cwd(), codex: version, node: process.version })
 
 const endOf = (exit: Exit.Exit<unknown, unknown>, seconds: number): SessionLog.Event => {
-  const outcome = outcomeOf(exit)
+  const outcome = exitOutcome(exit)
   const error = Exit.isFailure(exit) && outcome !== "interrupted" ? { error: describe(Cause.squash(exit.cause)) } : {}
   return {
     role: "system",
@@ -294,7 +292,7 @@ const endOf = (exit: Exit.Exit<unknown, unknown>, seconds: number): SessionLog.E
 }
 
 /** How a scope closed. */
-export const outcomeOf = (exit: Exit.Exit<unknown, unknown>): Outcome => {
+export const exitOutcome = (exit: Exit.Exit<unknown, unknown>): Outcome => {
   if (Exit.isSuccess(exit)) return "success"
   if (Cause.isInterruptedOnly(exit.cause)) return "interrupted"
   return Cause.isFailure(exit.cause) ? "failure" : "defect"

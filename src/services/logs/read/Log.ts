@@ -1,8 +1,9 @@
 /**
- * An open log, and what is said when it cannot be read. The names are public through LogReader.ts.
+ * An open log, the options to open one, and the error when it cannot be read. Public through LogReader.ts.
  */
 import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
 import * as ExitCode from "../../../core/ExitCode.ts"
@@ -45,6 +46,12 @@ export interface Options {
   readonly columns?: Columns | undefined
 }
 
+/** The file that a path means, and what is in it. */
+export interface LogFile {
+  readonly path: string
+  readonly kind: "sqlite" | "ndjson" | "gzip"
+}
+
 /** How many events `follow` begins with, and how often it looks for more. */
 export const defaultLast = 10
 export const defaultEvery = Duration.millis(250)
@@ -74,4 +81,41 @@ export interface Log {
   readonly stats: (query: LogQuery) => Effect.Effect<LogStats, LogReadError>
   /** Lines that are no events (torn by a crash, say) and were skipped so far. */
   readonly skipped: Effect.Effect<number>
+}
+
+/** A failure of the file system or of gzip, as an error of the reader. */
+export const unreadable =
+  (path: string) =>
+  (cause: unknown): LogReadError => {
+    const message = cause instanceof Error ? cause.message : String(cause)
+    const code = codeOf(cause)
+    if (code.startsWith("Z_"))
+      return new LogReadError({
+        reason: "Corrupt",
+        path,
+        details: `its gzip data is damaged or cut off (${message}).`,
+        remedy: "What came before is complete; restore the rest from a copy.",
+        cause
+      })
+    if (code === "ENOENT" || code === "NotFound")
+      return new LogReadError({
+        reason: "Missing",
+        path,
+        details: "the file is gone.",
+        remedy: "If it was moved or rotated, name it again with --db.",
+        cause
+      })
+    return new LogReadError({
+      reason: "Unreadable",
+      path,
+      details: `the file cannot be read (${message}).`,
+      remedy: "Check its permissions and those of its directory.",
+      cause
+    })
+  }
+
+/** Node's code, or the reason of a SystemError of @effect/platform. */
+const codeOf = (cause: unknown): string => {
+  if (Predicate.hasProperty(cause, "code")) return String(cause.code)
+  return Predicate.hasProperty(cause, "reason") ? String(cause.reason) : ""
 }

@@ -1,11 +1,12 @@
 /**
  * The databases that this process writes session logs to: one connection for each file, shared by all sessions that write there.
  *
- * CODEX_SQLITE_POOL=0 turns sharing off: each session then has a connection of its own. A shared one is closed some seconds after
- * its last session, or with the layer.
+ * CODEX_SQLITE_POOL=0 turns sharing off: each session then has its own connection. A shared one is closed some seconds after its last
+ * session, or with the layer.
  */
 import { mkdirSync } from "node:fs"
 import { dirname, resolve } from "node:path"
+import * as Migrator from "@effect/sql/Migrator"
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
@@ -18,8 +19,7 @@ import * as RcMap from "effect/RcMap"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import { type Database, faultOf, open as openSqlite, SqliteFault } from "../Sqlite.ts"
-import * as Migrations from "./Migrations.ts"
-import { SessionLogError } from "./Sink.ts"
+import { SessionLogError, type Sink } from "./Sink.ts"
 
 /** How long SQLite sleeps for a lock, and this thread with it; beyond that fibers have their turn between attempts. */
 const busyMillis = 5
@@ -93,7 +93,7 @@ const prepare = (database: Database) =>
     yield* database.rows("PRAGMA journal_mode = WAL")
     // A commit is on the disk when it is acknowledged, also if the power fails then.
     yield* database.rows("PRAGMA synchronous = FULL")
-    const { done } = yield* Migrations.run.pipe(
+    const { done } = yield* migrate.pipe(
       Effect.provideService(SqlClient.SqlClient, database.client),
       Effect.catchAllDefect(Effect.fail),
       Effect.mapError((error) => faultOf(database.path, error)),
@@ -139,3 +139,73 @@ export const explain = (fault: SqliteFault): SessionLogError => {
       )
   }
 }
+
+const insert = `INSERT INTO session_events(ts, session_id, role, message, level, metadata)
+SELECT value ->> 'ts', value ->> 'session_id', value ->> 'role', value ->> 'message', value ->> 'level', value -> 'metadata'
+FROM json_each(?)`
+
+export const sqliteSink = (database: Database): Sink => ({
+  path: database.path,
+  write: (lines) =>
+    database
+      .rows(insert, [`[${lines.join(",")}]`])
+      .pipe(Effect.retry(whileBusy), Effect.mapError(explain), Effect.asVoid)
+})
+
+const eventsTable = Effect.flatMap(
+  SqlClient.SqlClient,
+  (sql) => sql`CREATE TABLE IF NOT EXISTS session_events(
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    ts REAL NOT NULL,
+    session_id TEXT NOT NULL,
+    role TEXT NOT NULL,
+    message TEXT NOT NULL
+  )`
+)
+
+const levelAndMetadata = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const columns = yield* sql<{ name: string }>`SELECT name FROM pragma_table_info('session_events')`
+  for (const column of ["level", "metadata"])
+    if (!columns.some(({ name }) => name.toLowerCase() === column))
+      yield* sql`ALTER TABLE session_events ADD COLUMN ${sql(column)} TEXT`
+})
+
+const indexes = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`CREATE INDEX IF NOT EXISTS session_events_by_session ON session_events(session_id, ts)`
+  yield* sql`CREATE INDEX IF NOT EXISTS session_events_by_time ON session_events(ts)`
+})
+
+/** What rotations move to archives; a row without a hash is one that is being written (rotateLogs/Events.ts). */
+const archivesTable = Effect.flatMap(
+  SqlClient.SqlClient,
+  (sql) => sql`CREATE TABLE IF NOT EXISTS session_archives(
+    file TEXT PRIMARY KEY,
+    created_ts REAL NOT NULL,
+    events INTEGER NOT NULL,
+    first_ts REAL NOT NULL,
+    last_ts REAL NOT NULL,
+    sha256 TEXT NOT NULL
+  )`
+)
+
+const migrations = {
+  "1_session_events": eventsTable,
+  "2_level_and_metadata": levelAndMetadata,
+  "3_indexes": indexes,
+  "4_archives": archivesTable
+}
+
+/**
+ * Brings the database of the SqlClient up to date. `done` is false where another process is at it, or was in between: then all of
+ * this has to be done again. (The migrator takes any failure to write its table for another process, and goes on without an error.)
+ */
+const migrate = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* migrator({ table: "codex_migrations", loader: Migrator.fromRecord(migrations) })
+  const [row] = yield* sql<{ last: number | null }>`SELECT max(migration_id) AS last FROM codex_migrations`
+  return { done: (row?.last ?? 0) >= Object.keys(migrations).length }
+})
+
+const migrator = Migrator.make({})

@@ -4,9 +4,9 @@
 import * as Effect from "effect/Effect"
 import { nearest } from "../../../../core/config/ConfigIssue.ts"
 import type * as Sqlite from "../../Sqlite.ts"
+import { assign, checkNames, columnNames, flags, type Part, parts } from "../EventColumns.ts"
 import { type Columns, LogReadError, type Options } from "../Log.ts"
-import { assign, names, type Part, parts } from "../LogNames.ts"
-import type { Ask } from "./Source.ts"
+import type { Ask } from "./SqlStatement.ts"
 
 export interface TableShape {
   readonly table: string
@@ -23,9 +23,6 @@ interface Table {
   readonly rowid: string | null
   readonly columns: ReadonlyArray<{ readonly name: string; readonly type: string }>
 }
-
-/** SQL for a name. */
-export const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
 /** `logs(ts, session, kind, message)`: what is read. */
 export const show = ({ table, columns }: TableShape): string =>
@@ -48,36 +45,6 @@ export const find = ({ path, table, columns = {} }: Options, ask: Ask): Effect.E
     if (fitting.length === 0 || best === undefined) return yield* noTable(path, tables)
     return chosen ?? (yield* noMessage(path, best))
   })
-
-const flags: Record<Part | "table", string> = {
-  table: "--table",
-  time: "--time-column",
-  session: "--session-column",
-  role: "--role-column",
-  message: "--message-column",
-  level: "--level-column",
-  metadata: "--metadata-column"
-}
-
-/** Names go into SQL: letters, digits and _ only. */
-export const checkNames = (
-  path: string,
-  given: Columns & { readonly table?: string | undefined }
-): Effect.Effect<void, LogReadError> =>
-  Effect.forEach(
-    ["table", ...parts] as const,
-    (part) => {
-      const name = given[part]
-      if (name === undefined || /^[A-Za-z0-9_]+$/.test(name)) return Effect.void
-      return new LogReadError({
-        reason: "Option",
-        path,
-        details: `${flags[part]} is ${JSON.stringify(name)}, which is no name: it may have letters, digits and _ only.`,
-        remedy: "Make a view with a plain name where a table or column has another."
-      })
-    },
-    { discard: true }
-  )
 
 const list = (ask: Ask) =>
   Effect.gen(function* () {
@@ -199,12 +166,12 @@ const noMessage = (path: string, table: Table) =>
   new LogReadError({
     reason: "Schema",
     path,
-    details: `no column of ${shown(table)} is known to hold messages; expected one of ${names.message.join(", ")}.`,
+    details: `no column of ${shown(table)} is known to hold messages; expected one of ${columnNames.message.join(", ")}.`,
     remedy: "Name it with --message-column."
   })
 
 const noTable = (path: string, tables: ReadonlyArray<Table>) => {
-  const expected = parts.map((part) => `${part} (${names[part].join(", ")})`).join("; ")
+  const expected = parts.map((part) => `${part} (${columnNames[part].join(", ")})`).join("; ")
   const found = tables.length === 0 ? "no tables" : tables.map(shown).join("; ")
   return new LogReadError({
     reason: "Schema",

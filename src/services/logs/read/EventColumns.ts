@@ -1,0 +1,136 @@
+/**
+ * Which columns of a table, or keys of an NDJSON object, hold which part of an event; and an event from the texts found there.
+ */
+import * as Effect from "effect/Effect"
+import { Level, type LogEvent, levelOf } from "../SessionEvent.ts"
+import { type Columns, LogReadError } from "./Log.ts"
+import { isoOf } from "./Timestamp.ts"
+
+export type Part = keyof Columns
+
+/** In the order in which they are looked for: a name that fits two parts goes to the first that has no better one. */
+export const parts: ReadonlyArray<Part> = ["time", "session", "role", "message", "level", "metadata"]
+
+export const columnNames: Record<Part, ReadonlyArray<string>> = {
+  time: ["ts", "timestamp", "created_at", "time", "logged_at", "datetime", "created", "date", "at", "when"],
+  session: [
+    "session_id",
+    "session",
+    "sid",
+    "conversation_id",
+    "conversation",
+    "context_id",
+    "thread_id",
+    "thread",
+    "chat_id",
+    "run_id"
+  ],
+  role: ["role", "kind", "type", "actor", "author", "sender", "speaker"],
+  message: ["message", "msg", "content", "text", "body", "event", "detail", "details", "description"],
+  level: ["level", "lvl", "severity", "log_level", "levelname"],
+  metadata: ["metadata", "meta", "data", "extra", "attributes", "properties", "payload"]
+}
+
+const plain = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]/g, "")
+
+const ranks: Record<Part, ReadonlyMap<string, number>> = {
+  time: new Map(columnNames.time.map((name, rank) => [plain(name), rank])),
+  session: new Map(columnNames.session.map((name, rank) => [plain(name), rank])),
+  role: new Map(columnNames.role.map((name, rank) => [plain(name), rank])),
+  message: new Map(columnNames.message.map((name, rank) => [plain(name), rank])),
+  level: new Map(columnNames.level.map((name, rank) => [plain(name), rank])),
+  metadata: new Map(columnNames.metadata.map((name, rank) => [plain(name), rank]))
+}
+
+/**
+ * Which of these names holds which part; `given` wins. No name is used twice, unless it was given twice.
+ *
+ * @example
+ *   assign(["id", "createdAt", "text"], {}) // { time: "createdAt", message: "text" }
+ */
+export const assign = (found: ReadonlyArray<string>, given: Columns): Columns => {
+  const used = new Set(Object.values(given))
+  const chosen: { -readonly [part in Part]?: string | undefined } = { ...given }
+  for (const part of parts) {
+    if (chosen[part] !== undefined) continue
+    let best = Number.POSITIVE_INFINITY
+    for (const name of found) {
+      const rank = ranks[part].get(plain(name)) ?? Number.POSITIVE_INFINITY
+      if (rank >= best || used.has(name)) continue
+      best = rank
+      chosen[part] = name
+    }
+    if (chosen[part] !== undefined) used.add(chosen[part])
+  }
+  return chosen
+}
+
+export const flags: Record<Part | "table", string> = {
+  table: "--table",
+  time: "--time-column",
+  session: "--session-column",
+  role: "--role-column",
+  message: "--message-column",
+  level: "--level-column",
+  metadata: "--metadata-column"
+}
+
+/** Names go into SQL: letters, digits and _ only. */
+export const checkNames = (
+  path: string,
+  given: Columns & { readonly table?: string | undefined }
+): Effect.Effect<void, LogReadError> =>
+  Effect.forEach(
+    ["table", ...parts] as const,
+    (part) => {
+      const name = given[part]
+      if (name === undefined || /^[A-Za-z0-9_]+$/.test(name)) return Effect.void
+      return new LogReadError({
+        reason: "Option",
+        path,
+        details: `${flags[part]} is ${JSON.stringify(name)}, which is no name: it may have letters, digits and _ only.`,
+        remedy: "Make a view with a plain name where a table or column has another."
+      })
+    },
+    { discard: true }
+  )
+
+const levels: ReadonlyArray<string> = Level.literals
+
+export interface EventTexts {
+  readonly seconds: number | null
+  /** The time as it was found. */
+  readonly time: string | null
+  readonly session: string | null
+  readonly role: string | null
+  readonly message: string | null
+  readonly level: string | null
+  readonly metadata: unknown
+}
+
+export const eventOf = (texts: EventTexts): LogEvent => ({
+  ts: texts.seconds,
+  time: texts.seconds === null ? texts.time : isoOf(texts.seconds),
+  session_id: texts.session,
+  role: texts.role,
+  level: levelIn(texts.level, texts.role),
+  message: texts.message ?? "",
+  metadata: texts.metadata
+})
+
+/** A level, else the role where that is one of ours. */
+export const levelIn = (level: string | null, role: string | null): string | null => {
+  if (level !== null && level.trim() !== "") return levelOf(level)
+  const told = levelOf(role ?? "")
+  return levels.includes(told) ? told : null
+}
+
+/** JSON where it is JSON, else as it is. */
+export const metadataOf = (text: string | null): unknown => {
+  if (text === null) return null
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}

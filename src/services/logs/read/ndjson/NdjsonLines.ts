@@ -1,0 +1,149 @@
+/**
+ * The lines of a file of NDJSON, plain or gzipped, as events, with the bytes at which they are.
+ */
+import { createReadStream } from "node:fs"
+import { pipeline } from "node:stream"
+import { createGunzip } from "node:zlib"
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
+import * as Stream from "effect/Stream"
+import type { LogEvent } from "../../SessionEvent.ts"
+import { assign, eventOf, metadataOf } from "../EventColumns.ts"
+import { type Columns, type LogReadError, unreadable } from "../Log.ts"
+import { secondsOf } from "../Timestamp.ts"
+
+/** A line that is not blank. */
+export interface NdjsonLine {
+  /** Where it begins, in the unpacked text, and how many bytes it has without its line feed. */
+  readonly offset: number
+  readonly length: number
+  /** A line feed came after it. */
+  readonly ended: boolean
+  /** Nothing where it is no event. */
+  readonly event: LogEvent | undefined
+}
+
+export interface NdjsonFile {
+  readonly path: string
+  readonly gzip: boolean
+  readonly parse: (line: string) => LogEvent | undefined
+  /** Called with each line that was read. */
+  readonly note: (record: NdjsonLine) => void
+}
+
+const READ = 256 * 1024
+/** No string can hold much more; a longer line is no event. */
+const LONGEST = 256 << 20
+const LINE_FEED = 10
+
+/** The lines from a byte on, which begins a line. */
+export const lines = (file: NdjsonFile, from = 0): Stream.Stream<NdjsonLine, LogReadError> =>
+  Stream.suspend(() => {
+    const split = splitter(file, from)
+    const ending = Stream.suspend(() => Stream.fromIterable(split.end()))
+    return bytesOf(file, from).pipe(
+      Stream.mapChunks((chunks) => Chunk.flatMap(chunks, (bytes) => Chunk.unsafeFromArray(split.push(bytes)))),
+      Stream.concat(ending)
+    )
+  })
+
+const bytesOf = ({ path, gzip }: NdjsonFile, from: number): Stream.Stream<Uint8Array, LogReadError> =>
+  Stream.suspend(() => {
+    const plain = createReadStream(path, { start: from, highWaterMark: READ })
+    // A failure of the file destroys the end of the pipeline, where it is reported.
+    const source = gzip ? pipeline(plain, createGunzip({ chunkSize: READ }), () => undefined) : plain
+    const chunks: AsyncIterable<Uint8Array> = source
+    return Stream.fromAsyncIterable(chunks, unreadable(path)).pipe(
+      Stream.ensuring(
+        Effect.sync(() => {
+          plain.destroy()
+          source.destroy()
+        })
+      )
+    )
+  })
+
+/** Cuts bytes into lines; what has no end yet waits for more. */
+const splitter = ({ parse, note }: NdjsonFile, from: number) => {
+  let waiting: Array<Uint8Array> = []
+  let length = 0
+  let offset = from
+  const take = (ended: boolean): ReadonlyArray<NdjsonLine> => {
+    const line = length > LONGEST ? "" : decode(waiting)
+    const blank = length <= LONGEST && line.trim() === ""
+    const record = { offset, length, ended, event: blank ? undefined : parse(line) }
+    offset += length + 1
+    waiting = []
+    length = 0
+    if (blank) return []
+    note(record)
+    return [record]
+  }
+  const keep = (bytes: Uint8Array): void => {
+    length += bytes.length
+    if (length <= LONGEST) waiting.push(bytes)
+    else waiting = []
+  }
+  return {
+    push: (bytes: Uint8Array): Array<NdjsonLine> => {
+      const found: Array<NdjsonLine> = []
+      let start = 0
+      for (let end = bytes.indexOf(LINE_FEED); end >= 0; end = bytes.indexOf(LINE_FEED, start)) {
+        keep(bytes.subarray(start, end))
+        found.push(...take(true))
+        start = end + 1
+      }
+      if (start < bytes.length) keep(bytes.subarray(start))
+      return found
+    },
+    end: (): ReadonlyArray<NdjsonLine> => (length > 0 ? take(false) : [])
+  }
+}
+
+/** UTF-8; a mark of byte order at the start is left out. */
+const decode = (parts: ReadonlyArray<Uint8Array>): string => new TextDecoder().decode(Buffer.concat(parts))
+
+/** Reads lines; undefined for one that is no event. */
+export const parser = (given: Columns): ((line: string) => LogEvent | undefined) => {
+  // Lines of one program have the same keys.
+  let last = ""
+  let columns: Columns = {}
+  return (line) => {
+    const found = objectIn(line)
+    if (found === undefined) return undefined
+    const keys = Object.keys(found)
+    const together = keys.join("\n")
+    if (together !== last) {
+      last = together
+      columns = assign(keys, given)
+    }
+    const { message } = columns
+    if (message === undefined || !(message in found)) return undefined
+    const value = (key: string | undefined): unknown => (key === undefined ? undefined : found[key])
+    const metadata = value(columns.metadata)
+    return eventOf({
+      seconds: secondsOf(value(columns.time)),
+      time: textOf(value(columns.time)),
+      session: textOf(value(columns.session)),
+      role: textOf(value(columns.role)),
+      message: textOf(found[message]),
+      level: textOf(value(columns.level)),
+      metadata: typeof metadata === "string" ? metadataOf(metadata) : (metadata ?? null)
+    })
+  }
+}
+
+const objectIn = (line: string): { readonly [key: string]: unknown } | undefined => {
+  try {
+    const value: unknown = JSON.parse(line)
+    return Predicate.isReadonlyRecord(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const textOf = (value: unknown): string | null => {
+  if (value === null || value === undefined) return null
+  return typeof value === "string" ? value : JSON.stringify(value)
+}
