@@ -37,7 +37,7 @@ export interface Checkpoint {
 
 /** A checkpoint that cannot be used, or written. `path` is its directory or the file at fault. */
 export class CheckpointError extends Schema.TaggedError<CheckpointError>()("CheckpointError", {
-  reason: Schema.Literal("Missing", "Torn", "Altered", "Mismatch", "Write"),
+  reason: Schema.Literal("Missing", "Incomplete", "Corrupt", "Mismatch", "Write", "Remove"),
   path: Schema.String,
   details: Schema.String,
   remedy: Schema.String

@@ -1,24 +1,24 @@
 /**
- * Checkpoints as directories on disk.
+ * Checkpoints as directories on disk, and every message about one that is missing, incomplete or corrupt.
  *
- *     step-00000100/   model.safetensors  optimizer.safetensors  state.json  config.json  tokenizer.json  …  manifest.json
+ *     step-00000100/   model.safetensors  optimizer.safetensors  state.json  config.json  …  manifest.json
  *
- * A checkpoint is written under a temporary sibling name, each file synced, the manifest (with the SHA-256 of every other
- * file) last; then the directory is renamed and its parent synced. `kill -9` or a full disk at any moment leaves either
- * the whole checkpoint or a temporary directory that nobody reads and a later save removes. Loading checks every file against the manifest.
+ * A checkpoint is written whole or not at all (services/files/AtomicFiles.ts); the manifest has the SHA-256 of every other file
+ * and is written last. A checkpoint that is saved again is moved aside first: `list` finds it there, so at no moment is the only
+ * good one gone. Loading checks every file against the manifest.
  */
 import { createHash } from "node:crypto"
-import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { type Checkpoint, CheckpointError, CheckpointStore, TrainState } from "../../core/training/Checkpoint.ts"
 import * as Safetensors from "../../core/tensor/Safetensors.ts"
+import { type Checkpoint, CheckpointError, CheckpointStore, TrainState } from "../../core/training/Checkpoint.ts"
+import * as AtomicFiles from "../files/AtomicFiles.ts"
+import { FileError } from "../files/FileError.ts"
 
 const Manifest = Schema.parseJson(
   Schema.Struct({
@@ -39,188 +39,194 @@ const make = Effect.gen(function* () {
   const fs = yield* FileSystem.FileSystem
   const paths = yield* Path.Path
 
-  const writeError = (path: string) => (cause: PlatformError) =>
-    new CheckpointError({
-      reason: "Write",
-      path,
-      details: `The checkpoint could not be written: ${cause.message}.`,
-      remedy: "Free some space or choose another directory; earlier checkpoints are untouched."
-    })
-
-  const write = (path: string, pieces: ReadonlyArray<Uint8Array>) =>
-    Effect.gen(function* () {
-      const file = yield* fs.open(path, { flag: "wx" })
-      const hash = createHash("sha256")
-      let bytes = 0
-      for (const piece of pieces) {
-        yield* file.writeAll(piece)
-        hash.update(piece)
-        bytes += piece.length
-      }
-      yield* file.sync
-      return { sha256: hash.digest("hex"), bytes }
-    }).pipe(Effect.scoped)
-
-  const syncDirectory = (path: string) => Effect.scoped(Effect.flatMap(fs.open(path), (directory) => directory.sync))
-
-  /** What writers left that were killed: temporary directories that nobody has touched for an hour. */
-  const removeAbandoned = (directory: string) =>
-    Effect.gen(function* () {
-      const now = yield* Clock.currentTimeMillis
-      for (const name of yield* fs.readDirectory(directory)) {
-        if (!name.startsWith(".step-")) continue
-        const path = paths.join(directory, name)
-        const changed = Option.getOrUndefined((yield* fs.stat(path)).mtime)
-        if (changed !== undefined && now - changed.getTime() > 3_600_000) yield* fs.remove(path, { recursive: true })
-      }
-    }).pipe(Effect.ignore)
+  const platform = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    effect.pipe(Effect.provideService(FileSystem.FileSystem, fs), Effect.provideService(Path.Path, paths))
 
   const save: CheckpointStore.Service["save"] = (directory, checkpoint) => {
-    const name = `step-${String(checkpoint.state.step).padStart(8, "0")}`
-    const target = paths.join(directory, name)
-    return Effect.gen(function* () {
-      yield* fs.makeDirectory(directory, { recursive: true })
-      yield* removeAbandoned(directory)
-      const temporary = yield* Effect.acquireRelease(
-        fs.makeTempDirectory({ directory, prefix: `.${name}.` }),
-        // After the rename there is nothing left to remove.
-        (path) => Effect.ignore(fs.remove(path, { recursive: true, force: true }))
-      )
-      const text = (content: string) => [new TextEncoder().encode(content)]
-      const contents: ReadonlyArray<readonly [string, ReadonlyArray<Uint8Array>]> = [
-        [model, Safetensors.encode(checkpoint.parameters, { format: "pt" })],
-        [optimizer, Safetensors.encode(checkpoint.optimizer)],
-        ["state.json", text(Schema.encodeSync(State)(checkpoint.state))],
-        ...Object.entries(checkpoint.files).map(([file, content]) => [file, text(content)] as const)
-      ]
-      const files: Record<string, { readonly sha256: string; readonly bytes: number }> = {}
-      for (const [file, pieces] of contents) files[file] = yield* write(paths.join(temporary, file), pieces)
-      const manifest = Schema.encodeSync(Manifest)({ format: 1, files, provenance: checkpoint.provenance })
-      yield* write(paths.join(temporary, manifestName), text(manifest))
-      yield* fs.chmod(temporary, 0o755)
-      // A torn or stale directory of that name would make the rename fail; a whole one is the same step, written again.
-      yield* fs.remove(target, { recursive: true, force: true })
-      yield* fs.rename(temporary, target)
-      yield* syncDirectory(directory)
-      return target
-    }).pipe(Effect.scoped, Effect.uninterruptible, Effect.mapError(writeError(target)))
+    const target = paths.join(directory, `step-${String(checkpoint.state.step).padStart(8, "0")}`)
+    const text = (content: string) => [new TextEncoder().encode(content)]
+    return AtomicFiles.writeDirectory(target, (temporary) =>
+      Effect.gen(function* () {
+        const contents: ReadonlyArray<readonly [string, ReadonlyArray<Uint8Array>]> = [
+          [model, Safetensors.encode(checkpoint.parameters, { format: "pt" })],
+          [optimizer, Safetensors.encode(checkpoint.optimizer)],
+          ["state.json", text(Schema.encodeSync(State)(checkpoint.state))],
+          ...Object.entries(checkpoint.files).map(([file, content]) => [file, text(content)] as const)
+        ]
+        const files: Record<string, { readonly sha256: string; readonly bytes: number }> = {}
+        for (const [file, pieces] of contents) {
+          yield* AtomicFiles.writeSynced(paths.join(temporary, file), pieces)
+          files[file] = digestOf(pieces)
+        }
+        const manifest = Schema.encodeSync(Manifest)({ format: 1, files, provenance: checkpoint.provenance })
+        yield* AtomicFiles.writeSynced(paths.join(temporary, manifestName), manifest)
+      })
+    ).pipe(
+      Effect.as(target),
+      Effect.uninterruptible,
+      Effect.mapError((cause) => {
+        const details = `The checkpoint could not be written: ${FileError.from(target, "write")(cause).details}.`
+        const remedy = "Free some space or choose another directory; earlier checkpoints are untouched."
+        return new CheckpointError({ reason: "Write", path: target, details, remedy })
+      }),
+      platform
+    )
   }
 
-  const unusable = (reason: "Missing" | "Torn" | "Altered", path: string, details: string) =>
+  const unusable = (reason: "Missing" | "Incomplete" | "Corrupt", path: string, details: string) =>
     new CheckpointError({
       reason,
       path,
       details,
-      remedy: "Use another checkpoint of the run; `--resume` takes the newest whole one by itself."
+      remedy: "Use another checkpoint of the run; `--resume` takes the newest whole one automatically."
     })
+
+  const unreadable = (path: string) => (cause: unknown) =>
+    unusable("Missing", path, `The checkpoint cannot be read: ${FileError.from(path, "read")(cause).details}.`)
 
   const readFiles = (path: string, wanted: (file: string) => boolean) =>
     Effect.gen(function* () {
-      const manifestPath = paths.join(path, manifestName)
-      if (!(yield* fs.exists(manifestPath))) {
+      // A save that was killed may have left it under another name.
+      const found = yield* AtomicFiles.current(path).pipe(platform, Effect.mapError(unreadable(path)))
+      const directory = Option.getOrElse(found, () => path)
+      const manifestPath = paths.join(directory, manifestName)
+      if (!(yield* Effect.mapError(fs.exists(manifestPath), unreadable(path)))) {
         return yield* unusable("Missing", path, "There is no checkpoint here (no manifest.json).")
       }
       const manifest = yield* fs.readFileString(manifestPath).pipe(
+        Effect.mapError(unreadable(path)),
         Effect.flatMap(Schema.decode(Manifest)),
         Effect.catchTag("ParseError", () =>
-          unusable("Torn", manifestPath, "The manifest is no manifest of a checkpoint.")
+          unusable("Incomplete", manifestPath, "This is not the manifest of a checkpoint.")
         )
       )
       const files = new Map<string, Uint8Array>()
       for (const [file, expected] of Object.entries(manifest.files)) {
         if (!wanted(file)) continue
-        const filePath = paths.join(path, file)
-        const bytes = yield* fs
-          .readFile(filePath)
-          .pipe(Effect.mapError(() => unusable("Torn", filePath, "The checkpoint is torn: this file cannot be read.")))
+        const filePath = paths.join(directory, file)
+        const bytes = yield* Effect.mapError(fs.readFile(filePath), (cause) => {
+          const { details } = FileError.from(filePath, "read")(cause)
+          return unusable("Incomplete", filePath, `The checkpoint is incomplete: ${details}.`)
+        })
         if (bytes.length !== expected.bytes) {
-          const details = `The checkpoint is torn: this file has ${bytes.length} bytes and should have ${expected.bytes}.`
-          return yield* unusable("Torn", filePath, details)
+          const details = `The checkpoint is incomplete: this file has ${bytes.length} bytes and should have ${expected.bytes}.`
+          return yield* unusable("Incomplete", filePath, details)
         }
-        if (createHash("sha256").update(bytes).digest("hex") !== expected.sha256) {
-          return yield* unusable(
-            "Altered",
-            filePath,
-            "This file is not the one that was written (its SHA-256 differs)."
-          )
+        if (digestOf([bytes]).sha256 !== expected.sha256) {
+          const details = "The checkpoint is corrupt: this file is not the one that was written (its SHA-256 differs)."
+          return yield* unusable("Corrupt", filePath, details)
         }
         files.set(file, bytes)
       }
-      return { files, provenance: manifest.provenance }
-    }).pipe(
-      Effect.catchTags({
-        SystemError: (error) => unusable("Missing", path, `The checkpoint cannot be read: ${error.message}.`),
-        BadArgument: (error) => unusable("Missing", path, `The checkpoint cannot be read: ${error.message}.`)
-      })
-    )
-
-  const load: CheckpointStore.Service["load"] = (path) =>
-    Effect.gen(function* () {
-      const { files, provenance } = yield* readFiles(path, () => true)
-      return yield* assemble(path, files, provenance)
+      return { directory, files, provenance: manifest.provenance }
     })
 
-  const tensors = (path: string, file: string, files: ReadonlyMap<string, Uint8Array>) =>
+  const tensors = (directory: string, file: string, files: ReadonlyMap<string, Uint8Array>) =>
     Either.match(Safetensors.decode(files.get(file) ?? new Uint8Array()), {
-      onLeft: (error) => Effect.fail(unusable("Torn", paths.join(path, file), error.message)),
+      onLeft: (error) => Effect.fail(unusable("Incomplete", paths.join(directory, file), error.message)),
       onRight: (decoded) => Effect.succeed(decoded.tensors)
     })
 
-  const assemble = (path: string, files: ReadonlyMap<string, Uint8Array>, provenance: Checkpoint["provenance"]) =>
+  const read = (path: string, wanted: (file: string) => boolean): Effect.Effect<Checkpoint, CheckpointError> =>
     Effect.gen(function* () {
+      const { directory, files, provenance } = yield* readFiles(path, wanted)
       const decoder = new TextDecoder()
       const state = yield* Schema.decode(State)(decoder.decode(files.get("state.json"))).pipe(
-        Effect.mapError(() => unusable("Torn", paths.join(path, "state.json"), "This is no state of a run."))
+        Effect.mapError(() =>
+          unusable("Incomplete", paths.join(directory, "state.json"), "This is not the state of a run.")
+        )
       )
       const own = new Set([model, optimizer, "state.json"])
       const text = [...files].filter(([file]) => !own.has(file)).map(([file, bytes]) => [file, decoder.decode(bytes)])
       return {
         state,
-        parameters: yield* tensors(path, model, files),
-        optimizer: files.has(optimizer) ? yield* tensors(path, optimizer, files) : {},
+        parameters: yield* tensors(directory, model, files),
+        optimizer: files.has(optimizer) ? yield* tensors(directory, optimizer, files) : {},
         files: Object.fromEntries(text),
         provenance
       }
     })
 
-  const list: CheckpointStore.Service["list"] = (directory) =>
+  const load: CheckpointStore.Service["load"] = (path) => read(path, () => true)
+
+  const names = (directory: string) =>
     fs.readDirectory(directory).pipe(
-      Effect.catchAll((error) =>
-        error._tag === "SystemError" && error.reason === "NotFound"
+      Effect.catchAll((cause) => {
+        const { code, details } = FileError.from(directory, "read")(cause)
+        return code === "ENOENT"
           ? Effect.succeed([])
-          : Effect.fail(unusable("Missing", directory, `The checkpoints cannot be listed: ${error.message}.`))
-      ),
-      Effect.map((names) =>
-        names
-          .flatMap((name) => {
-            const step = pattern.exec(name)?.[1]
-            return step === undefined ? [] : [{ step: Number(step), path: paths.join(directory, name) }]
-          })
-          .sort((a, b) => a.step - b.step)
+          : unusable("Missing", directory, `The checkpoints cannot be listed: ${details}.`)
+      })
+    )
+
+  const list: CheckpointStore.Service["list"] = (directory) =>
+    Effect.map(names(directory), (names) => {
+      const found = new Map<number, string>()
+      const add = (name: string | undefined, place: string) => {
+        const step = stepOf(name)
+        if (step !== undefined) found.set(step, paths.join(directory, place))
+      }
+      // Those in their place take precedence over those that were moved aside.
+      for (const name of names) add(AtomicFiles.movedAside(name), name)
+      for (const name of names) add(name, name)
+      return [...found].map(([step, path]) => ({ step, path })).sort((a, b) => a.step - b.step)
+    })
+
+  const remove: CheckpointStore.Service["remove"] = (path) =>
+    Effect.gen(function* () {
+      const directory = paths.dirname(path)
+      const step = stepOf(nameOf(paths.basename(path)))
+      const all = yield* names(directory)
+      // First what was moved aside, or it would take the place of the one that is removed.
+      const asides = all.filter((name) => step !== undefined && stepOf(AtomicFiles.movedAside(name)) === step)
+      yield* Effect.forEach(
+        [...asides.map((name) => paths.join(directory, name)), path],
+        (place) => fs.remove(place, { recursive: true, force: true }),
+        { discard: true }
       )
+    }).pipe(
+      Effect.mapError((cause) => {
+        if (cause instanceof CheckpointError) return cause
+        const { details, remedy } = FileError.from(path, "remove")(cause)
+        return new CheckpointError({
+          reason: "Remove",
+          path,
+          details: `The checkpoint could not be removed: ${details}.`,
+          remedy
+        })
+      })
     )
 
   return CheckpointStore.of({
     save,
     load,
-    loadModel: (path) =>
-      Effect.gen(function* () {
-        const { files, provenance } = yield* readFiles(path, (file) => file !== optimizer)
-        return yield* assemble(path, files, provenance)
-      }),
+    loadModel: (path) => read(path, (file) => file !== optimizer),
     list,
     newest: (directory) =>
       Effect.gen(function* () {
         for (const { path } of [...(yield* list(directory))].reverse()) {
           const loaded = yield* Effect.either(load(path))
           if (Either.isRight(loaded)) return { path, checkpoint: loaded.right }
-          yield* Effect.logWarning(`${loaded.left.message} Passed over.`)
+          yield* Effect.logWarning(`${loaded.left.message} Skipped.`)
         }
         return undefined
       }),
-    remove: (path) => fs.remove(path, { recursive: true, force: true }).pipe(Effect.mapError(writeError(path)))
+    remove
   })
 })
+
+const nameOf = (name: string): string => AtomicFiles.movedAside(name) ?? name
+
+const stepOf = (name: string | undefined): number | undefined => {
+  const digits = name === undefined ? undefined : pattern.exec(name)?.[1]
+  return digits === undefined ? undefined : Number(digits)
+}
+
+const digestOf = (pieces: ReadonlyArray<Uint8Array>) => {
+  const hash = createHash("sha256")
+  for (const piece of pieces) hash.update(piece)
+  return { sha256: hash.digest("hex"), bytes: pieces.reduce((sum, { length }) => sum + length, 0) }
+}
 
 export const layer: Layer.Layer<CheckpointStore, never, FileSystem.FileSystem | Path.Path> = Layer.effect(
   CheckpointStore,

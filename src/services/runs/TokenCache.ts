@@ -23,8 +23,8 @@ import * as Stream from "effect/Stream"
 import type { DatasetError } from "../../core/Dataset.ts"
 import { TokenCache, type TokenFile, TokenFileError } from "../../core/data/TokenFile.ts"
 import type { Tokenizer } from "../../core/Tokenizer.ts"
-import * as EncodeStream from "./encode/EncodeStream.ts"
 import type { Encoded, Width } from "./encode/EncodeProtocol.ts"
+import * as EncodeStream from "./encode/EncodeStream.ts"
 
 export const defaultDirectory = ".codex/cache/tokens"
 

@@ -36,7 +36,7 @@ describe("removable", () => {
 
 describe("CheckpointError", () => {
   it("says where, what, and what to do", () => {
-    const error = new CheckpointError({ reason: "Torn", path: "a/b", details: "It is torn.", remedy: "Use another." })
-    expect(error.message).toBe("a/b: It is torn. Use another.")
+    const error = new CheckpointError({ reason: "Corrupt", path: "a/b", details: "It is corrupt.", remedy: "Use another." })
+    expect(error.message).toBe("a/b: It is corrupt. Use another.")
   })
 })

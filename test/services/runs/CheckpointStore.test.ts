@@ -17,13 +17,18 @@ import {
   writeFileSync
 } from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { basename, join } from "node:path"
 import { expect, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
+import { build } from "esbuild"
 import { afterAll } from "vitest"
+import { root } from "../../../scripts/build.mjs"
 import { type Checkpoint, CheckpointStore, TrainState } from "../../../src/core/training/Checkpoint.ts"
+import * as Store from "../../../src/services/runs/CheckpointStore.ts"
+import { node } from "../../cli/children.ts"
 import { files as platform } from "../../training/tiny.ts"
+import { atEachCall } from "../files/crash.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "codex-checkpoints-"))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -128,7 +133,7 @@ layer(platform)("saving and loading", (it) => {
       expect(error).toMatchObject({ _tag: "CheckpointError", reason: "Write" })
       expect(error.message).toContain("earlier checkpoints are untouched")
 
-      // A file name that is a folder which is not there: the third of the files cannot be written.
+      // A file in a directory that does not exist: the fourth of the files cannot be written.
       const directory = fresh()
       yield* store.save(directory, checkpoint(1))
       const broken = { ...checkpoint(2), files: { "no/such/folder": "x" } }
@@ -166,7 +171,7 @@ layer(platform)("a checkpoint that is not whole", (it) => {
       const error = yield* Effect.flip(store.load(path))
       const { lines, result } = yield* warnings(store.newest(directory))
       expect(result).toEqual({ path: before, checkpoint: checkpoint(1) })
-      expect(lines).toEqual([`${error.message} Passed over.`])
+      expect(lines).toEqual([`${error.message} Skipped.`])
       expect(error.message).toContain("--resume")
       return { error, path }
     })
@@ -178,7 +183,7 @@ layer(platform)("a checkpoint that is not whole", (it) => {
           const whole = join(path, file)
           truncateSync(whole, statSync(whole).size - 1)
         })
-        expect(error).toMatchObject({ _tag: "CheckpointError", reason: "Torn", path: join(path, file) })
+        expect(error).toMatchObject({ _tag: "CheckpointError", reason: "Incomplete", path: join(path, file) })
       })
     )
 
@@ -189,9 +194,9 @@ layer(platform)("a checkpoint that is not whole", (it) => {
           bytes[Math.floor(bytes.length / 2)]! ^= 0x80
           writeFileSync(join(path, file), bytes)
         })
-        // A manifest has no sum of its own: what it says is no manifest, or fits no file.
-        expect(["Torn", "Altered"]).toContain(error.reason)
-        if (file !== "manifest.json") expect(error).toMatchObject({ reason: "Altered", path: join(path, file) })
+        // The manifest has no digest of itself: it either cannot be parsed or does not agree with a file.
+        expect(["Incomplete", "Corrupt"]).toContain(error.reason)
+        if (file !== "manifest.json") expect(error).toMatchObject({ reason: "Corrupt", path: join(path, file) })
       })
     )
 
@@ -199,7 +204,7 @@ layer(platform)("a checkpoint that is not whole", (it) => {
       Effect.gen(function* () {
         const { error, path } = yield* damaged((path) => unlinkSync(join(path, file)))
         expect(error).toMatchObject(
-          file === "manifest.json" ? { reason: "Missing", path } : { reason: "Torn", path: join(path, file) }
+          file === "manifest.json" ? { reason: "Missing", path } : { reason: "Incomplete", path: join(path, file) }
         )
       })
     )
@@ -215,13 +220,13 @@ layer(platform)("a checkpoint that is not whole", (it) => {
     })
   )
 
-  it.effect("is not read when it lies under a temporary name, whole or not", () =>
+  it.effect("is not read when it has a temporary name, whole or not", () =>
     Effect.gen(function* () {
       const store = yield* CheckpointStore
       const directory = fresh()
       const path = yield* store.save(directory, checkpoint(1))
-      cpSync(path, join(directory, ".step-00000002.a1b2c3"), { recursive: true })
-      mkdirSync(join(directory, ".step-00000003.d4e5f6"))
+      cpSync(path, join(directory, ".step-00000002.0a1b2c3d.codex-new"), { recursive: true })
+      mkdirSync(join(directory, ".step-00000003.0a1b2c3d.codex-new"))
       writeFileSync(join(directory, "step-nonsense"), "")
       expect(yield* store.list(directory)).toEqual([{ step: 1, path }])
       const { lines, result } = yield* warnings(store.newest(directory))
@@ -246,15 +251,15 @@ layer(platform, { excludeTestServices: true })("what a killed writer left", (it)
       const store = yield* CheckpointStore
       const directory = fresh()
       for (const [name, minutes] of [
-        [".step-00000001.old", 61],
-        [".step-00000002.new", 59]
+        [".step-00000001.0a1b2c3d.codex-new", 61],
+        [".step-00000002.0a1b2c3d.codex-new", 59]
       ] as const) {
         mkdirSync(join(directory, name), { recursive: true })
         const time = Date.now() / 1000 - 60 * minutes
         utimesSync(join(directory, name), time, time)
       }
       yield* store.save(directory, checkpoint(3))
-      expect(readdirSync(directory).sort()).toEqual([".step-00000002.new", "step-00000003"])
+      expect(readdirSync(directory).sort()).toEqual([".step-00000002.0a1b2c3d.codex-new", "step-00000003"])
     })
   )
 })
@@ -266,9 +271,98 @@ layer(platform)("removing", (it) => {
       const directory = fresh()
       const path = yield* store.save(directory, checkpoint(1))
       yield* store.save(directory, checkpoint(2))
+      cpSync(path, join(directory, ".step-00000001.0a1b2c3d.codex-old"), { recursive: true })
       yield* store.remove(path)
       expect(readdirSync(directory)).toEqual(["step-00000002"])
       yield* store.remove(path)
     })
+  )
+
+  it.effect("that fails says so", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip((yield* CheckpointStore).remove("/proc/self/fd"))
+      expect(error).toMatchObject({ _tag: "CheckpointError", reason: "Remove" })
+      expect(error.message).toMatch(/^\/proc\/self\/fd: The checkpoint could not be removed: /)
+    })
+  )
+})
+
+layer(platform)("a writer that is killed while it saves a step again", (it) => {
+  /** The file system of the process that dies is given to its store when that is built. */
+  const saveAgain = (directory: string) =>
+    Effect.flatMap(CheckpointStore, (store) => store.save(directory, again)).pipe(Effect.provide(Store.layer))
+  const again = { ...checkpoint(2), provenance: { device: "again" } }
+
+  it.effect("leaves the old or the new checkpoint, whichever call it is killed before", () =>
+    Effect.gen(function* () {
+      const store = yield* CheckpointStore
+      const found = new Set<string>()
+      const template = fresh()
+      yield* store.save(template, checkpoint(1))
+      yield* store.save(template, checkpoint(2))
+      const calls = yield* atEachCall({
+        prepare: () => {
+          const directory = fresh()
+          cpSync(template, directory, { recursive: true })
+          return directory
+        },
+        run: saveAgain,
+        check: (directory, call, completed) =>
+          Effect.gen(function* () {
+            const { lines, result } = yield* warnings(store.newest(directory))
+            expect(lines).toEqual([])
+            expect(result!.checkpoint, `killed before call ${call}`).toEqual(
+              result!.checkpoint.provenance.device === "again" ? again : checkpoint(2)
+            )
+            if (completed) expect(result!.checkpoint).toEqual(again)
+            expect((yield* store.list(directory)).map(({ step }) => step)).toEqual([1, 2])
+            // By its name it is found as well.
+            expect(yield* store.load(join(directory, "step-00000002"))).toEqual(result!.checkpoint)
+            found.add(basename(result!.path).replace(/\.[0-9a-f]{8}\./, "."))
+            // A resumed run saves it once more.
+            expect(yield* store.save(directory, again)).toBe(join(directory, "step-00000002"))
+            expect(yield* store.load(join(directory, "step-00000002"))).toEqual(again)
+          })
+      })
+      expect(found).toEqual(new Set(["step-00000002", ".step-00000002.codex-old"]))
+      expect(calls).toBeGreaterThan(20)
+    })
+  )
+})
+
+layer(platform, { excludeTestServices: true })("a process that saves a step again and again", (it) => {
+  it.effect(
+    "leaves a whole checkpoint after a SIGKILL at any moment",
+    () =>
+      Effect.gen(function* () {
+        const store = yield* CheckpointStore
+        const bundle = join(root, "node_modules/.cache", `codex-checkpoints-${process.pid}`)
+        yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(bundle, { recursive: true, force: true })))
+        yield* Effect.promise(() =>
+          build({
+            absWorkingDir: root,
+            entryPoints: ["test/services/runs/saveForever.ts"],
+            outfile: join(bundle, "saveForever.mjs"),
+            bundle: true,
+            format: "esm",
+            platform: "node",
+            banner: { js: 'import { createRequire as own } from "node:module"; const require = own(import.meta.url);' },
+            logLevel: "silent"
+          })
+        )
+        const directory = fresh()
+        yield* store.save(directory, checkpoint(5))
+        for (let kill = 0; kill < 8; kill++) {
+          const child = node([join(bundle, "saveForever.mjs"), directory])
+          yield* Effect.promise(() => child.said("saved"))
+          yield* Effect.sleep(`${(kill * 7) % 20} millis`)
+          child.process.kill("SIGKILL")
+          yield* Effect.promise(() => child.finished)
+          const { lines, result } = yield* warnings(store.newest(directory))
+          expect(lines).toEqual([])
+          expect(result?.checkpoint.state.step).toBe(5)
+        }
+      }).pipe(Effect.scoped),
+    60_000
   )
 })
