@@ -36,7 +36,12 @@ describe("removable", () => {
 
 describe("CheckpointError", () => {
   it("says where, what, and what to do", () => {
-    const error = new CheckpointError({ reason: "Corrupt", path: "a/b", details: "It is corrupt.", remedy: "Use another." })
+    const error = new CheckpointError({
+      reason: "Corrupt",
+      path: "a/b",
+      details: "It is corrupt.",
+      remedy: "Use another."
+    })
     expect(error.message).toBe("a/b: It is corrupt. Use another.")
   })
 })
