@@ -1,28 +1,29 @@
 /**
- * Finds plugins in other people's packages: their package.json says what they bring, and nothing is imported to
- * know it.
+ * Finds plugins in installed packages. A package declares its plugins in its package.json, so finding them imports
+ * nothing:
  *
  *     "codex": { "api": 1, "plugins": { "tokenizer/emoji": "./plugin.js#Emoji" } }
  *
- * Looked at are the project itself, the dependencies that its package.json declares, and the packages that the
- * config lists under `plugins:`. node_modules is never walked, so a dependency of a dependency cannot plug itself
- * in. Code is imported when a plugin is first used, from inside its package only (links followed), and must be the
- * plugin that the manifest promised.
+ * The project itself is searched, the dependencies that its package.json declares, and the packages in the config's
+ * `plugins:` list. node_modules is not searched, so a dependency of a dependency cannot add plugins. The code of a plugin
+ * is imported when the plugin is first used. The file must be inside the package (links are resolved) and must export
+ * the plugin that the manifest declares.
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as ConfigIssue from "../../core/config/ConfigIssue.ts"
 import * as ExitCode from "../../core/ExitCode.ts"
 import * as Plugin from "../../core/plugin/Plugin.ts"
 import type { Discovered } from "../../core/plugin/Registry.ts"
 
-/** A package.json that cannot be used, or a package of the config's `plugins:` list that brings none. */
+/** A package.json that cannot be used, or a package of the config's `plugins:` list that declares no plugins. */
 export class PluginManifestError extends Schema.TaggedError<PluginManifestError>()("PluginManifestError", {
   reason: Schema.Literal("NotInstalled", "NoManifest", "Invalid", "Unreadable"),
   package: Schema.String,
-  /** The package.json, where there is one. */
+  /** The package.json, if there is one. */
   file: Schema.optional(Schema.String),
   details: Schema.optional(Schema.String)
 }) {
@@ -35,27 +36,30 @@ export class PluginManifestError extends Schema.TaggedError<PluginManifestError>
     const texts = {
       NotInstalled:
         `plugins: the package ${name} is not installed. ` +
-        `Install it (npm install ${name}), or take it off the list.`,
-      NoManifest: `plugins: ${name} brings no plugins (${where} has no "codex" section). Take it off the list.`,
-      Invalid: `${where}: its "codex" section is wrong:\n${this.details}\nUpdate ${name}, or tell its author.`,
+        `Install it (npm install ${name}), or remove it from the list.`,
+      NoManifest: `plugins: ${name} has no plugins (no "codex" section in ${where}). Remove it from the list.`,
+      Invalid: `${where}: the "codex" section is not valid:\n${this.details}\nUpdate ${name}, or report this to its author.`,
       Unreadable: `${where} cannot be read: ${this.details}`
     }
     return texts[this.reason]
   }
 }
 
-/** A plugin's code that cannot be loaded as its manifest promised. */
+/** The code of a plugin cannot be loaded, or is not what the manifest declares. */
 export class PluginLoadError extends Schema.TaggedError<PluginLoadError>()("PluginLoadError", {
-  reason: Schema.Literal("Missing", "Outside", "Import", "Export", "Key"),
+  reason: Schema.Literal("Missing", "Outside", "Effect", "Import", "Export", "Key"),
   package: Schema.String,
-  /** As the manifest writes it: `./plugin.js#Emoji`. */
+  /** As in the manifest: `./plugin.js#Emoji`. */
   reference: Schema.String,
   details: Schema.String
 }) {
   override get message() {
-    return `${this.package} promises ${this.reference}, but ${this.details}. Update the package, or tell its author.`
+    return `${this.package} declares ${this.reference}, but ${this.details}. Update the package, or report this to its author.`
   }
 }
+
+/** The major version of effect that this package is built with. Its values do not work with those of another one. */
+const effectMajor = "3"
 
 const Reference = Schema.String.pipe(
   Schema.pattern(/^\.\/[^#]+#[A-Za-z_$][\w$]*$/, { description: "a reference such as ./plugin.js#Emoji" })
@@ -96,13 +100,15 @@ interface Package {
   readonly json: typeof PackageJson.Type
 }
 
+/** Options of {@link discover}. */
 export interface Options {
-  /** Where to look for the project's package.json: here or above. */
+  /** The directory that contains the project's package.json, or one below it. */
   readonly directory: string
   /** The config's `plugins:` list: names of packages. */
   readonly plugins: ReadonlyArray<string>
 }
 
+/** The plugins that the project, its dependencies and the listed packages declare. Nothing is imported. */
 export const discover = (
   options: Options
 ): Effect.Effect<ReadonlyArray<Discovered>, PluginManifestError, FileSystem.FileSystem | Path.Path> =>
@@ -123,7 +129,7 @@ export const discover = (
     return found
   })
 
-/** Names only: a path in a list of packages would let a config choose code to run. */
+/** A path in the list of packages would let a config choose code to run, so only names are accepted. */
 const isPackageName = (name: string): boolean => /^(@[a-z0-9~-][\w.~-]*\/)?[a-z0-9~-][\w.~-]*$/i.test(name)
 
 const ancestors = (path: Path.Path, directory: string): ReadonlyArray<string> => {
@@ -166,8 +172,8 @@ const pluginsOf = (
     const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path
     const name = json.name ?? path.basename(directory)
-    // Other tools may have a section of this name: only one with `plugins` is meant for us.
-    if (typeof json.codex !== "object" || json.codex === null || !("plugins" in json.codex)) {
+    // Other tools may use a section of this name. One without `plugins` is not ours.
+    if (!Predicate.hasProperty(json.codex, "plugins")) {
       return listed ? yield* new PluginManifestError({ reason: "NoManifest", package: name, file }) : []
     }
     const manifest = yield* Schema.decodeUnknown(Manifest, { errors: "all", onExcessProperty: "error" })(
@@ -196,7 +202,7 @@ const pluginsOf = (
     })
   })
 
-const load = (promise: {
+const load = (declaration: {
   readonly key: string
   readonly origin: string
   readonly directory: string
@@ -205,7 +211,7 @@ const load = (promise: {
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path
-    const { key, origin, directory, reference } = promise
+    const { key, origin, directory, reference } = declaration
     const fail = (reason: PluginLoadError["reason"], details: string) =>
       new PluginLoadError({ reason, package: origin, reference, details })
 
@@ -215,7 +221,16 @@ const load = (promise: {
     const real = yield* Effect.mapError(fs.realPath(path.join(directory, file)), missing)
     const home = yield* Effect.mapError(fs.realPath(directory), missing)
     if (!real.startsWith(home + path.sep)) {
-      return yield* fail("Outside", `that is ${real}, outside of the package`)
+      return yield* fail("Outside", `the file is ${real}, outside of the package`)
+    }
+    // The Schemas and Effects of another major version would fail later, with an error that does not name the reason.
+    const effect = yield* Effect.orElseSucceed(
+      firstPackage(ancestors(path, path.dirname(real)).map((parent) => path.join(parent, "node_modules", "effect"))),
+      () => undefined
+    )
+    const version = effect?.json.version ?? effectMajor
+    if (version.split(".")[0] !== effectMajor) {
+      return yield* fail("Effect", `it uses effect ${version}, and codex-ml uses effect ${effectMajor}`)
     }
     const url = yield* Effect.mapError(path.toFileUrl(real), missing)
     const exports = yield* Effect.tryPromise({
@@ -225,10 +240,10 @@ const load = (promise: {
     const plugin = exports[name]
     if (!Plugin.isPlugin(plugin)) {
       const others = Object.keys(exports).join(", ") || "nothing"
-      return yield* fail("Export", `the file exports no plugin of that name (it exports ${others})`)
+      return yield* fail("Export", `the file does not export a plugin of that name (it exports ${others})`)
     }
     if (plugin.key !== key) {
-      return yield* fail("Key", `that is ${ConfigIssue.show(plugin.key)} and not ${ConfigIssue.show(key)}`)
+      return yield* fail("Key", `its key is ${ConfigIssue.show(plugin.key)}, not ${ConfigIssue.show(key)}`)
     }
     return plugin
   })

@@ -8,7 +8,8 @@
  *       metrics.ndjson      and other trackers' files
  *       .lock               the process that writes, while it does
  *
- * A lock left by a process that is gone is taken over. The config that ran last is also kept in `.codex/hydra_last/`.
+ * A lock left by a process that is gone is taken over. The config that ran last is also kept in `.codex/hydra_last/`
+ * next to the directory of the runs.
  */
 import { randomUUID } from "node:crypto"
 import * as Command from "@effect/platform/Command"
@@ -183,7 +184,7 @@ const make = (root: string) =>
           yield* fs.makeDirectory(run.directory, { recursive: true }).pipe(unwritable(run.directory))
           yield* lock(run)
           yield* writeAtomically(run.configFile, config).pipe(unwritable(run.configFile))
-          const last = paths.join(".codex", "hydra_last")
+          const last = paths.join(paths.dirname(root), ".codex", "hydra_last")
           yield* fs
             .makeDirectory(last, { recursive: true })
             .pipe(Effect.zipRight(writeAtomically(paths.join(last, "config.yaml"), config)), unwritable(last))

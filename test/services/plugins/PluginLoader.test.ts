@@ -131,18 +131,18 @@ describe("PluginLoader", () => {
             .replaceAll(modules, "…")
             .replace(`tokenizer "${name}" (codex-hostile@6.6.6) could not start: `, "")
         }).pipe(Effect.scoped, Effect.provide(PluginGroup.make(Own).layerWith(found)))
-      const ends = "Update the package, or tell its author."
+      const ends = "Update the package, or report this to its author."
       expect(yield* outcome("escape")).toBe(
-        `codex-hostile@6.6.6 promises ./../stolen/plugin.js#Escape, but that is …/stolen/plugin.js, outside of the package. ${ends}`
+        `codex-hostile@6.6.6 declares ./../stolen/plugin.js#Escape, but the file is …/stolen/plugin.js, outside of the package. ${ends}`
       )
-      expect(yield* outcome("link")).toContain("but that is …/stolen/plugin.js, outside of the package")
+      expect(yield* outcome("link")).toContain("but the file is …/stolen/plugin.js, outside of the package")
       expect(yield* outcome("gone")).toContain("but there is no such file")
       expect(yield* outcome("throws")).toContain("but importing it failed: no licence key")
       expect(yield* outcome("unnamed")).toContain(
-        "but the file exports no plugin of that name (it exports Other, Text)"
+        "but the file does not export a plugin of that name (it exports Other, Text)"
       )
-      expect(yield* outcome("no-plugin")).toContain("but the file exports no plugin of that name")
-      expect(yield* outcome("other-key")).toContain('that is "tokenizer/someone-else" and not "tokenizer/other-key"')
+      expect(yield* outcome("no-plugin")).toContain("but the file does not export a plugin of that name")
+      expect(yield* outcome("other-key")).toContain('its key is "tokenizer/someone-else", not "tokenizer/other-key"')
       expect(globalThis).not.toHaveProperty("stolen")
     })
   )
@@ -155,6 +155,30 @@ describe("PluginLoader", () => {
       expect(error.message).toContain(
         "written for version 0 of the tokenizer interface, but this program uses version 1. Update codex-old@0.1.0"
       )
+    })
+  )
+
+  it.effect("refuses a package that uses another major version of effect, without importing it", () =>
+    Effect.gen(function* () {
+      const directory = join(modules, "codex-effect-four")
+      mkdirSync(join(directory, "node_modules/effect"), { recursive: true })
+      writeFileSync(join(directory, "node_modules/effect/package.json"), '{"name":"effect","version":"4.1.0"}')
+      writeFileSync(
+        join(directory, "package.json"),
+        '{"name":"codex-effect-four","version":"2.0.0","codex":{"api":1,"plugins":{"tokenizer/four":"./four.js#Four"}}}'
+      )
+      writeFileSync(join(directory, "four.js"), "globalThis.stolen = true\n")
+      declare(["codex-effect-four"])
+      const layer = PluginGroup.make(Own).layerWith(yield* discover())
+      const error = yield* Effect.gen(function* () {
+        const registry = yield* Registry
+        return yield* Effect.flip(registry.resolve(TokenizerKind, "four", {}))
+      }).pipe(Effect.scoped, Effect.provide(layer))
+      expect(error.message).toBe(
+        'tokenizer "four" (codex-effect-four@2.0.0) could not start: codex-effect-four@2.0.0 declares ./four.js#Four, ' +
+          "but it uses effect 4.1.0, and codex-ml uses effect 3. Update the package, or report this to its author."
+      )
+      expect(globalThis).not.toHaveProperty("stolen")
     })
   )
 
@@ -180,11 +204,11 @@ describe("PluginLoader", () => {
       declare(["codex-invalid"])
       const error = yield* Effect.flip(discover())
       expect(error.message.replaceAll(modules, "…").split("\n")).toEqual([
-        '…/codex-invalid/package.json: its "codex" section is wrong:',
+        '…/codex-invalid/package.json: the "codex" section is not valid:',
         "  plugin is unknown; did you mean plugins?",
         '  api: expected an integer, got "1"',
         expect.stringMatching(/^ {2}plugins\.tokenizer\/a: expected .*, got "plugin\.js"$/),
-        "Update codex-invalid, or tell its author."
+        "Update codex-invalid, or report this to its author."
       ])
     })
   )
@@ -193,7 +217,7 @@ describe("PluginLoader", () => {
     Effect.gen(function* () {
       declare([])
       expect((yield* Effect.flip(discover(["codex-nowhere"]))).message).toBe(
-        "plugins: the package codex-nowhere is not installed. Install it (npm install codex-nowhere), or take it off the list."
+        "plugins: the package codex-nowhere is not installed. Install it (npm install codex-nowhere), or remove it from the list."
       )
       expect((yield* Effect.flip(discover(["other-codex"]))).reason).toBe("NoManifest")
       expect((yield* Effect.flip(discover(["../codex-emoji"]))).reason).toBe("NotInstalled")

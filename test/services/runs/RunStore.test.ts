@@ -45,6 +45,16 @@ describe("a new run", () => {
     )
   )
 
+  it.live("keeps the last config next to the directory of the runs, not in the working directory", () =>
+    withStore((store) =>
+      Effect.gen(function* () {
+        yield* Effect.scoped(store.create({ name: "first", config: "a: 1\n" }))
+        yield* Effect.scoped(store.create({ name: "second", config: "a: 2\n" }))
+        expect(readFileSync(join(folder, ".codex/hydra_last/config.yaml"), "utf8")).toBe("a: 2\n")
+      })
+    )
+  )
+
   it.live("is one of many that start at once", () =>
     withStore((store) =>
       Effect.gen(function* () {
