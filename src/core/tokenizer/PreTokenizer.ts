@@ -19,6 +19,11 @@ import type * as TokenizerJson from "./TokenizerJson.ts"
 export interface PreTokenizer {
   /** The words are raw text whose UTF-8 bytes the model works on. */
   readonly byteLevel: boolean
+  /**
+   * Whether it may put a character before a piece of the input that does not begin with a space. Then a text that is cut before
+   * a line break gives other words than the whole text.
+   */
+  readonly prepends: boolean
   /** Calls `visit` with each word, as a range of a text. `first`: the text is the beginning of the input. */
   readonly split: (text: string, first: boolean, visit: (text: string, start: number, end: number) => void) => void
   /** The same words with their places. */
@@ -35,7 +40,8 @@ export const make = (spec: TokenizerJson.PreTokenizer | null): Either.Either<Pre
     const steps = spec === null ? [] : yield* stepsOf(spec, "pre_tokenizer")
     const byteLevel = steps.at(-1)?.rewrite === bytes
     const run = byteLevel ? steps.slice(0, -1) : steps
-    return { byteLevel, split: splitting(run), align: (text, first) => aligned(run, text, first) }
+    const prepends = run.some(({ rewrite }) => rewrite?.prepends === true)
+    return { byteLevel, prepends, split: splitting(run), align: (text, first) => aligned(run, text, first) }
   })
 
 const splitting = (steps: ReadonlyArray<Step>): PreTokenizer["split"] => {

@@ -4,22 +4,18 @@
  * Over bytes, as GPT-2 has it, every text has a token sequence and decodes to itself. With `byte_fallback`, as in Llama 2, the
  * tokens are of characters, spaces are written ▁, and characters that are no token are written as the tokens of their bytes.
  */
-import * as FileSystem from "@effect/platform/FileSystem"
-import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Plugin from "../../core/plugin/Plugin.ts"
 import { TokenizerKind } from "../../core/Tokenizer.ts"
 import { TokenizerTrainerKind } from "../../core/TokenizerTrainer.ts"
-import * as Bpe from "../../core/tokenizer/training/Bpe.ts"
-import * as Frame from "../../core/tokenizer/training/Frame.ts"
-import * as Settings from "../../core/tokenizer/training/Settings.ts"
-import * as Training from "../../core/tokenizer/training/Training.ts"
-import * as Trained from "./Trained.ts"
+import * as BpeTraining from "../../core/tokenizer/training/BpeTraining.ts"
+import * as Settings from "../../core/tokenizer/training/TrainerSettings.ts"
+import * as TrainedTokenizer from "./TrainedTokenizer.ts"
 
 export const BpeTokenizer = Plugin.make(TokenizerKind, "bpe", {
   description: "BPE from a Hugging Face tokenizer.json",
-  config: Trained.Config,
-  make: (config) => Trained.load("BPE", config)
+  config: TrainedTokenizer.Config,
+  make: (config) => TrainedTokenizer.load("BPE", config)
 })
 
 const overBytes = { splitters: ["gpt2", "gpt4", "o200k"], specialTokens: ["<|endoftext|>"] } as const
@@ -65,43 +61,36 @@ const withDefaults = <
 export const BpeTrainer = Plugin.make(TokenizerTrainerKind, "bpe", {
   description: "learns BPE over bytes, or over characters with bytes for the rest; same text, same file",
   config: TrainerConfig,
-  make: (given) =>
-    Effect.map(FileSystem.FileSystem, (fs) => {
-      const config = withDefaults(given)
-      const options = { minFrequency: config.min_frequency, specialTokens: config.special_tokens }
-      const normalizer = Frame.normalizer(config)
-      if (!config.byte_fallback) {
-        return Training.make(
-          {
-            vocabularySize: config.vocab_size,
-            steps: "merges",
-            frame: {
-              normalizer,
-              pre_tokenizer: Frame.preTokenizer(config, "gpt2", { bytes: true }),
-              post_processor: null,
-              decoder: Frame.byteLevel
-            },
-            check: (size) => Bpe.checkBytes(size, options),
-            learn: (words, sizes, report) => Bpe.learnBytes(words, sizes, report, options)
-          },
-          fs
-        )
-      }
-      const unknown = config.special_tokens.includes("<unk>") ? "<unk>" : null
-      return Training.make(
-        {
-          vocabularySize: config.vocab_size,
-          steps: "merges",
-          frame: {
-            normalizer,
-            pre_tokenizer: Frame.preTokenizer(config, "metaspace", { bytes: false }),
-            post_processor: null,
-            decoder: Frame.decoder("metaspace", { bytes: true })
-          },
-          learn: (words, sizes, report) =>
-            Bpe.learnCharacters(words, sizes, report, { ...options, limitAlphabet: config.limit_alphabet, unknown })
+  make: (given) => {
+    const config = withDefaults(given)
+    const options = { minFrequency: config.min_frequency, specialTokens: config.special_tokens }
+    const normalizer = Settings.normalizer(config)
+    if (!config.byte_fallback) {
+      return TrainedTokenizer.trainer({
+        vocabularySize: config.vocab_size,
+        steps: "merges",
+        components: {
+          normalizer,
+          pre_tokenizer: Settings.preTokenizer(config, "gpt2", { bytes: true }),
+          post_processor: null,
+          decoder: Settings.byteLevel
         },
-        fs
-      )
+        check: (size) => BpeTraining.checkBytes(size, options),
+        learn: (words, sizes, report) => BpeTraining.learnBytes(words, sizes, report, options)
+      })
+    }
+    const unknown = config.special_tokens.includes("<unk>") ? "<unk>" : null
+    return TrainedTokenizer.trainer({
+      vocabularySize: config.vocab_size,
+      steps: "merges",
+      components: {
+        normalizer,
+        pre_tokenizer: Settings.preTokenizer(config, "metaspace", { bytes: false }),
+        post_processor: null,
+        decoder: Settings.decoder("metaspace", { bytes: true })
+      },
+      learn: (words, sizes, report) =>
+        BpeTraining.learnCharacters(words, sizes, report, { ...options, limitAlphabet: config.limit_alphabet, unknown })
     })
+  }
 })

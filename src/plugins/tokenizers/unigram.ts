@@ -4,22 +4,18 @@
  * The tokenizer, and the trainer that makes its file. Spaces are written ▁ and come back; a character that the training text
  * did not have is the unknown token.
  */
-import * as FileSystem from "@effect/platform/FileSystem"
-import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Plugin from "../../core/plugin/Plugin.ts"
 import { TokenizerKind } from "../../core/Tokenizer.ts"
 import { TokenizerTrainerKind } from "../../core/TokenizerTrainer.ts"
-import * as Frame from "../../core/tokenizer/training/Frame.ts"
-import * as Settings from "../../core/tokenizer/training/Settings.ts"
-import * as Training from "../../core/tokenizer/training/Training.ts"
-import * as Unigram from "../../core/tokenizer/training/Unigram.ts"
-import * as Trained from "./Trained.ts"
+import * as Settings from "../../core/tokenizer/training/TrainerSettings.ts"
+import * as UnigramTraining from "../../core/tokenizer/training/UnigramTraining.ts"
+import * as TrainedTokenizer from "./TrainedTokenizer.ts"
 
 export const UnigramTokenizer = Plugin.make(TokenizerKind, "unigram", {
   description: "Unigram from a Hugging Face tokenizer.json",
-  config: Trained.Config,
-  make: (config) => Trained.load("Unigram", config)
+  config: TrainedTokenizer.Config,
+  make: (config) => TrainedTokenizer.load("Unigram", config)
 })
 
 const splitters = ["metaspace", "gpt2", "gpt4", "o200k"] as const
@@ -41,29 +37,25 @@ const TrainerConfig = Schema.Struct({
 export const UnigramTrainer = Plugin.make(TokenizerTrainerKind, "unigram", {
   description: "learns the pieces of a Unigram model by EM and pruning; same text, same file",
   config: TrainerConfig,
-  make: (config) =>
-    Effect.map(FileSystem.FileSystem, (fs) => {
-      const { splitter } = Settings.splitting(config, "metaspace")
-      return Training.make(
-        {
-          vocabularySize: config.vocab_size,
-          steps: "pieces",
-          frame: {
-            normalizer: Frame.normalizer(config),
-            pre_tokenizer: Frame.preTokenizer(config, "metaspace", { bytes: false }),
-            post_processor: null,
-            decoder: Frame.decoder(splitter, { bytes: false })
-          },
-          learn: (words, sizes, report) =>
-            Unigram.learn(words, sizes, report, {
-              minFrequency: config.min_frequency,
-              specialTokens: Frame.withUnknown(config.special_tokens, config.unk_token),
-              unknown: config.unk_token,
-              limitAlphabet: config.limit_alphabet,
-              maxPieceLength: config.max_piece_length
-            })
-        },
-        fs
-      )
+  make: (config) => {
+    const { splitter } = Settings.splitting(config, "metaspace")
+    return TrainedTokenizer.trainer({
+      vocabularySize: config.vocab_size,
+      steps: "pieces",
+      components: {
+        normalizer: Settings.normalizer(config),
+        pre_tokenizer: Settings.preTokenizer(config, "metaspace", { bytes: false }),
+        post_processor: null,
+        decoder: Settings.decoder(splitter, { bytes: false })
+      },
+      learn: (words, sizes, report) =>
+        UnigramTraining.learn(words, sizes, report, {
+          minFrequency: config.min_frequency,
+          specialTokens: Settings.withUnknown(config.special_tokens, config.unk_token),
+          unknown: config.unk_token,
+          limitAlphabet: config.limit_alphabet,
+          maxPieceLength: config.max_piece_length
+        })
     })
+  }
 })

@@ -3,22 +3,19 @@
  *
  * The tokenizer, and the trainer that makes its file. Text comes back only as far as its words are known.
  */
-import * as FileSystem from "@effect/platform/FileSystem"
-import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Plugin from "../../core/plugin/Plugin.ts"
 import { TokenizerKind } from "../../core/Tokenizer.ts"
 import { TokenizerTrainerKind } from "../../core/TokenizerTrainer.ts"
-import * as Frame from "../../core/tokenizer/training/Frame.ts"
-import * as Settings from "../../core/tokenizer/training/Settings.ts"
-import * as Training from "../../core/tokenizer/training/Training.ts"
-import * as WordLevel from "../../core/tokenizer/training/WordLevel.ts"
-import * as Trained from "./Trained.ts"
+import { checkLeast } from "../../core/tokenizer/training/TokenizerTraining.ts"
+import * as Settings from "../../core/tokenizer/training/TrainerSettings.ts"
+import * as WordLevelTraining from "../../core/tokenizer/training/WordLevelTraining.ts"
+import * as TrainedTokenizer from "./TrainedTokenizer.ts"
 
 export const WordLevelTokenizer = Plugin.make(TokenizerKind, "wordlevel", {
   description: "whole words, from a Hugging Face tokenizer.json",
-  config: Trained.Config,
-  make: (config) => Trained.load("WordLevel", config)
+  config: TrainedTokenizer.Config,
+  make: (config) => TrainedTokenizer.load("WordLevel", config)
 })
 
 const splitters = ["whitespace", "bert", "metaspace", "gpt2", "gpt4", "o200k"] as const
@@ -36,28 +33,24 @@ const TrainerConfig = Schema.Struct({
 export const WordLevelTrainer = Plugin.make(TokenizerTrainerKind, "wordlevel", {
   description: "takes the most frequent words; same text, same file",
   config: TrainerConfig,
-  make: (config) =>
-    Effect.map(FileSystem.FileSystem, (fs) => {
-      const options = {
-        minFrequency: config.min_frequency,
-        specialTokens: Frame.withUnknown(config.special_tokens, config.unk_token),
-        unknown: config.unk_token
-      }
-      const { splitter } = Settings.splitting(config, "whitespace")
-      return Training.make(
-        {
-          vocabularySize: config.vocab_size,
-          steps: "words",
-          frame: {
-            normalizer: Frame.normalizer(config),
-            pre_tokenizer: Frame.preTokenizer(config, "whitespace", { bytes: false }),
-            post_processor: null,
-            decoder: Frame.decoder(splitter, { bytes: false })
-          },
-          check: (size) => Training.checkLeast(size, [{ count: options.specialTokens.length, name: "special token" }]),
-          learn: (words, sizes, report) => WordLevel.learn(words, sizes, report, options)
-        },
-        fs
-      )
+  make: (config) => {
+    const options = {
+      minFrequency: config.min_frequency,
+      specialTokens: Settings.withUnknown(config.special_tokens, config.unk_token),
+      unknown: config.unk_token
+    }
+    const { splitter } = Settings.splitting(config, "whitespace")
+    return TrainedTokenizer.trainer({
+      vocabularySize: config.vocab_size,
+      steps: "words",
+      components: {
+        normalizer: Settings.normalizer(config),
+        pre_tokenizer: Settings.preTokenizer(config, "whitespace", { bytes: false }),
+        post_processor: null,
+        decoder: Settings.decoder(splitter, { bytes: false })
+      },
+      check: (size) => checkLeast(size, [{ count: options.specialTokens.length, name: "special token" }]),
+      learn: (words, sizes, report) => WordLevelTraining.learn(words, sizes, report, options)
     })
+  }
 })

@@ -109,7 +109,7 @@ describe("bpe", () => {
       const load = (path: string) => Effect.flip(Effect.provide(Tokenizer, BpeTokenizer.layer({ path })))
       expect((yield* load("no/such/place")).message).toBe(
         "no/such/place: does not exist. " +
-          "Train one with `codex tokenizer train`, or give the path of a tokenizer.json."
+          "Train a tokenizer with `codex tokenizer train`, or give the path of a tokenizer.json."
       )
       expect((yield* load(folder)).message).toMatch(/is a folder without tokenizer\.json\./)
       yield* fs.writeFileString(
@@ -117,7 +117,7 @@ describe("bpe", () => {
         '{"model": {"type": "WordLevel", "vocab": {"<unk>": 0}, "unk_token": "<unk>"}}'
       )
       expect((yield* load(folder)).message).toBe(
-        `${folder}/tokenizer.json: model.type is WordLevel, where BPE is expected. ` +
+        `${folder}/tokenizer.json: model.type is WordLevel, but BPE is expected. ` +
           "The plugin huggingface reads tokenizers of any type."
       )
     }).pipe(Effect.scoped, Effect.provide(NodeContext.layer))

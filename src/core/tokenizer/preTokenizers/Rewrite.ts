@@ -9,12 +9,15 @@ export interface Rewrite {
   /** `first`: the piece is the beginning of the input. */
   readonly text: (text: string, first: boolean) => string
   readonly align: (text: Aligned, first: boolean) => Aligned
+  /** Whether it may put a prefix before a piece that is not the beginning of the input. */
+  readonly prepends: boolean
 }
 
 /** Puts `prefix` before a piece that does not begin with it, when `applies`. It has the place of the character after it. */
 const prefixed = (prefix: string, applies: (first: boolean) => boolean): Rewrite => {
   const missing = (text: string, first: boolean) => text !== "" && applies(first) && !text.startsWith(prefix)
   return {
+    prepends: applies(false),
     text: (text, first) => (missing(text, first) ? prefix + text : text),
     align: (aligned, first) => {
       if (!missing(aligned.text, first)) return aligned
@@ -39,6 +42,7 @@ export const metaspace = (replacement: string, scheme: "always" | "first" | "nev
   const prefix = prefixed(replacement, (first) => scheme === "always" || (scheme === "first" && first))
   const replace = (text: string) => replaceUnit(text, " ", replacement)
   return {
+    prepends: prefix.prepends,
     text: (text, first) => prefix.text(replace(text), first),
     align: (aligned, first) => prefix.align({ ...aligned, text: replace(aligned.text) }, first)
   }
@@ -46,6 +50,7 @@ export const metaspace = (replacement: string, scheme: "always" | "first" | "nev
 
 /** Each character becomes those of its bytes in the byte-level alphabet. */
 export const bytes: Rewrite = {
+  prepends: false,
   text: (text) => ByteAlphabet.write(new TextEncoder().encode(text)),
   align: (aligned) => {
     const texts: Array<string> = []

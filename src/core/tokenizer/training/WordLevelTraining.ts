@@ -1,38 +1,39 @@
 /**
- * Learns a vocabulary of whole words: the most frequent ones, of equal count those that come first in the order of code points.
+ * Learns a vocabulary of whole words: the most frequent ones, and among equal counts the first in the order of code points.
  *
- * The ids are: the special tokens, then the words, the most frequent one first. A word that is written like a special token is
+ * The ids are: the special tokens, then the words, the most frequent first. A word that is written like a special token is
  * left out.
  */
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
-import * as Breath from "./Breath.ts"
-import { addedTokens, vocabulary } from "./Frame.ts"
-import { sortIndexes } from "./Sort.ts"
-import { checkLargest, type Learned, type Report, type Sizes } from "./Training.ts"
-import * as Words from "./Words.ts"
+import * as EventLoop from "../../EventLoop.ts"
+import { plural } from "../../Message.ts"
+import { checkLargest, distinctWords, type LearnedModel, type Report, type Sizes } from "./TokenizerTraining.ts"
+import { addedTokens, vocabulary } from "./TrainerSettings.ts"
+import * as WordCounts from "./WordCounts.ts"
 
 export interface Options {
-  /** A word seen less often is no token. */
+  /** A word with a lower count is not a token. */
   readonly minFrequency: number
-  /** With the unknown token among them. */
+  /** Including the unknown token. */
   readonly specialTokens: ReadonlyArray<string>
   readonly unknown: string
 }
 
 export const learn = (
-  words: Words.Words,
+  words: WordCounts.WordCounts,
   sizes: Sizes,
   report: Report,
   { minFrequency, specialTokens, unknown }: Options
 ) =>
   Effect.gen(function* () {
     const { counts, starts, units } = words
-    const order = yield* Breath.run(() =>
-      sortIndexes(
-        Words.size(words),
+    const order = yield* EventLoop.run(() =>
+      EventLoop.sortIndexes(
+        WordCounts.size(words),
         (a, b) =>
-          counts[b]! - counts[a]! || Words.compare(units, starts[a]!, starts[a + 1]!, units, starts[b]!, starts[b + 1]!)
+          counts[b]! - counts[a]! ||
+          WordCounts.compare(units, starts[a]!, starts[a + 1]!, units, starts[b]!, starts[b + 1]!)
       )
     )
     const special = new Set(specialTokens)
@@ -41,7 +42,7 @@ export const learn = (
     let frequent = 0
     for (const word of order) {
       if (counts[word]! < minFrequency) break
-      const text = Words.wordAt(words, word)
+      const text = WordCounts.wordAt(words, word)
       if (special.has(text)) continue
       frequent++
       if (frequent <= wanted) tokens.push(text)
@@ -50,11 +51,11 @@ export const learn = (
     yield* checkLargest(
       Math.max(...sizes),
       frequent + specialTokens.length,
-      `${frequent} distinct words with min_frequency ${minFrequency} and ${specialTokens.length} special tokens give`
+      `${distinctWords(frequent)} with min_frequency ${minFrequency} and ${plural(specialTokens.length, "special token")}`
     )
     return Arr.map(
       sizes,
-      (size): Learned => ({
+      (size): LearnedModel => ({
         added_tokens: addedTokens(specialTokens, 0),
         model: {
           type: "WordLevel",

@@ -15,22 +15,31 @@ import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import * as PreTokenizer from "../../../../src/core/tokenizer/PreTokenizer.ts"
 import type { PreTokenizer as Specification } from "../../../../src/core/tokenizer/TokenizerJson.ts"
-import { countWords, defaultLimit, type Limit } from "../../../../src/core/tokenizer/training/CountWords.ts"
-import * as Words from "../../../../src/core/tokenizer/training/Words.ts"
-import { chapters, train, trainers } from "./training.ts"
+import { countWords, defaultLimit, type WordLimit } from "../../../../src/core/tokenizer/training/countWords.ts"
+import * as WordCounts from "../../../../src/core/tokenizer/training/WordCounts.ts"
+import { temporaryFiles } from "../../../../src/plugins/tokenizers/TrainedTokenizer.ts"
+import { chapters, train, trainers } from "./trainers.ts"
 
 const gpt2 = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true } as const
 
-const count = (documents: ReadonlyArray<string>, limit: Limit = defaultLimit, specification: Specification = gpt2) =>
+const count = (
+  documents: ReadonlyArray<string>,
+  limit: WordLimit = defaultLimit,
+  specification: Specification = gpt2
+) =>
   Effect.gen(function* () {
     const preTokenizer = Either.getOrThrow(PreTokenizer.make(specification))
     const words = yield* countWords(Stream.fromIterable(documents), {
-      splitting: { normalizer: undefined, preTokenizer, cutsAtNewlines: true },
-      fs: yield* FileSystem.FileSystem,
+      normalizer: undefined,
+      preTokenizer,
+      spill: temporaryFiles(yield* FileSystem.FileSystem),
       limit,
       onProgress: () => Effect.void
     })
-    return Array.from({ length: Words.size(words) }, (_, i) => [Words.wordAt(words, i), words.counts[i]!] as const)
+    return Array.from(
+      { length: WordCounts.size(words) },
+      (_, i) => [WordCounts.wordAt(words, i), words.counts[i]!] as const
+    )
   }).pipe(Effect.scoped, Effect.provide(NodeContext.layer))
 
 const counted = (documents: ReadonlyArray<string>, specification: Specification = gpt2) => {
@@ -48,7 +57,7 @@ const counted = (documents: ReadonlyArray<string>, specification: Specification 
 const byBytes = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b))
 
 /** The most frequent words, of equal count those that come first in UTF-8, up to the first that does not fit. */
-const mostFrequent = (words: ReadonlyMap<string, number>, limit: Limit) => {
+const mostFrequent = (words: ReadonlyMap<string, number>, limit: WordLimit) => {
   const kept = new Map<string, number>()
   let left = limit.units
   for (const [word, times] of [...words].sort(([a, m], [b, n]) => n - m || byBytes(a, b))) {
@@ -130,12 +139,9 @@ describe("words", () => {
       const fiber = yield* Effect.fork(
         Effect.gen(function* () {
           yield* countWords(endless, {
-            splitting: {
-              normalizer: undefined,
-              preTokenizer: Either.getOrThrow(PreTokenizer.make(gpt2)),
-              cutsAtNewlines: true
-            },
-            fs: yield* FileSystem.FileSystem,
+            normalizer: undefined,
+            preTokenizer: Either.getOrThrow(PreTokenizer.make(gpt2)),
+            spill: temporaryFiles(yield* FileSystem.FileSystem),
             limit: { words: 1000, units: 10_000 },
             onProgress: () => Effect.void
           })

@@ -1,34 +1,42 @@
 /**
- * All ways to write words with pieces: how often each piece is expected, and the most probable way.
+ * All ways to write words with pieces: the expected count of each piece, and the most probable way.
  *
  * Source: Kudo 2018, https://arxiv.org/abs/1804.10959 (the forward-backward algorithm and Viterbi's).
  */
-import * as PairTable from "../../PairTable.ts"
-import type { Corpus } from "./Corpus.ts"
-import type { Piece } from "./Seeds.ts"
+import * as PairTable from "../PairTable.ts"
+import type { Sequences } from "./SymbolSequences.ts"
 
+/** A string of characters that may become a token. */
+export interface Piece {
+  /** Ids of its characters. */
+  readonly symbols: ReadonlyArray<number>
+  /** Logarithm of its probability. */
+  readonly score: number
+}
+
+/** The generators are for EventLoop.run. */
 export interface Lattice {
-  /** Expected count of each piece over the corpus, and its log-likelihood. Yields now and then. */
+  /** Expected count of each piece over the words, and the log-likelihood of the words. */
   readonly expect: (
-    corpus: Corpus
+    words: Sequences
   ) => Generator<undefined, { readonly counts: Float64Array; readonly logLikelihood: number }, void>
   /** Count of each piece in the most probable way to write each word. */
-  readonly best: (corpus: Corpus) => Generator<undefined, Float64Array, void>
-  /** The most probable way to write a piece with other ones, and its score. */
+  readonly best: (words: Sequences) => Generator<undefined, Float64Array, void>
+  /** The most probable way to write a piece with other pieces, and its score. */
   readonly others: (piece: number) => { readonly pieces: ReadonlyArray<number>; readonly score: number }
 }
 
-const WORDS_A_BREATH = 512
-const PIECES_A_BREATH = 1 << 14
+const WORDS_PER_YIELD = 512
+const PIECES_PER_YIELD = 1 << 14
 /** The logarithm of a probability that changes no sum. */
 const NEGLIGIBLE = -50
 
-/** Yields now and then. */
+/** The lattice of some pieces, for EventLoop.run. */
 export const make = function* (pieces: ReadonlyArray<Piece>): Generator<undefined, Lattice, void> {
   const children = PairTable.make(pieces.reduce((sum, { symbols }) => sum + symbols.length, 0))
   const values: Array<number> = [-1]
   for (let id = 0; id < pieces.length; id++) {
-    if (id % PIECES_A_BREATH === 0) yield
+    if (id % PIECES_PER_YIELD === 0) yield
     let node = 0
     for (const symbol of pieces[id]!.symbols) {
       let next = children.get(node, symbol)
@@ -44,7 +52,7 @@ export const make = function* (pieces: ReadonlyArray<Piece>): Generator<undefine
   const ids = Int32Array.from(values)
   const scores = Float64Array.from(pieces, ({ score }) => score)
 
-  /** Calls `visit` with each piece in `symbols[from, to)` that starts at `at`: where it ends, and which it is. */
+  /** Calls `visit` with the end and the id of each piece that starts at `at` in `symbols[at, to)`. */
   const matches = (symbols: Int32Array, at: number, to: number, visit: (end: number, id: number) => void) => {
     let node = 0
     for (let end = at; end < to; ) {
@@ -80,7 +88,7 @@ export const make = function* (pieces: ReadonlyArray<Piece>): Generator<undefine
     edgeIds = double(edgeIds)
   }
 
-  /** Fills `forward` with the best score up to each place and `before` with the last piece; `except` may not be used. */
+  /** Fills `forward` with the best score up to each place and `before` with its last piece, without the piece `except`. */
   const viterbi = (symbols: Int32Array, from: number, to: number, except: number) => {
     const length = to - from
     reserve(length + 1)
@@ -99,7 +107,7 @@ export const make = function* (pieces: ReadonlyArray<Piece>): Generator<undefine
   }
 
   return {
-    *expect({ counts, starts, symbols }) {
+    *expect({ counts, ids: symbols, starts }) {
       const expected = new Float64Array(pieces.length)
       let logLikelihood = 0
       for (let word = 0; word < counts.length; word++) {
@@ -128,23 +136,23 @@ export const make = function* (pieces: ReadonlyArray<Piece>): Generator<undefine
             forward[end] = logAdd(forward[end]!, here + scores[id]!)
           }
         }
-        const whole = forward[length]!
+        const total = forward[length]!
         const count = counts[word]!
-        logLikelihood += count * whole
-        // Edges lie in the order of their starts, so that backwards every end is done before it is needed.
+        logLikelihood += count * total
+        // Edges are in the order of their starts, so that going backwards every end is done before it is needed.
         for (let edge = edges - 1; edge >= 0; edge--) {
           const at = edgeStarts[edge]!
           const id = edgeIds[edge]!
           const rest = scores[id]! + backward[edgeEnds[edge]!]!
           backward[at] = logAdd(backward[at]!, rest)
-          const share = forward[at]! + rest - whole
+          const share = forward[at]! + rest - total
           if (share > NEGLIGIBLE) expected[id]! += count * Math.exp(share)
         }
-        if (word % WORDS_A_BREATH === 0) yield
+        if (word % WORDS_PER_YIELD === 0) yield
       }
       return { counts: expected, logLikelihood }
     },
-    *best({ counts, starts, symbols }) {
+    *best({ counts, ids: symbols, starts }) {
       const found = new Float64Array(pieces.length)
       for (let word = 0; word < counts.length; word++) {
         const from = starts[word]!
@@ -154,7 +162,7 @@ export const make = function* (pieces: ReadonlyArray<Piece>): Generator<undefine
           found[id]! += counts[word]!
           at -= pieces[id]!.symbols.length
         }
-        if (word % WORDS_A_BREATH === 0) yield
+        if (word % WORDS_PER_YIELD === 0) yield
       }
       return found
     },
@@ -163,9 +171,9 @@ export const make = function* (pieces: ReadonlyArray<Piece>): Generator<undefine
       viterbi(symbols, 0, symbols.length, piece)
       const score = forward[symbols.length]!
       if (score === Number.NEGATIVE_INFINITY) return { pieces: [], score }
-      const way: Array<number> = []
-      for (let at = symbols.length; at > 0; at -= pieces[way.at(-1)!]!.symbols.length) way.push(before[at]!)
-      return { pieces: way, score }
+      const path: Array<number> = []
+      for (let at = symbols.length; at > 0; at -= pieces[path.at(-1)!]!.symbols.length) path.push(before[at]!)
+      return { pieces: path, score }
     }
   }
 }

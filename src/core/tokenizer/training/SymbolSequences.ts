@@ -1,20 +1,20 @@
 /**
- * Words as sequences of symbols: their bytes, or their characters out of an alphabet.
+ * Words as sequences of symbols, which training starts from: their bytes, or their characters from an alphabet.
  *
- * A character that the alphabet leaves out ends a sequence: what stands before and after it is never joined.
+ * A character that is not in the alphabet ends a sequence, so that no token contains it.
  */
 import * as ByteAlphabet from "../ByteAlphabet.ts"
-import type { Words } from "./Words.ts"
+import type { WordCounts } from "./WordCounts.ts"
 
+/** Sequence i is `ids[starts[i], starts[i + 1])`, seen `counts[i]` times. */
 export interface Sequences {
-  /** Sequence i is `ids[starts[i], starts[i + 1])`. */
   readonly ids: Int32Array
   readonly starts: Int32Array
   readonly counts: Float64Array
 }
 
-/** The bytes of the words, as ids in the order of the characters that bytes are written as. */
-export const ofBytes = ({ counts, starts, units }: Words): Sequences => {
+/** The bytes of the words. Ids are in the order of the characters that represent the bytes (ByteAlphabet). */
+export const ofBytes = ({ counts, starts, units }: WordCounts): Sequences => {
   const idOf = new Int32Array(256)
   ByteAlphabet.bytesByCharacter.forEach((byte, id) => {
     idOf[byte] = id
@@ -54,8 +54,8 @@ export interface Alphabet {
   readonly counts: ReadonlyArray<number>
 }
 
-/** The characters of the words: of more than `limit`, the most frequent ones, of equal count the first ones. */
-export const alphabet = ({ counts, starts, units }: Words, limit = Number.POSITIVE_INFINITY): Alphabet => {
+/** The characters of the words; at most `limit` of them, the most frequent first, among equal counts the lowest code points. */
+export const alphabet = ({ counts, starts, units }: WordCounts, limit = Number.POSITIVE_INFINITY): Alphabet => {
   const seen = new Map<number, number>()
   for (let word = 0; word < counts.length; word++) {
     const end = starts[word + 1]!
@@ -73,9 +73,9 @@ export const alphabet = ({ counts, starts, units }: Words, limit = Number.POSITI
   }
 }
 
-/** The characters of the words: the i-th of the alphabet has the id i, and inside a word `inside(i)`. */
+/** The characters of the words. Character i of the alphabet has the id i at the beginning of a word, and `inside(i)` elsewhere. */
 export const ofCharacters = (
-  { counts, starts, units }: Words,
+  { counts, starts, units }: WordCounts,
   { characters }: Alphabet,
   inside: (id: number) => number = (id) => id
 ): Sequences => {
@@ -107,7 +107,6 @@ export const ofCharacters = (
 
 const isSurrogate = (unit: number) => unit >= 0xd800 && unit < 0xe000
 
-/** Words are well-formed. */
 const codePointAt = (units: Uint16Array, i: number): number => {
   const unit = units[i]!
   return unit >= 0xd800 && unit < 0xdc00 ? 0x10000 + ((unit & 0x3ff) << 10) + (units[i + 1]! & 0x3ff) : unit

@@ -12,7 +12,7 @@ import { Tokenizer } from "../../../../src/core/Tokenizer.ts"
 import type { TokenizerTrainer } from "../../../../src/core/TokenizerTrainer.ts"
 import { hardTexts, tokenizerContract } from "../../../../src/testing/tokenizer.ts"
 import { tokenizerTrainerContract } from "../../../../src/testing/tokenizerTrainer.ts"
-import { chapters, definitionOf, modelOf, tokenizerOf, train, trainers } from "./training.ts"
+import { chapters, definitionOf, modelOf, tokenizerOf, train, trainers } from "./trainers.ts"
 
 const documents = [...chapters.slice(0, 2), ...hardTexts]
 
@@ -182,22 +182,22 @@ describe("settings that contradict each other", () => {
   it.effect("are refused by key", () =>
     Effect.gen(function* () {
       expect(yield* message(trainers.bpe({ byte_fallback: true, pre_tokenizer: "gpt2" }))).toContain(
-        "pre_tokenizer gpt2 does not go with byte_fallback, whose tokens are characters: it keeps spaces in words as they are. Choose one of metaspace."
+        "pre_tokenizer gpt2 does not work with byte_fallback, whose tokens are characters: it keeps spaces inside words. Choose one of metaspace."
       )
       expect(yield* message(trainers.bpe({ pre_tokenizer: "metaspace" }))).toContain(
-        "pre_tokenizer metaspace does not go with bpe over bytes"
+        "pre_tokenizer metaspace does not work with bpe over bytes"
       )
       expect(yield* message(trainers.bpe({ limit_alphabet: 9 }))).toContain(
         "limit_alphabet is for tokens of characters"
       )
       expect(yield* message(trainers.wordpiece({ pre_tokenizer: ["bert", "whitespace"] }))).toContain(
-        "pre_tokenizer has bert and whitespace, which split in different ways."
+        "pre_tokenizer has bert and whitespace, which split text in different ways."
       )
       expect(yield* message(trainers.wordlevel({ special_tokens: ["<a>", "<a>"] }))).toContain(
         'special_tokens has "<a>" twice'
       )
       expect(yield* message(trainers.unigram({ special_tokens: ["a"] }))).toContain(
-        'special_tokens has "a", which is one character'
+        'special_tokens has "a", which is a single character'
       )
       expect(yield* message(trainers.unigram({ normalizer: ["nfc", "nfc"] }))).toContain('normalizer has "nfc" twice')
     })
@@ -209,7 +209,7 @@ describe("settings that contradict each other", () => {
         "A vocabulary of 1 is too small: the 2 special tokens need 2. Set vocab_size to 2 or more."
       )
       expect(yield* message(trainers.wordpiece({ vocab_size: 5 }))).toBe(
-        "A vocabulary of 5 is too small: the 5 special tokens and 1 character and 1 character inside words need 7. " +
+        "A vocabulary of 5 is too small: the 5 special tokens and 1 character and 1 word-internal character need 7. " +
           "Set vocab_size to 7 or more."
       )
       expect(yield* message(trainers.unigram({ vocab_size: 4 }))).toBe(

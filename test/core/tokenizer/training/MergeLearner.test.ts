@@ -11,7 +11,7 @@ import { TokenizerTrainer } from "../../../../src/core/TokenizerTrainer.ts"
 import * as ByteAlphabet from "../../../../src/core/tokenizer/ByteAlphabet.ts"
 import * as PreTokenizer from "../../../../src/core/tokenizer/PreTokenizer.ts"
 import type { PreTokenizer as Specification } from "../../../../src/core/tokenizer/TokenizerJson.ts"
-import { definitionOf, modelOf, train, trainers } from "./training.ts"
+import { definitionOf, modelOf, train, trainers } from "./trainers.ts"
 
 interface Rules {
   /** Written forms of the symbols, in the order of their ids. */
@@ -204,10 +204,14 @@ describe("a wrong size or special token", () => {
         "A vocabulary of 256 is too small: the 256 bytes and 1 special token need 257. Set vocab_size to 257 or more."
       )
       expect(yield* message(300)).toBe(
-        "A vocabulary of 300 is larger than the text allows: 2 distinct words with min_frequency 2 give " +
+        "A vocabulary of 300 is larger than the text allows: 2 distinct words with min_frequency 2 can give " +
           "at most 258 tokens. Set vocab_size to 258 or less, give more text, or lower min_frequency."
       )
-      expect(yield* message(300, ["a"])).toContain('special_tokens has "a", which is one character, as a text has it.')
+      expect(yield* message(300, ["a"])).toContain(
+        'special_tokens has "a", which is a single character and could be ordinary text.'
+      )
+      const ofOneWord = yield* Effect.flip(train(trainers.bpe({ vocab_size: 300 }), ["aaa"]))
+      expect(ofOneWord.message).toContain(": 1 distinct word with min_frequency 2 can give at most ")
     })
   )
 

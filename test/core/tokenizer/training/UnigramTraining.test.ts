@@ -6,11 +6,10 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { describe, expect, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
-import { type Corpus, make as makeCorpus } from "../../../../src/core/tokenizer/training/unigram/Corpus.ts"
-import * as Lattice from "../../../../src/core/tokenizer/training/unigram/Lattice.ts"
-import { digamma, learn } from "../../../../src/core/tokenizer/training/unigram/Learn.ts"
-import { type Piece, seeds } from "../../../../src/core/tokenizer/training/unigram/Seeds.ts"
-import { WordTable } from "../../../../src/core/tokenizer/training/WordTable.ts"
+import * as SymbolSequences from "../../../../src/core/tokenizer/training/SymbolSequences.ts"
+import * as UnigramLattice from "../../../../src/core/tokenizer/training/UnigramLattice.ts"
+import { type Corpus, digamma, learnPieces, seeds } from "../../../../src/core/tokenizer/training/UnigramTraining.ts"
+import { WordCounter } from "../../../../src/core/tokenizer/training/WordCounts.ts"
 import fixture from "../../../fixtures/sentencepiece_unigram.json" with { type: "json" }
 
 const finish = <Yielded, A>(steps: Generator<Yielded, A, void>): A => {
@@ -18,14 +17,17 @@ const finish = <Yielded, A>(steps: Generator<Yielded, A, void>): A => {
 }
 
 const corpusOf = (words: ReadonlyArray<string>): Corpus => {
-  const table = new WordTable()
-  for (const word of [...words].sort()) table.add(word, 0, word.length)
-  return makeCorpus(table.words(), [...new Set(words.join(""))].sort())
+  const counter = new WordCounter()
+  for (const word of [...words].sort()) counter.add(word, 0, word.length)
+  const counts = counter.words()
+  const alphabet = SymbolSequences.alphabet(counts)
+  return { alphabet: alphabet.characters, ...SymbolSequences.ofCharacters(counts, alphabet) }
 }
 
 const options = { maxPieceLength: 16, seedSize: 1_000_000 }
 
-const written = ({ alphabet }: Corpus, { symbols }: Piece) => symbols.map((symbol) => alphabet[symbol]).join("")
+const written = ({ alphabet }: Corpus, { symbols }: UnigramLattice.Piece) =>
+  symbols.map((symbol) => alphabet[symbol]).join("")
 
 const words = FastCheck.array(
   FastCheck.string({ unit: FastCheck.constantFrom("a", "b", "c", "😀"), minLength: 1, maxLength: 6 }),
@@ -33,7 +35,10 @@ const words = FastCheck.array(
 )
 
 /** Every way to write symbols with pieces. */
-const segmentations = (symbols: ReadonlyArray<number>, pieces: ReadonlyArray<Piece>): ReadonlyArray<Array<number>> =>
+const segmentations = (
+  symbols: ReadonlyArray<number>,
+  pieces: ReadonlyArray<UnigramLattice.Piece>
+): ReadonlyArray<Array<number>> =>
   symbols.length === 0
     ? [[]]
     : pieces.flatMap((piece, id) =>
@@ -79,13 +84,13 @@ describe("the lattice", () => {
   it.prop("expects each piece as often as all segmentations say", [words], ([list]) => {
     const corpus = corpusOf(list)
     const pieces = finish(seeds(corpus, options))
-    const lattice = finish(Lattice.make(pieces))
+    const lattice = finish(UnigramLattice.make(pieces))
     const { counts, logLikelihood } = finish(lattice.expect(corpus))
     const expected = new Float64Array(pieces.length)
     const best = new Float64Array(corpus.counts.length)
     let total = 0
     corpus.counts.forEach((count, word) => {
-      const symbols = [...corpus.symbols.subarray(corpus.starts[word], corpus.starts[word + 1])]
+      const symbols = [...corpus.ids.subarray(corpus.starts[word], corpus.starts[word + 1])]
       const ways = segmentations(symbols, pieces).map((way) => ({
         way,
         probability: Math.exp(way.reduce((sum, id) => sum + (pieces[id]?.score ?? 0), 0))
@@ -110,7 +115,7 @@ describe("the lattice", () => {
     const corpus = corpusOf(["abc", "abc", "ab", "ab", "ab"])
     const pieces = finish(seeds(corpus, options))
     const id = pieces.findIndex((piece) => written(corpus, piece) === "abc")
-    const { pieces: others } = finish(Lattice.make(pieces)).others(id)
+    const { pieces: others } = finish(UnigramLattice.make(pieces)).others(id)
     expect(others.map((other) => pieces[other]!).map((piece) => written(corpus, piece))).toEqual(["c", "ab"])
   })
 })
@@ -125,16 +130,16 @@ describe("learning", () => {
 
   it.prop("gives each size what it gives alone, and up to the largest", [words], ([list]) => {
     const corpus = corpusOf(list)
-    const { largest } = finish(learn(corpus, [], options))
+    const { largest } = finish(learnPieces(corpus, [], options))
     const least = corpus.alphabet.length
     const sizes = [least, Math.floor((least + largest) / 2), largest]
-    const together = finish(learn(corpus, [...sizes, largest + 1], options))
+    const together = finish(learnPieces(corpus, [...sizes, largest + 1], options))
     expect(together.largest).toBe(largest)
     expect(together.bySize.has(largest + 1)).toBe(false)
     for (const size of sizes) {
       const pieces = together.bySize.get(size) ?? []
       expect(pieces.length).toBe(size)
-      expect(pieces).toEqual(finish(learn(corpus, [size], options)).bySize.get(size))
+      expect(pieces).toEqual(finish(learnPieces(corpus, [size], options)).bySize.get(size))
       expect(new Set(pieces.map((piece) => written(corpus, piece))).size).toBe(size)
     }
   })
@@ -143,11 +148,14 @@ describe("learning", () => {
   const reference = (corpus: Corpus, size: number): ReadonlyArray<string> => {
     const wordsOf = Array.from(corpus.counts, (count, word) => ({
       count,
-      symbols: [...corpus.symbols.subarray(corpus.starts[word], corpus.starts[word + 1])]
+      symbols: [...corpus.ids.subarray(corpus.starts[word], corpus.starts[word + 1])]
     }))
-    const score = (way: ReadonlyArray<number>, pieces: ReadonlyArray<Piece>) =>
+    const score = (way: ReadonlyArray<number>, pieces: ReadonlyArray<UnigramLattice.Piece>) =>
       way.reduce((sum, id) => sum + (pieces[id]?.score ?? 0), 0)
-    const maximise = (pieces: ReadonlyArray<Piece>, drop: boolean): ReadonlyArray<Piece> => {
+    const maximise = (
+      pieces: ReadonlyArray<UnigramLattice.Piece>,
+      drop: boolean
+    ): ReadonlyArray<UnigramLattice.Piece> => {
       const expected = pieces.map(() => 0)
       for (const { count, symbols } of wordsOf) {
         const ways = segmentations(symbols, pieces)
@@ -160,11 +168,14 @@ describe("learning", () => {
       const total = kept.reduce((sum, piece) => sum + piece.expected, 0)
       return kept.map(({ expected, symbols }) => ({ symbols, score: digamma(expected) - digamma(total) }))
     }
-    const bestOf = (symbols: ReadonlyArray<number>, pieces: ReadonlyArray<Piece>, except = -1) =>
+    const bestOf = (symbols: ReadonlyArray<number>, pieces: ReadonlyArray<UnigramLattice.Piece>, except = -1) =>
       segmentations(symbols, pieces)
         .filter((way) => !way.includes(except))
         .reduce((best, way) => (score(way, pieces) > score(best, pieces) ? way : best))
-    const prune = (pieces: ReadonlyArray<Piece>, wanted: number): ReadonlyArray<Piece> => {
+    const prune = (
+      pieces: ReadonlyArray<UnigramLattice.Piece>,
+      wanted: number
+    ): ReadonlyArray<UnigramLattice.Piece> => {
       const counts = pieces.map(() => 0)
       for (const { count, symbols } of wordsOf) for (const id of bestOf(symbols, pieces)) counts[id]! += count
       const sum = counts.reduce((total, count) => total + count, 0)
@@ -199,7 +210,7 @@ describe("learning", () => {
     const text =
       "low lower lowest slow slower slowest low low new newer newest news wide wider widest newest lowest below wow"
     const corpus = corpusOf(text.split(" "))
-    const { bySize, largest } = finish(learn(corpus, [size, 40], options))
+    const { bySize, largest } = finish(learnPieces(corpus, [size, 40], options))
     expect(size).toBeLessThan(largest)
     const learnt = bySize.get(size) ?? []
     expect(learnt.map((piece) => written(corpus, piece)).sort()).toEqual([...reference(corpus, size)].sort())
@@ -221,22 +232,17 @@ describe("learning", () => {
     const marked = (lines: ReadonlyArray<ReadonlyArray<string>>) => lines.flat().map((word) => `▁${word}`)
     const corpus = corpusOf(marked(texts.filter((_, i) => (i + 1) % 10 !== 0)))
     // SentencePiece counts <unk>, <s> and </s> too.
-    const { bySize } = finish(learn(corpus, [997, 7997], options))
-    const test = makeCorpus(
-      (() => {
-        const table = new WordTable()
-        for (const word of marked(held)) table.add(word, 0, word.length)
-        return table.words()
-      })(),
-      corpus.alphabet
-    )
+    const { bySize } = finish(learnPieces(corpus, [997, 7997], options))
+    const counter = new WordCounter()
+    for (const word of marked(held)) counter.add(word, 0, word.length)
+    const test = SymbolSequences.ofCharacters(counter.words(), { characters: corpus.alphabet, counts: [] })
     for (const [size, expected] of [
       [997, fixture.results["1000"]],
       [7997, fixture.results["8000"]]
     ] as const) {
       const pieces = bySize.get(size) ?? []
       expect(pieces.length).toBe(size)
-      const counts = finish(finish(Lattice.make(pieces)).best(test))
+      const counts = finish(finish(UnigramLattice.make(pieces)).best(test))
       const logLikelihood = counts.reduce((sum, count, id) => sum + count * (pieces[id]?.score ?? 0), 0)
       expect(logLikelihood / expected.log_likelihood).toBeLessThan(1.01)
     }
