@@ -150,7 +150,7 @@ describe("a torn checkpoint", () => {
     const missing = await codex("generate", "--run", run, "--checkpoint", "7")
     expect(missing.stderr).toContain("There is no checkpoint of step 7. There are those of steps 10, 20.")
     const resumed = await codex(...train("--resume"))
-    expect(resumed.stderr).toContain("going on after step 10")
+    expect(resumed.stderr).toContain("resumed after step 10")
     expect(resumed.code).toBe(0)
     expect(readFileSync(file).equals(whole)).toBe(true)
   })

@@ -16,7 +16,8 @@ import type { Device } from "../../services/backend/onnx/OnnxProtocol.ts"
 import { ChangeJournal } from "../../services/logs/ChangeJournal.ts"
 import { count } from "../render/Format.ts"
 import * as ProgressLine from "../render/ProgressLine.ts"
-import { evaluationTable, facts, scores } from "../render/Report.ts"
+import { evaluationTable, scores } from "../render/RunReport.ts"
+import { facts } from "../render/Table.ts"
 import * as Session from "./session.ts"
 
 export interface Options {

@@ -7,7 +7,7 @@ import * as Option from "effect/Option"
 import * as LogEnvironment from "../../services/logs/LogEnvironment.ts"
 import * as SampleLog from "../../services/logs/SampleLog.ts"
 import { SqlitePool } from "../../services/logs/write/SqlitePool.ts"
-import { next, quoted } from "../render/Report.ts"
+import { nextCommands, shellWord } from "../render/Table.ts"
 
 export interface Options {
   readonly db: Option.Option<string>
@@ -30,11 +30,11 @@ export const run = (options: Options) =>
       ...(others > 0 ? [`${others} events of other sessions kept`] : [])
     ]
     yield* Console.log(`${db}: table session_events, ${counts.join(", ")}.\n`)
-    const from = Option.isSome(options.db) ? ` --db ${quoted(db)}` : ""
+    const from = Option.isSome(options.db) ? ` --db ${shellWord(db)}` : ""
     yield* Console.log(
       present === 0
-        ? next([`codex logs init-sample${from} --seed`])
-        : next([
+        ? nextCommands([`codex logs init-sample${from} --seed`])
+        : nextCommands([
             `codex logs view${from} --session-id sample-chat`,
             `codex logs query${from} --level warn,error --since 1w`
           ])

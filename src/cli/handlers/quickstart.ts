@@ -19,7 +19,8 @@ import * as TrainJob from "../../jobs/TrainingRun.ts"
 import { ChangeJournal } from "../../services/logs/ChangeJournal.ts"
 import { curve } from "../render/Curve.ts"
 import * as ProgressLine from "../render/ProgressLine.ts"
-import { evaluationTable, facts, next, quoted, scores } from "../render/Report.ts"
+import { evaluationTable, scores } from "../render/RunReport.ts"
+import { facts, nextCommands, shellWord } from "../render/Table.ts"
 import * as TrainProgress from "../render/TrainProgress.ts"
 import * as Session from "./session.ts"
 
@@ -95,7 +96,12 @@ const adapted = (composed: LoadConfig.Composed, onEvent: OnEvent) =>
 const isNotFound = (cause: unknown) => cause instanceof DatasetError && cause.reason === "NotFound"
 
 const again = ({ data, overrides }: Options): string =>
-  ["codex quickstart", ...data.map((path) => `--data ${quoted(path)}`), "--resume", ...overrides.map(quoted)].join(" ")
+  [
+    "codex quickstart",
+    ...data.map((path) => `--data ${shellWord(path)}`),
+    "--resume",
+    ...overrides.map(shellWord)
+  ].join(" ")
 
 /** Evaluation, generated text, and the end. */
 const finish = (run: string) =>
@@ -147,14 +153,14 @@ const finish = (run: string) =>
         ])
       )
     )
-    const name = quoted(opened.run.directory)
+    const name = shellWord(opened.run.directory)
     const own = Quickstart.corpusOf(config) === undefined ? JSON.stringify(config.data.paths) : undefined
     yield* Console.log(
-      `\n${next([
+      `\n${nextCommands([
         `codex generate --run ${name} --prompt "The whale" --temperature 0.7`,
         `codex evaluate --run ${name} --metrics perplexity,bits_per_byte,accuracy`,
         `codex export onnx --run ${name} --out model.onnx`,
-        `codex train model=tiny training.epochs=1${own === undefined ? "" : ` data.paths=${quoted(own)}`}`
+        `codex train model=tiny training.epochs=1${own === undefined ? "" : ` data.paths=${shellWord(own)}`}`
       ])}`
     )
   })

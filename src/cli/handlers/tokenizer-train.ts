@@ -11,8 +11,7 @@ import * as Job from "../../jobs/trainTokenizer.ts"
 import { ChangeJournal } from "../../services/logs/ChangeJournal.ts"
 import { bytes } from "../render/Format.ts"
 import * as ProgressLine from "../render/ProgressLine.ts"
-import { facts, next, quoted } from "../render/Report.ts"
-import { table } from "../render/Table.ts"
+import { facts, nextCommands, shellWord, table } from "../render/Table.ts"
 import { share, statisticsText } from "../render/TokenizerReport.ts"
 import { usageError } from "../UsageError.ts"
 
@@ -193,12 +192,12 @@ const trainedText = (trained: ReadonlyArray<Job.TrainedTokenizer>, options: Opti
             "",
             facts(first.files.map((file, i) => [i === 0 ? "Written" : "", paths.join(first.target.directory, file)]))
           ]
-    const place = quoted(first.target.directory)
-    const dataPaths = quoted(JSON.stringify(options.data))
+    const place = shellWord(first.target.directory)
+    const dataPaths = shellWord(JSON.stringify(options.data))
     return [
       ...summary,
       "",
-      next([
+      nextCommands([
         `codex tokenizer inspect --tokenizer ${place}`,
         ...(options.data.length === 0
           ? []

@@ -10,9 +10,9 @@ import * as Resumable from "../../jobs/Resumable.ts"
 import * as LoadConfig from "../../jobs/RunPlan.ts"
 import * as TrainJob from "../../jobs/TrainingRun.ts"
 import { ChangeJournal } from "../../services/logs/ChangeJournal.ts"
-import { describeDryRun } from "../render/DryRunReport.ts"
 import { count, number } from "../render/Format.ts"
-import { facts, next, quoted } from "../render/Report.ts"
+import { dryRunReport } from "../render/RunReport.ts"
+import { facts, nextCommands, shellWord } from "../render/Table.ts"
 import * as TrainProgress from "../render/TrainProgress.ts"
 import * as Session from "./session.ts"
 
@@ -28,7 +28,7 @@ export const run = (options: Options) =>
   Effect.gen(function* () {
     const { config, dryRun, run, text } = yield* plan(options)
     if (dryRun) return yield* tryOut(config)
-    const again = run === undefined ? againOf(options) : `codex train --run ${quoted(run.directory)} --resume`
+    const again = run === undefined ? againOf(options) : `codex train --run ${shellWord(run.directory)} --resume`
     const trained = yield* Effect.scoped(
       Effect.gen(function* () {
         const onEvent = yield* TrainProgress.make(process.stderr)
@@ -78,10 +78,10 @@ const composeAsked = (options: Options) =>
 const againOf = (options: Options): string =>
   [
     "codex train",
-    ...Option.match(options.config, { onNone: () => [], onSome: (file) => [`--config ${quoted(file)}`] }),
+    ...Option.match(options.config, { onNone: () => [], onSome: (file) => [`--config ${shellWord(file)}`] }),
     ...Option.match(options.seed, { onNone: () => [], onSome: (value) => [`--seed ${value}`] }),
     "--resume",
-    ...options.overrides.map(quoted)
+    ...options.overrides.map(shellWord)
   ].join(" ")
 
 const tryOut = (config: LoadConfig.Loaded["config"]) =>
@@ -90,7 +90,7 @@ const tryOut = (config: LoadConfig.Loaded["config"]) =>
       Effect.flatMap(TrainProgress.make(process.stderr), (onEvent) => DryRun.dryRun(config, onEvent))
     ).pipe(Effect.provide(Session.layerOf(config)))
     const { maxRSS } = process.resourceUsage()
-    yield* Console.log(describeDryRun(found, { memory: 1024 * maxRSS }))
+    yield* Console.log(dryRunReport(found, { memory: 1024 * maxRSS }))
   })
 
 type Trained = Effect.Effect.Success<ReturnType<typeof TrainJob.train>>
@@ -110,9 +110,9 @@ export const describe = (trained: Trained): string => {
       ["Config", run.configFile]
     ]),
     "",
-    next([
-      `codex evaluate --run ${quoted(run.directory)}`,
-      `codex generate --run ${quoted(run.directory)} --prompt "Call me"`
+    nextCommands([
+      `codex evaluate --run ${shellWord(run.directory)}`,
+      `codex generate --run ${shellWord(run.directory)} --prompt "Call me"`
     ])
   ].join("\n")
 }

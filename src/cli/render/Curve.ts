@@ -1,7 +1,7 @@
 /**
- * A loss curve in the terminal, drawn by asciichart from as many points as there are columns.
+ * A loss curve in the terminal, drawn by asciichart with one point per column.
  *
- * A run has more steps than a terminal has columns, so neighbouring steps are averaged: a curve made by skipping would show noise.
+ * A run has more steps than a terminal has columns, so neighbouring steps are averaged; picking single steps would show noise.
  */
 import asciichart from "asciichart"
 import { number } from "./Format.ts"
@@ -21,7 +21,7 @@ export const curve = (
   return chart.replace(/ +$/gm, "")
 }
 
-/** Means of `count` equal stretches; the values themselves where there are no more than that. */
+/** Means of `count` stretches of equal length; the values themselves if there are at most `count`. */
 export const resample = (values: ReadonlyArray<number>, count: number): ReadonlyArray<number> => {
   if (values.length <= count) return values
   return Array.from({ length: count }, (_, index) => {

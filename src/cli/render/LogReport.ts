@@ -5,8 +5,7 @@ import type { LogStats, SessionSummary } from "../../services/logs/LogQuery.ts"
 import type { Format } from "../LogOptions.ts"
 import { duration } from "./Format.ts"
 import { csvLine } from "./LogFormat.ts"
-import { facts } from "./Report.ts"
-import { table } from "./Table.ts"
+import { facts, table } from "./Table.ts"
 import { visible } from "./Tokens.ts"
 
 /** With a line feed at its end, or empty. */

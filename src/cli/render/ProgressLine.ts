@@ -1,8 +1,8 @@
 /**
- * One line that says how far a long command is: redrawn in place on a terminal, a plain line now and then elsewhere.
+ * One line that shows the progress of a long command: redrawn in place on a terminal, printed now and then elsewhere.
  *
- * Progress goes to stderr, so that a pipe gets results only. Drawing too often costs time and makes logs long: a terminal sees at
- * most ten drawings a second, a file one line in `plainEvery`. The last state is always shown, when the scope closes.
+ * Progress goes to stderr, so a pipe gets results only. Drawing too often costs time and makes log files long: a terminal sees
+ * at most ten drawings per second, a file one line per `plainEvery`. The last state is always shown, when the scope closes.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -11,7 +11,7 @@ import type * as Scope from "effect/Scope"
 import { clearLine, type Output } from "../Stderr.ts"
 
 export interface ProgressLine {
-  /** Shows the text now, or keeps it for the next time that a drawing is due. The text has no newline. */
+  /** Shows the text now, or at the next time that a drawing is due. The text has no newline. */
   readonly update: (text: string) => Effect.Effect<void>
 }
 
@@ -52,7 +52,7 @@ export const bar = (share: number, width = 20): string => {
   return `[${"#".repeat(full)}${"-".repeat(width - full)}]`
 }
 
-/** A line as wide as the terminal would wrap, and then a redraw would leave its upper half behind. */
+/** A line as wide as the terminal wraps, and a redraw would leave its upper half behind. */
 const shortened = (text: string, columns = 80): string => {
   const letters = [...text]
   return letters.length < columns ? text : `${letters.slice(0, columns - 2).join("")}…`

@@ -1,7 +1,7 @@
 /**
- * Rows as aligned columns of plain text: headings, then one line a row, numbers to the right.
+ * Aligned blocks of plain text: tables, labels with values, commands to copy.
  *
- * Text that already is a string is set as it is; format numbers first (Format.ts). No colours, no frames: it can be piped.
+ * Cells are strings; format numbers first (Format.ts). There are no colours and no frames, so the output can be piped.
  */
 
 export type Alignment = "left" | "right"
@@ -11,7 +11,7 @@ export interface Column {
   readonly align?: Alignment
 }
 
-/** The table's lines joined by newlines. A row that is too short is filled with empty cells. */
+/** Headings, then one line a row; lines are joined by newlines. A row that is too short is filled with empty cells. */
 export const table = (columns: ReadonlyArray<Column>, rows: ReadonlyArray<ReadonlyArray<string>>): string => {
   const lines = [columns.map(({ title }) => title), ...rows]
   const widths = columns.map((_, index) => Math.max(...lines.map((line) => width(line[index] ?? ""))))
@@ -20,7 +20,7 @@ export const table = (columns: ReadonlyArray<Column>, rows: ReadonlyArray<Readon
       columns
         .map(({ align = "left" }, index) => {
           const cell = line[index] ?? ""
-          const gap = " ".repeat((widths[index] ?? 0) - width(cell))
+          const gap = " ".repeat(widths[index]! - width(cell))
           return align === "left" ? cell + gap : gap + cell
         })
         .join("  ")
@@ -28,6 +28,20 @@ export const table = (columns: ReadonlyArray<Column>, rows: ReadonlyArray<Readon
     )
     .join("\n")
 }
+
+/** Labels and values in two columns. */
+export const facts = (rows: ReadonlyArray<readonly [label: string, value: string]>): string => {
+  const width = Math.max(...rows.map(([label]) => label.length))
+  return rows.map(([label, value]) => `${label.padEnd(width)}  ${value}`).join("\n")
+}
+
+/** Commands ready to copy. */
+export const nextCommands = (commands: ReadonlyArray<string>): string =>
+  `Next:\n${commands.map((command) => `  ${command}`).join("\n")}`
+
+/** A word as a POSIX shell reads it back. */
+export const shellWord = (word: string): string =>
+  /^[\w@%+=:,./~-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
 
 /** Code points, which is the number of cells for the scripts that headings and numbers use. */
 const width = (text: string): number => [...text].length

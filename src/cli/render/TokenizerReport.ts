@@ -7,8 +7,7 @@ import type { Statistics } from "../../core/tokenizer/Statistics.ts"
 import type { Comparison } from "../../jobs/compareTokenizers.ts"
 import type { Inspection } from "../../jobs/inspectTokenizer.ts"
 import { bytes, number } from "./Format.ts"
-import { facts } from "./Report.ts"
-import { type Column, table } from "./Table.ts"
+import { type Column, facts, table } from "./Table.ts"
 import { split, visible } from "./Tokens.ts"
 
 /** `3.42`, or a dash where there are no tokens. */

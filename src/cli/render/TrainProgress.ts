@@ -1,17 +1,17 @@
 /**
- * What a person sees of a job while it works: one line that moves, and lines of their own for what happened.
+ * What a person sees of a training job while it runs: a progress line, and a log line for each thing that happened.
  *
  *     [#########-----------] 540/1200  loss 3.412  2.310 bits/byte  41.2 k tokens/s  1 min 12 s left
  *
- * Everything goes to stderr. Rates are of the last updates, so that a first slow one does not linger; the time left counts
- * evaluations and checkpoints in, because it is measured on the clock.
+ * Everything goes to stderr. The rate is that of the last updates, so a slow first one does not count for long. The time left
+ * includes evaluations and checkpoints, because it is measured on the clock.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { JobEvent, OnEvent } from "../../jobs/JobEvent.ts"
 import type { Output } from "../Stderr.ts"
-import { bytes, count, duration, number } from "./Format.ts"
+import { bytes, count, duration, number, plural } from "./Format.ts"
 import * as ProgressLine from "./ProgressLine.ts"
 
 interface Seen {
@@ -24,9 +24,9 @@ interface Seen {
   bitsPerByte: number | undefined
 }
 
-const stages = { tokenizer: "training the tokenizer", tokens: "tokenising" }
+const stages = { tokenizer: "training the tokenizer", tokens: "tokenizing" }
 
-/** Shows every event that it is told of. The line ends when the scope closes. */
+/** Shows every event that it is called with. The progress line ends when the scope closes. */
 export const make = (output: Output): Effect.Effect<OnEvent, never, Scope.Scope> =>
   Effect.gen(function* () {
     const line = yield* ProgressLine.make(output, { plainEvery: "5 seconds" })
@@ -38,17 +38,22 @@ export const make = (output: Output): Effect.Effect<OnEvent, never, Scope.Scope>
       stepMillis: 0,
       bitsPerByte: undefined
     }
-    return (event) => show(event, seen, line)
+    return (event) => show(event, seen, line, output.columns)
   })
 
-const show = (event: JobEvent, seen: Seen, line: ProgressLine.ProgressLine): Effect.Effect<void> => {
+const show = (
+  event: JobEvent,
+  seen: Seen,
+  line: ProgressLine.ProgressLine,
+  columns: number | undefined
+): Effect.Effect<void> => {
   switch (event._tag) {
     case "Preparing":
-      return line.update(`${stages[event.stage]}: ${documents(event.documents)}, ${bytes(event.bytes)}`)
+      return line.update(`${stages[event.stage]}: ${plural(event.documents, "document")}, ${bytes(event.bytes)}`)
     case "Prepared":
       return Effect.logInfo(
-        `Text: ${documents(event.trainDocuments)}, ${bytes(event.trainBytes)}, ${count(event.trainTokens)} tokens to train on; ` +
-          `${count(event.validationTokens)} tokens held out. Vocabulary ${event.vocabularySize}, context ${event.contextLength}.` +
+        `Text: ${plural(event.trainDocuments, "document")}, ${bytes(event.trainBytes)}, ${tokens(event.trainTokens)} to train on; ` +
+          `${tokens(event.validationTokens)} held out. Vocabulary ${event.vocabularySize}, context ${event.contextLength}.` +
           (event.run === "" ? "" : `\nRun: ${event.run}`)
       )
     case "Started":
@@ -57,9 +62,10 @@ const show = (event: JobEvent, seen: Seen, line: ProgressLine.ProgressLine): Eff
         seen.totalSteps = event.totalSteps
         seen.tokensPerStep = event.tokensPerStep
         seen.startedAt = yield* Clock.currentTimeMillis
-        const from = event.fromStep === 0 ? "" : `, going on after step ${event.fromStep}`
+        const from = event.fromStep === 0 ? "" : `, resumed after step ${event.fromStep}`
         yield* Effect.logInfo(
-          `Model: ${count(event.parameters)} parameters. ${event.totalSteps} updates of ${event.tokensPerStep} tokens${from}. ` +
+          `Model: ${count(event.parameters)} parameters. ` +
+            `${plural(event.totalSteps, "update")} of ${plural(event.tokensPerStep, "token")}${from}. ` +
             `Device: ${event.device}.`
         )
       })
@@ -70,23 +76,22 @@ const show = (event: JobEvent, seen: Seen, line: ProgressLine.ProgressLine): Eff
         const elapsed = (yield* Clock.currentTimeMillis) - seen.startedAt
         const left = (elapsed / done) * (seen.totalSteps - event.step)
         const rate = seen.stepMillis === 0 ? "" : `${count((1000 * seen.tokensPerStep) / seen.stepMillis)} tokens/s`
-        yield* line.update(
-          [
-            `${ProgressLine.bar(event.step / seen.totalSteps)} ${event.step}/${seen.totalSteps}`,
-            `loss ${number(event.loss)}`,
-            seen.bitsPerByte === undefined ? "" : `${number(seen.bitsPerByte)} bits/byte`,
-            rate,
-            `${duration(left)} left`
-          ]
-            .filter((part) => part !== "")
-            .join("  ")
-        )
+        const facts = [
+          `${event.step}/${seen.totalSteps}`,
+          `loss ${number(event.loss)}`,
+          seen.bitsPerByte === undefined ? "" : `${number(seen.bitsPerByte)} bits/byte`,
+          rate,
+          `${duration(left)} left`
+        ]
+          .filter((fact) => fact !== "")
+          .join("  ")
+        yield* line.update(`${ProgressLine.bar(event.step / seen.totalSteps, barWidth(facts, columns))} ${facts}`)
       })
     case "Evaluated":
       seen.bitsPerByte = event.bitsPerByte
       return Effect.logInfo(
-        `step ${event.step}: held out ${number(event.loss)} nats/token, ${number(event.bitsPerByte)} bits/byte` +
-          (event.best ? ", the best so far" : `, ${event.sinceBest} evaluations since the best`)
+        `step ${event.step}: held-out loss ${number(event.loss)} nats/token, ${number(event.bitsPerByte)} bits/byte` +
+          (event.best ? ", the best so far" : `, ${plural(event.sinceBest, "evaluation")} since the best`)
       )
     case "CheckpointSaved":
       return Effect.logInfo(`step ${event.step}: saved ${event.path}`)
@@ -94,9 +99,13 @@ const show = (event: JobEvent, seen: Seen, line: ProgressLine.ProgressLine): Eff
       return Effect.void
     case "Finished":
       return event.reason === "early_stop"
-        ? Effect.logInfo(`step ${event.step}: stopped early, the held-out loss no longer falls`)
+        ? Effect.logInfo(`step ${event.step}: stopped early, because the held-out loss no longer falls`)
         : Effect.void
   }
 }
 
-const documents = (n: number): string => `${n} document${n === 1 ? "" : "s"}`
+const tokens = (value: number): string => plural(value, "token", count(value))
+
+/** The bar is the part that can shrink, so that the facts fit on a narrow terminal. */
+const barWidth = (facts: string, columns: number | undefined): number =>
+  Math.max(5, Math.min(20, (columns ?? Number.POSITIVE_INFINITY) - facts.length - "[] ".length - 1))

@@ -1,0 +1,96 @@
+/**
+ * Results of jobs on runs as text: an evaluation, and a dry run of a training.
+ */
+import type { Result } from "../../core/evaluation/Evaluation.ts"
+import type { DryRun } from "../../jobs/dryRun.ts"
+import { bytes, count, duration, number, plural } from "./Format.ts"
+import { facts, table } from "./Table.ts"
+
+/** `metric  value  ± stderr  unit` */
+export const evaluationTable = (results: ReadonlyArray<Result>): string =>
+  table(
+    [{ title: "metric" }, { title: "value", align: "right" }, { title: "± stderr", align: "right" }, { title: "unit" }],
+    results.map(({ metric, stderr, unit, value }) => [
+      metric,
+      number(value),
+      Number.isFinite(stderr) ? number(stderr, 2) : "–",
+      unit
+    ])
+  )
+
+/** The same on one line: `bits_per_byte 1.925 ± 0.016 bits/byte, …` */
+export const scores = (results: ReadonlyArray<Result>): string =>
+  results
+    .map(({ metric, stderr, unit, value }) => {
+      const error = Number.isFinite(stderr) ? ` ± ${number(stderr, 2)}` : ""
+      return `${metric} ${number(value)}${error} ${unit}`.trimEnd()
+    })
+    .join(", ")
+
+/**
+ * What `codex train +dry_run=true` prints: parameters by name and shape, sizes, and what a real run would cost.
+ *
+ * Equal blocks share a row, with a * for their number. Time is one measured update times the number of updates. Memory is the
+ * most that this process held; a real run needs more only for the results of its evaluations.
+ */
+export const dryRunReport = (
+  { parameters, prepared, started, step }: DryRun,
+  measured: {
+    /** Most bytes that this process held. */
+    readonly memory: number
+  }
+): string => {
+  const total = started.totalSteps * step.stepMillis
+  const rate = (1000 * started.tokensPerStep) / Math.max(1, step.stepMillis)
+  return [
+    table(
+      [
+        { title: "parameter" },
+        { title: "shape" },
+        { title: "copies", align: "right" },
+        { title: "numbers", align: "right" }
+      ],
+      groups(parameters).map(({ copies, name, numbers, shape }) => [
+        name,
+        `[${shape.join(", ")}]`,
+        `${copies}`,
+        `${numbers * copies}`
+      ])
+    ),
+    "",
+    facts([
+      ["Parameters", `${started.parameters} (${count(started.parameters)})`],
+      ["Vocabulary", plural(prepared.vocabularySize, "token")],
+      ["Training text", `${plural(prepared.trainTokens, "token")}, ${bytes(prepared.trainBytes)}`],
+      ["Updates", `${started.totalSteps} (${started.stepsPerEpoch} per epoch)`],
+      ["Tokens per update", `${started.tokensPerStep}`],
+      ["Time per update", `${duration(step.stepMillis)}, ${count(rate)} tokens/s`],
+      ["Time", `about ${duration(total)}, plus evaluations`],
+      ["Memory", `about ${bytes(measured.memory)}`],
+      ["Device", started.device]
+    ]),
+    "",
+    "Nothing was written under runs/. Leave out +dry_run=true to train."
+  ].join("\n")
+}
+
+interface Group {
+  readonly name: string
+  readonly shape: ReadonlyArray<number>
+  readonly numbers: number
+  copies: number
+}
+
+/** Parameters whose names differ in a number only, and whose shapes are equal. */
+const groups = (parameters: DryRun["parameters"]): ReadonlyArray<Group> => {
+  const found = new Map<string, Group>()
+  for (const [name, { shape }] of Object.entries(parameters)) {
+    const pattern = name.replaceAll(/\.\d+(?=\.)/g, ".*")
+    const key = `${pattern}[${shape.join()}]`
+    const group = found.get(key)
+    if (group !== undefined) group.copies += 1
+    else
+      found.set(key, { name: pattern, shape, numbers: shape.reduce((product, size) => product * size, 1), copies: 1 })
+  }
+  return [...found.values()]
+}
