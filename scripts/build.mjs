@@ -1,10 +1,10 @@
 /**
  * Builds dist/: the library with tsc (one module a file, declarations, source maps), the command with esbuild.
  *
- * The command is bundled because its start-up is mostly the loading of some three hundred small modules of Effect. What a
- * command needs only when it runs is behind `import()`, so it becomes a chunk of its own and costs `codex --help` nothing.
- * Native code stays outside; the threads that run ONNX Runtime and encode text are entries of their own, since a Worker
- * needs a file.
+ * The command is bundled because its start-up time is mostly the loading of some three hundred small modules of Effect.
+ * What a command needs only when it runs is behind `import()`, so it becomes a separate chunk and does not slow down
+ * `codex --help`. Native modules are not bundled. The threads that run ONNX Runtime and encode text are separate entries,
+ * because a Worker needs a file.
  *
  *     npm run generate && node scripts/build.mjs
  */
@@ -22,8 +22,9 @@ const workers = {
 }
 
 /**
- * The command and the workers, into dist/bin.js, dist/OnnxWorker.js, dist/EncodeWorker.js and dist/chunks/. Older chunks
- * stay, since a command that runs may still want one (their names are hashes); the whole build starts from an empty dist/.
+ * Bundles the command and the workers into dist/bin.js, dist/OnnxWorker.js, dist/EncodeWorker.js and dist/chunks/. Old
+ * chunks are kept, since a running command may still load one (their names contain hashes). A full build starts from an
+ * empty dist/.
  */
 export const bundle = async () => {
   await build({
@@ -41,7 +42,7 @@ export const bundle = async () => {
     sourcemap: "linked",
     sourcesContent: false,
     external: ["onnxruntime-node", "better-sqlite3"],
-    // Packages in CommonJS that are bundled call `require` for Node's own modules.
+    // Bundled CommonJS packages call `require` for Node's built-in modules.
     banner: {
       js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);'
     },
@@ -85,7 +86,7 @@ const writeEntries = async () => {
   }
 }
 
-/** The library: every file of src but the command's. */
+/** Compiles the library: every file of src except the command. */
 const compile = () => {
   const tsc = join(root, "node_modules/typescript-native/bin/tsc")
   const { status } = spawnSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], { cwd: root, stdio: "inherit" })

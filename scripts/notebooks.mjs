@@ -1,8 +1,9 @@
 /**
- * `npm run notebooks`: executes every notebook of examples/notebooks/ without a browser, with tslab's TypeScript kernel.
+ * `npm run notebooks`: runs every notebook of examples/notebooks/ without a browser, with tslab's TypeScript kernel.
  *
- * It proves that the built package can be imported from a notebook: a cell that throws ends it with 1. The executed copies go to
- * artifacts/notebooks/. It needs dist/ (`npm run build`) and Debian's jupyter-nbconvert, whose absence ends it with 3.
+ * It shows that the built package can be imported from a notebook. It exits with 1 if a cell throws. Executed copies are
+ * written to artifacts/notebooks/. It needs dist/ (`npm run build`) and Debian's jupyter-nbconvert; it exits with 3 if
+ * nbconvert is not installed.
  */
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync } from "node:fs"
@@ -10,7 +11,7 @@ import { delimiter, join } from "node:path"
 import { root } from "./build.mjs"
 
 const folder = join(root, "examples/notebooks")
-// Debian's own first: another Python earlier on the PATH has no kernel client.
+// Debian's is tried first: another Python earlier on the PATH may have no kernel client.
 const nbconvert = ["/usr/bin/jupyter-nbconvert", "jupyter-nbconvert"].find(
   (command) => spawnSync(command, ["--version"], { stdio: "ignore" }).status === 0
 )
@@ -23,11 +24,11 @@ if (nbconvert === undefined) {
   process.exit(3)
 }
 if (!existsSync(join(root, "dist/index.js"))) {
-  console.error("dist/ is missing, which the notebooks import. Run: npm run build")
+  console.error("dist/ is missing; the notebooks import it. Run: npm run build")
   process.exit(1)
 }
 
-// TypeScript of tslab's age finds no package by its own name, so the notebooks get it as one that is installed.
+// tslab's version of TypeScript cannot import a package by its own name, so codex-ml is linked as an installed one.
 const link = join(folder, "node_modules/codex-ml")
 mkdirSync(join(folder, "node_modules"), { recursive: true })
 rmSync(link, { force: true })
@@ -58,5 +59,5 @@ for (const notebook of notebooks) {
     console.error(`${notebook} failed.`)
     process.exit(1)
   }
-  console.log(`${notebook} ran.`)
+  console.log(`${notebook} succeeded.`)
 }

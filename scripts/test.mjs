@@ -1,8 +1,8 @@
 /**
- * `npm test`: every gate in turn, then the verdict as the last line, `N passed, N failed[, N skipped]`.
+ * `npm test`: runs every check in turn. The last line is the result: `N passed, N failed[, N skipped]`.
  *
- * A gate that fails does not hide the ones after it. The counts are those of the tests; a gate other than the tests counts as one
- * more failure, and so does a coverage below the threshold. The directions of imports are tests (test/architecture.test.ts).
+ * The checks after a failed one still run. The counts are those of the tests. Any other check that fails counts as one
+ * more failure, and so does a coverage below the threshold. Rules about imports are tests (test/architecture.test.ts).
  */
 import { spawnSync } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
@@ -14,8 +14,8 @@ const bin = (name) => join(root, "node_modules/.bin", name)
 const report = mkdtempSync(join(tmpdir(), "codex-test-"))
 const results = join(report, "results.json")
 
-/** Tests run after the build, because those of the command start it. */
-const gates = [
+/** Tests run after the build, because the tests of the command start the built command. */
+const checks = [
   ["generated code", bin("buf"), "generate"],
   ["format and lint", bin("biome"), "ci", "--error-on-warnings", "."],
   ["types", process.execPath, "node_modules/typescript-native/bin/tsc", "--noEmit", "-p", "."],
@@ -33,7 +33,7 @@ const gates = [
 ]
 
 const failed = []
-for (const [name, command, ...args] of gates) {
+for (const [name, command, ...args] of checks) {
   console.log(`\n== ${name}`)
   const start = performance.now()
   const { status } = spawnSync(command, args, { cwd: root, stdio: "inherit" })
@@ -51,7 +51,7 @@ if (failed.length > 0) console.log(`\nFailed: ${failed.join(", ")}`)
 console.log(`\n${counts.passed} passed, ${failures} failed${counts.skipped > 0 ? `, ${counts.skipped} skipped` : ""}`)
 process.exitCode = failures > 0 ? 1 : 0
 
-/** What vitest wrote, or nothing where it could not start. A file that does not load counts as a failed test. */
+/** Reads the report of vitest. All counts are 0 if it could not start. A file that does not load is a failed test. */
 function readCounts() {
   try {
     const json = JSON.parse(readFileSync(results, "utf8"))
