@@ -1,11 +1,11 @@
-# codex in a container: built in one stage, run in another by a user who is not root.
+# codex in a container: built in one stage, run in another as a user other than root.
 #
 #   docker build -t codex .
 #   docker run --rm -v "$PWD:/data" codex train --config configs/training/base.yaml
 #
-# /data is the working directory: runs, caches and session logs are written there. It runs on the CPU.
+# /data is the working directory: runs, caches and session logs are written there. Arithmetic runs on the CPU.
 FROM node:20-bookworm-slim AS build
-# better-sqlite3 is compiled where no binary of it can be fetched.
+# For better-sqlite3, which is compiled if no prebuilt binary can be downloaded.
 RUN apt-get update \
  && apt-get install -y --no-install-recommends python3 make g++ \
  && rm -rf /var/lib/apt/lists/*

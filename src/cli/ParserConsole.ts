@@ -1,10 +1,10 @@
 /**
  * The console that @effect/cli prints to: help goes to stdout in the form that this program wants, faults are not printed.
  *
- * The parser prints a fault and also fails with it; Stderr.ts prints failures, so the parser must be silent. Help gets the
- * command's full path in its usage line (the parser knows the last name only). It loses the sentence that the parser prints
- * where an option has no description, and its colours where stdout is not a terminal. In a list of commands, each description
- * is on a line of its own: next to the longest usage it would start far to the right of the screen.
+ * The parser prints a fault and also fails with it; Stderr.ts prints failures, so the parser must be silent. Help is printed
+ * with at most 80 characters a line, except for examples, which are to be copied. The usage line gets the command's full path
+ * (the parser knows the last name only). Sentences that the parser adds to every option are left out: brackets in the usage
+ * and the option's description say the same. There are no colours where stdout is not a terminal.
  */
 import { stripVTControlCharacters } from "node:util"
 import * as Console from "effect/Console"
@@ -35,14 +35,54 @@ export const without = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<
 
 const isParserConsole = (console: Console.Console): console is ParserConsole => "original" in console
 
+const columns = 80
+
 const help = (text: string, { path, colour }: { readonly path: ReadonlyArray<string>; readonly colour: boolean }) => {
-  const whole = text
-    .replace(/^\$ \S+/gm, `$ ${path.join(" ")}`)
-    .replace(/^( {2}- )(\S.*?) {2,}(\S.*)$/gm, (_, dash, usage, text) => `${dash}${brief(usage)}\n      ${text}`)
-    .replace(/^ +(A user-defined piece of text|A true or false value|An integer|A floating point number)\.\n\n/gm, "")
-    .trim()
+  const paragraphs = text.trim().split("\n\n")
+  const whole = paragraphs.some((paragraph) => stripVTControlCharacters(paragraph) === "USAGE")
+    ? paragraphs
+        .flatMap((paragraph, i) => (i === 0 || noise.test(paragraph) ? [] : layout(paragraph, path)))
+        .reduce(joined)
+    : text.trim()
   return colour ? whole : stripVTControlCharacters(whole)
 }
 
-/** A usage that fits on a line of the terminal; a longer one is shortened to the command. */
-const brief = (usage: string): string => (usage.length <= 72 ? usage : `${usage.replace(/ [^\w].*$/, "")} [options]`)
+/** What the parser says of every option of a type. */
+const noise =
+  /^ +(A user-defined piece of text|A true or false value|An integer|A floating point number|This (setting|option|argument) (is optional|may be repeated).*|One of the following: .*)\.?$/
+
+const layout = (paragraph: string, path: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const [, usage] = /^\$ \S+(.*)$/s.exec(paragraph) ?? []
+  if (usage !== undefined) return [wrapped(`$ ${path.join(" ")}${usage}`, 4)]
+  const [, command, description] = /^ {2}- (\S.*?) {2,}(\S.*)$/s.exec(paragraph) ?? []
+  if (command !== undefined && description !== undefined) {
+    const [sentences = ""] = examples(description)
+    return [`  ${brief(command)}\n${wrapped(`      ${sentences}`, 6)}`]
+  }
+  const [sentences = "", ...rest] = examples(paragraph)
+  return [wrapped(sentences, sentences.length - sentences.trimStart().length), ...rest]
+}
+
+/** A description, and its examples as paragraphs of their own. */
+const examples = (text: string): ReadonlyArray<string> => text.split(/(?<=[.:!?…]) (?=Example: )/)
+
+/** Indented text belongs to the line above it, unless that is a heading. */
+const joined = (above: string, paragraph: string): string =>
+  `${above}${paragraph.startsWith(" ") && !heading.test(stripVTControlCharacters(above)) ? "\n" : "\n\n"}${paragraph}`
+
+const heading = /(^|\n)[A-Z]+$/
+
+/** Breaks a line at its spaces; what follows the first line is indented by `indent`. */
+const wrapped = (line: string, indent: number): string => {
+  const [first = "", ...words] = line.trimStart().split(" ")
+  const lines = [`${line.slice(0, line.length - line.trimStart().length)}${first}`]
+  for (const word of words) {
+    const longer = `${lines.at(-1)} ${word}`
+    if (stripVTControlCharacters(longer).length <= columns) lines[lines.length - 1] = longer
+    else lines.push(" ".repeat(indent) + word)
+  }
+  return lines.join("\n")
+}
+
+/** A usage that fits on a line of the list of commands; a longer one is shortened to the command. */
+const brief = (usage: string): string => (usage.length <= 76 ? usage : `${usage.replace(/ [^\w].*$/, "")} [options]`)

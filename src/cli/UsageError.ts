@@ -1,8 +1,8 @@
 /**
- * A command line that @effect/cli refused, said as a person needs it: what is wrong, the nearest right word, the usage.
+ * A command line that @effect/cli refused, with a message for people: what is wrong, the nearest correct word, the usage.
  *
- * The parser's own faults name no alternative below the first level and take the text of the wrong command's list, so the
- * words are looked up again in the tree of command descriptors. Nothing here knows a command by name.
+ * The parser's own faults suggest no alternative below the first level and quote the list of the wrong command, so the words
+ * are looked up again in the tree of command descriptors. No command is known here by name.
  */
 import { stripVTControlCharacters } from "node:util"
 import * as Descriptor from "@effect/cli/CommandDescriptor"
@@ -36,7 +36,7 @@ export class UsageError extends Schema.TaggedError<UsageError>()("UsageError", {
 export const usageError = (problem: string): Effect.Effect<never, ValidationError.ValidationError> =>
   Effect.fail(ValidationError.invalidValue(HelpDoc.p(problem)))
 
-/** The root and its commands: a descriptor forgets the groups below its own children, so the first level is given whole. */
+/** The root and its commands. The root's descriptor does not have the groups below its children, so these are given too. */
 export interface Tree {
   readonly root: Descriptor.Command<unknown>
   readonly commands: ReadonlyArray<Descriptor.Command<unknown>>
@@ -47,7 +47,7 @@ const childrenOf = ({ root, commands }: Tree, command: Descriptor.Command<unknow
     ? HashMap.fromIterable(commands.flatMap((child) => [...Descriptor.getNames(child)].map((name) => [name, child])))
     : HashMap.filter(Descriptor.getSubcommands(command), (_, name) => !HashSet.has(Descriptor.getNames(command), name))
 
-/** Names of the commands that the words lead to, from the root; the last one's descriptor and what it could be followed by. */
+/** The path of command names that the words start with, the descriptor of the last one, and the names of its subcommands. */
 export const locate = (tree: Tree, words: ReadonlyArray<string>) => {
   const path = [...Descriptor.getNames(tree.root)]
   let command = tree.root

@@ -4,6 +4,7 @@
 import * as Command from "@effect/cli/Command"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import { describe, expect, it } from "@effect/vitest"
+import * as Arr from "effect/Array"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import { main } from "../../src/cli/main.ts"
@@ -29,6 +30,44 @@ describe("main", () => {
       expect(lines[0]).toContain("\u001b[")
       expect(lines[1]).not.toContain("\u001b[")
       expect(lines[1]).toContain("$ codex")
+    }).pipe(Effect.provide(NodeContext.layer))
+  )
+
+  it.effect("prints the help of every command with at most 80 characters a line, and an example to copy", () =>
+    Effect.gen(function* () {
+      const helpOf = (...words: ReadonlyArray<string>) =>
+        Effect.gen(function* () {
+          const lines: Array<string> = []
+          yield* Effect.withConsole(main([...words, "--help"], { colour: false }), yield* recorded(lines))
+          return lines.join("\n")
+        })
+      const commands = [...(yield* helpOf()).matchAll(/^ {2}([a-z]+(?: [a-z][a-z-]*)?)/gm)].map(
+        ([, command = ""]) => command
+      )
+      expect(commands).toEqual(expect.arrayContaining(["train", "export onnx", "plugins list", "logs init-sample"]))
+      for (const command of commands) {
+        const help = yield* helpOf(...command.split(" "))
+        const [examples, others] = Arr.partition(help.split("\n"), (line) => !line.startsWith("Example: "))
+        expect(examples.length, command).toBeGreaterThan(0)
+        expect(
+          examples.filter((line) => !line.startsWith(`Example: codex ${command}`) && !line.includes("hook"))
+        ).toEqual([])
+        expect(others.filter((line) => line.length > 80)).toEqual([])
+        expect(help).not.toMatch(/This setting is optional|A user-defined/)
+      }
+    }).pipe(Effect.provide(NodeContext.layer))
+  )
+
+  it.effect("leaves the scripts of --completions alone", () =>
+    Effect.gen(function* () {
+      const lines: Array<string> = []
+      yield* Effect.withConsole(main(["--completions", "bash"], { colour: false }), yield* recorded(lines))
+      expect(
+        lines
+          .join("")
+          .split("\n")
+          .some((line) => line.length > 80)
+      ).toBe(true)
     }).pipe(Effect.provide(NodeContext.layer))
   )
 
