@@ -19,7 +19,7 @@ export { TokenCache, TokenFileError } from "./core/data/TokenFile.ts"
 export * as Evaluation from "./core/evaluation/Evaluation.ts"
 export * as Generation from "./core/generation/Generation.ts"
 export { Metric, MetricKind } from "./core/Metric.ts"
-export { type Architecture, Model, ModelError, ModelKind } from "./core/Model.ts"
+export { type Architecture, Model, ModelError } from "./core/Model.ts"
 export * as Plugin from "./core/plugin/Plugin.ts"
 export {
   ApiMismatch,

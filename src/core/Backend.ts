@@ -1,5 +1,5 @@
 /**
- * The kind of service that runs Programs: on ONNX Runtime, or in plain TypeScript.
+ * The backend kind of service: runs Programs, on ONNX Runtime or in plain TypeScript.
  *
  * Laws (src/testing/backend.ts checks them by these numbers):
  *  1. a run returns what the reference returns, within the operator's tolerance;
@@ -11,15 +11,16 @@
  * An interruption takes effect between runs, never inside one: state is never half written.
  */
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import type { Program } from "./tensor/Program.ts"
-import type { TensorData } from "./tensor/Tensor.ts"
+import { type Program, readsOf, type TensorTypes } from "./tensor/Program.ts"
+import { sameShape, show, sizeOf, type TensorData, type TensorType } from "./tensor/Tensor.ts"
 
+/** Tensors with their numbers, by name. */
 export type TensorDatas = { readonly [name: string]: TensorData }
 
-/** Why a backend could not do what it was asked. */
+/** Why a backend could not do what it was called for. `reason` says at which point. */
 export class BackendError extends Schema.TaggedError<BackendError>()("BackendError", {
   reason: Schema.Literal("Unavailable", "Compile", "Run", "Input", "State", "Closed"),
   /** The device, Program or tensor concerned. */
@@ -43,8 +44,9 @@ export class BackendError extends Schema.TaggedError<BackendError>()("BackendErr
   }
 }
 
+/** What a backend computes on. */
 export interface DeviceInfo {
-  /** `reference`, `cpu`, `webgpu`, `cuda`, `coreml` or `dml`: what really runs. */
+  /** `reference`, `cpu`, `webgpu`, `cuda`, `coreml` or `dml`: the device that really runs. */
   readonly device: string
   /** Threads that one operator may use; 1 where the device has no such notion. */
   readonly threads: number
@@ -52,7 +54,7 @@ export interface DeviceInfo {
   readonly description: string
 }
 
-/** Programs that were compiled together and share the state of equal name. Lives as long as its Scope. */
+/** Programs that were compiled together and share the state of equal name, for the lifetime of their Scope. */
 export interface Executable<Name extends string = string> {
   /**
    * Runs one Program: reads its state, writes its new state, returns its outputs (all of them, or those in `fetch`).
@@ -65,10 +67,34 @@ export interface Executable<Name extends string = string> {
   ) => Effect.Effect<TensorDatas, BackendError>
   /** Copies of state tensors; all when no names are given. State that was never written is an error that names it. */
   readonly readState: (names?: ReadonlyArray<string>) => Effect.Effect<TensorDatas, BackendError>
+  /** Replaces the given state tensors. */
   readonly writeState: (values: TensorDatas) => Effect.Effect<void, BackendError>
 }
 
-export class Backend extends Context.Tag("codex/Backend")<Backend, Backend.Service>() {}
+export class Backend extends Context.Tag("codex/Backend")<Backend, Backend.Service>() {
+  /**
+   * A backend from the part that computes. What every backend has to check is added: that Programs agree about the state
+   * they share, that inputs, state values and names fit, that state is written before it is read, and that nothing runs after
+   * the scope of `compile` was closed. Each wrong use is a `BackendError` that names the tensor. Runs become uninterruptible.
+   *
+   * @example
+   * Backend.make({
+   *   info: { device: "mine", threads: 1, description: "my device" },
+   *   compile: (programs, state) => Effect.succeed({ run, readState, writeState })
+   * })
+   */
+  static make({ compile, info }: Backend.Primitives): Backend.Service {
+    return {
+      info,
+      compile: (programs) =>
+        Effect.gen(function* () {
+          const state = yield* sharedState(programs)
+          const executable = yield* compile(programs, state)
+          return yield* checked(programs, state, executable)
+        })
+    }
+  }
+}
 
 export declare namespace Backend {
   interface Service {
@@ -78,4 +104,176 @@ export declare namespace Backend {
       programs: { readonly [K in Name]: Program }
     ) => Effect.Effect<Executable<Name>, BackendError, Scope.Scope>
   }
+
+  /** What a backend consists of; see `Backend.make`. */
+  interface Primitives {
+    readonly info: DeviceInfo
+    /** `state` is the union of the Programs' state. What is acquired is released by the Scope. */
+    readonly compile: (
+      programs: { readonly [name: string]: Program },
+      state: TensorTypes
+    ) => Effect.Effect<Computation, BackendError, Scope.Scope>
+  }
+
+  /** Compiled Programs. Everything that it is called with has been checked. */
+  interface Computation {
+    /** Outputs in `fetch` have no duplicates. State is replaced only when every new value is there. */
+    readonly run: (
+      program: string,
+      inputs: TensorDatas,
+      fetch: ReadonlyArray<string>
+    ) => Effect.Effect<TensorDatas, BackendError>
+    readonly readState: (names: ReadonlyArray<string>) => Effect.Effect<TensorDatas, BackendError>
+    readonly writeState: (values: TensorDatas) => Effect.Effect<void, BackendError>
+  }
+}
+
+type Check<A = void> = Effect.Effect<A, BackendError>
+
+/** The Executable of a computation: checks first, then computes. */
+const checked = <Name extends string>(
+  programs: { readonly [K in Name]: Program },
+  state: TensorTypes,
+  computation: Backend.Computation
+): Effect.Effect<Executable<Name>, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    let closed = false
+    const written = new Set<string>()
+    const reads = new Map(Object.entries<Program>(programs).map(([name, program]) => [name, readsOf(program).state]))
+    // Added last, so it runs first: nothing reaches a computation that is being released.
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        closed = true
+      })
+    )
+    const whileOpen = <A>(subject: string, use: () => Check<A>): Check<A> =>
+      Effect.suspend(() =>
+        closed ? new BackendError({ reason: "Closed", subject, details: "its scope has ended." }) : use()
+      )
+    const isWritten = (names: ReadonlyArray<string>): Check =>
+      Effect.suspend(() => {
+        const subject = names.find((name) => !written.has(name))
+        if (subject === undefined) return Effect.void
+        const details = "it is read before it was written."
+        return new BackendError({ reason: "State", subject, details, remedy: "Call writeState with its first value." })
+      })
+    /** A computation and the note of what it wrote happen together. */
+    const writing = <A>(names: ReadonlyArray<string>, use: Check<A>): Check<A> =>
+      Effect.uninterruptible(
+        Effect.tap(use, () =>
+          Effect.sync(() => {
+            for (const name of names) written.add(name)
+          })
+        )
+      )
+    return {
+      run: (name, inputs, fetch) =>
+        whileOpen(name, () => {
+          const program = programs[name]
+          const outputs = fetch === undefined ? Object.keys(program.outputs) : [...new Set(fetch)]
+          return expectInputs(program, inputs).pipe(
+            Effect.zipRight(expectOutputs(program, outputs)),
+            Effect.zipRight(isWritten(reads.get(name)!)),
+            Effect.zipRight(
+              Effect.suspend(() => writing(Object.keys(program.nextState), computation.run(name, inputs, outputs)))
+            )
+          )
+        }),
+      readState: (names = Object.keys(state)) =>
+        whileOpen("state", () =>
+          expectStateNames(state, names).pipe(
+            Effect.zipRight(isWritten(names)),
+            Effect.zipRight(Effect.suspend(() => computation.readState(names)))
+          )
+        ),
+      writeState: (values) =>
+        whileOpen("state", () =>
+          expectStateValues(state, values).pipe(
+            Effect.zipRight(Effect.suspend(() => writing(Object.keys(values), computation.writeState(values))))
+          )
+        )
+    }
+  })
+
+/** The union of the Programs' state. Fails when one name has two types. */
+const sharedState = (programs: { readonly [name: string]: Program }): Check<TensorTypes> => {
+  const shared = new Map<string, { readonly program: string; readonly type: TensorType }>()
+  for (const [program, { state }] of Object.entries(programs)) {
+    for (const [name, type] of Object.entries(state)) {
+      const known = shared.get(name)
+      if (known === undefined) shared.set(name, { program, type })
+      else if (!sameType(known.type, type)) {
+        return new BackendError({
+          reason: "State",
+          subject: name,
+          details: `Program "${known.program}" declares ${show(known.type)}, and "${program}" declares ${show(type)}.`,
+          remedy: "Programs that are compiled together share state by name: rename one of the two."
+        })
+      }
+    }
+  }
+  return Effect.succeed(Object.fromEntries([...shared].map(([name, { type }]) => [name, type])))
+}
+
+/** Every declared input is there and fits; nothing else is there. */
+const expectInputs = (program: Program, values: TensorDatas): Check => {
+  for (const [name, type] of Object.entries(program.inputs)) {
+    const value = values[name]
+    if (value === undefined) return wrong("Input", name, `expected ${show(type)}, got nothing.`)
+    const fault = faultOf(type, value)
+    if (fault !== undefined) return wrong("Input", name, fault)
+  }
+  return expectKnown("Input", `Program "${program.name}" has no such input`, program.inputs, Object.keys(values))
+}
+
+/** Every value belongs to a state tensor and fits. */
+const expectStateValues = (types: TensorTypes, values: TensorDatas): Check =>
+  Effect.zipRight(
+    expectStateNames(types, Object.keys(values)),
+    Effect.suspend(() => {
+      for (const [name, value] of Object.entries(values)) {
+        const fault = faultOf(types[name]!, value)
+        if (fault !== undefined) return wrong("State", name, fault)
+      }
+      return Effect.void
+    })
+  )
+
+const expectStateNames = (types: TensorTypes, names: ReadonlyArray<string>): Check =>
+  expectKnown("State", "no such state tensor", types, names)
+
+const expectOutputs = (program: Program, names: ReadonlyArray<string>): Check =>
+  expectKnown("Input", `Program "${program.name}" has no such output`, program.outputs, names)
+
+const sameType = (a: TensorType, b: TensorType) => a.dtype === b.dtype && sameShape(a.shape, b.shape)
+
+/** What is wrong with a value, apart from its numbers: NaN is a value. */
+const faultOf = (type: TensorType, value: TensorData): string | undefined => {
+  if (!sameType(type, value)) return `expected ${show(type)}, got ${show(value)}.`
+  const fits =
+    type.dtype === "float32"
+      ? value.data instanceof Float32Array || value.data instanceof Float64Array
+      : type.dtype === "int32"
+        ? value.data instanceof Int32Array
+        : value.data instanceof Uint8Array
+  if (!fits) return `expected numbers of ${type.dtype}, got a ${value.data.constructor.name}.`
+  const size = sizeOf(type.shape)
+  return value.data.length === size
+    ? undefined
+    : `expected ${size} numbers for ${show(type)}, got ${value.data.length}.`
+}
+
+const wrong = (reason: "Input" | "State", subject: string, details: string) =>
+  new BackendError({ reason, subject, details })
+
+const expectKnown = (
+  reason: "Input" | "State",
+  what: string,
+  expected: object,
+  names: ReadonlyArray<string>
+): Check => {
+  const unknown = names.find((name) => !Object.hasOwn(expected, name))
+  if (unknown === undefined) return Effect.void
+  const available = Object.keys(expected).join(", ")
+  return wrong(reason, unknown, `${what}. Known: ${available === "" ? "none" : available}.`)
 }

@@ -6,31 +6,73 @@
  * those of the Hugging Face checkpoint of the same architecture.
  */
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import * as ExitCode from "./ExitCode.ts"
 import * as Plugin from "./plugin/Plugin.ts"
 import type { ParameterSpecs } from "./tensor/Module.ts"
+import { cast, less, where } from "./tensor/ops/compare.ts"
+import { add } from "./tensor/ops/elementwise.ts"
+import { sliceAt, writeRows } from "./tensor/ops/gather.ts"
+import { iota } from "./tensor/ops/random.ts"
+import { reshape } from "./tensor/ops/shape.ts"
 import type { Tensors, TensorTypes } from "./tensor/Program.ts"
-import type { Tensor } from "./tensor/Tensor.ts"
+import { integers, type Tensor } from "./tensor/Tensor.ts"
 
-/** A config that is well formed but makes no model: heads that do not divide the width, a vocabulary of 0. */
+/** A config that is well formed but does not describe a model: heads that do not divide the width, a vocabulary of 0. */
 export class ModelError extends Schema.TaggedError<ModelError>()("ModelError", {
   model: Schema.String,
   key: Schema.String,
   details: Schema.String
 }) {
-  get [ExitCode.symbol]() {
-    return ExitCode.usage
-  }
   override get message() {
     return `Model ${this.model}, ${this.key}: ${this.details}`
   }
 }
 
-export class Model extends Context.Tag("codex/Model")<Model, Model.Service>() {}
+export class Model extends Context.Tag("codex/Model")<Model, Model.Service>() {
+  /** What plugins name: `Plugin.make(Model.kind, "bigram", { … })`. */
+  static readonly kind: Plugin.Kind<"model", Model, Model.Service> = Plugin.kind("model", { api: 1, tag: Model })
 
+  /**
+   * A model from parameters and `forward`. What else an architecture has is derived where it is not given: `cache` and `decode`,
+   * which then keep the tokens and read all of them again for each new one (slow, but the same logits), and `config`.
+   *
+   * @example
+   * Model.make({
+   *   name: "unigram",
+   *   contextLength: 8,
+   *   architecture: ({ vocabularySize }) => {
+   *     const scores = Module.embedding("scores", { rows: 1, width: vocabularySize, std: 0.02 })
+   *     const first = (tokens: Tensor.Tensor) => ops.mul(ops.reshape(tokens, [-1]), Tensor.integers([0], []))
+   *     return { parameters: scores.parameters, forward: (p, tokens) => scores.apply(p, first(tokens)) }
+   *   }
+   * })
+   */
+  static make({ architecture, contextLength, name }: Model.Primitives): Model.Service {
+    return {
+      contextLength,
+      architecture: ({ vocabularySize }) => {
+        if (vocabularySize < 1) {
+          return new ModelError({ model: name, key: "vocabulary", details: "it is empty." })
+        }
+        const primitives = architecture({ vocabularySize })
+        const { decode, forward } = primitives
+        return Effect.succeed({
+          config: { model_type: name, vocab_size: vocabularySize, max_position_embeddings: contextLength },
+          cache: {},
+          ...primitives,
+          ...(decode === undefined ? decodingOf(forward, contextLength) : { decode }),
+          vocabularySize,
+          contextLength
+        })
+      }
+    }
+  }
+}
+
+/** Parameters and the graphs over them, for one size of vocabulary. */
 export interface Architecture {
+  /** V, the number of tokens that have logits. */
   readonly vocabularySize: number
   /** Longest sequence the model can see, in tokens. */
   readonly contextLength: number
@@ -40,11 +82,11 @@ export interface Architecture {
    * `dropoutSeed`, an int32 scalar, turns dropout on: the masks are a function of it and nothing else.
    */
   readonly forward: (parameters: Tensors, tokens: Tensor, options?: { readonly dropoutSeed?: Tensor }) => Tensor
-  /** The key/value cache of one sequence, as state tensors. */
+  /** What one sequence keeps between decoding steps, as state tensors: the keys and values of a transformer. */
   readonly cache: TensorTypes
   /**
    * Logits [n, V] of n new tokens [n] (int32) at positions `position` … `position + n − 1` (int32 scalar), and the cache
-   * with their keys and values written. Entries past the last position are never read.
+   * with what they add to it. What the cache holds past the last position has no effect.
    */
   readonly decode: (
     parameters: Tensors,
@@ -58,10 +100,37 @@ export interface Architecture {
 
 export declare namespace Model {
   interface Service {
-    /** The longest sequence asked for by the config, in tokens. */
+    /** The longest sequence that the config allows, in tokens. */
     readonly contextLength: number
     readonly architecture: (options: { readonly vocabularySize: number }) => Effect.Effect<Architecture, ModelError>
   }
+
+  /** What a model consists of; see `Model.make`. */
+  interface Primitives {
+    /** The plugin's name, for errors and as `model_type` of a derived `config`. */
+    readonly name: string
+    /** The longest sequence, in tokens. */
+    readonly contextLength: number
+    /** Called with a vocabulary of one token or more. */
+    readonly architecture: (options: {
+      readonly vocabularySize: number
+    }) => Pick<Architecture, "parameters" | "forward"> & Partial<Pick<Architecture, "cache" | "decode" | "config">>
+  }
 }
 
-export const ModelKind = Plugin.kind("model", { api: 1, tag: Model })
+/** Decoding for any `forward`: the cache is the tokens so far. They are float32 because state is written by rows of floats. */
+const decodingOf = (
+  forward: Architecture["forward"],
+  contextLength: number
+): Pick<Architecture, "cache" | "decode"> => ({
+  cache: { tokens: { dtype: "float32", shape: [contextLength, 1] } },
+  decode: (parameters, tokens, position, cache) => {
+    const count = tokens.shape[0]!
+    const seen = writeRows(cache.tokens!, reshape(cast(tokens, "float32"), [count, 1]), position)
+    const isSeen = less(iota(contextLength), add(position, integers([count], [])))
+    // Any token will do where there is none yet: later tokens have no effect.
+    const ids = where(isSeen, cast(reshape(seen, [contextLength]), "int32"), integers([0], []))
+    const logits = forward(parameters, reshape(ids, [1, contextLength]))
+    return { logits: sliceAt(logits, position, count), cache: { tokens: seen } }
+  }
+})

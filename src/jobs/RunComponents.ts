@@ -11,7 +11,7 @@ import * as Stream from "effect/Stream"
 import type { PluginSection, RunConfig, TokenizerSection } from "../core/config/RunConfig.ts"
 import { type Dataset, DatasetKind } from "../core/Dataset.ts"
 import { TokenCache } from "../core/data/TokenFile.ts"
-import { ModelKind } from "../core/Model.ts"
+import { Model } from "../core/Model.ts"
 import { Registry } from "../core/plugin/Registry.ts"
 import { type Tokenizer, TokenizerKind } from "../core/Tokenizer.ts"
 import { TokenizerTrainerKind } from "../core/TokenizerTrainer.ts"
@@ -26,7 +26,7 @@ export const datasetOf = (section: PluginSection) =>
 export const architectureOf = (section: PluginSection, vocabularySize: number) =>
   Effect.gen(function* () {
     const registry = yield* Registry
-    const model = yield* registry.resolve(ModelKind, section.name, withoutName(section))
+    const model = yield* registry.resolve(Model.kind, section.name, withoutName(section))
     return yield* model.architecture({ vocabularySize })
   })
 

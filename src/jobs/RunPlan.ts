@@ -19,7 +19,7 @@ import { ConfigSource } from "../core/config/ConfigSource.ts"
 import { LoggingConfig, RunConfig } from "../core/config/RunConfig.ts"
 import { DatasetKind } from "../core/Dataset.ts"
 import { MetricKind } from "../core/Metric.ts"
-import { ModelKind } from "../core/Model.ts"
+import { Model } from "../core/Model.ts"
 import { Registry } from "../core/plugin/Registry.ts"
 import { TokenizerKind } from "../core/Tokenizer.ts"
 import { TokenizerTrainerKind } from "../core/TokenizerTrainer.ts"
@@ -143,7 +143,7 @@ type DecodeError = Effect.Effect.Error<ReturnType<typeof checkPlugins>>
 const checkPlugins = (config: RunConfig, composed: Config.Composed) =>
   Effect.gen(function* () {
     const registry = yield* Registry
-    yield* Config.plugin(composed, ModelKind, ["model"])
+    yield* Config.plugin(composed, Model.kind, ["model"])
     yield* Config.plugin(composed, DatasetKind, ["data"])
     const { name, train } = config.tokenizer
     if (train === undefined) yield* Config.plugin(composed, TokenizerKind, ["tokenizer"])

@@ -83,6 +83,17 @@ export const roots = (program: Program): ReadonlyArray<Tensor> => [
   ...Object.values(program.outputs)
 ]
 
+/** Names of the state and of the inputs that the Program's results depend on. */
+export const readsOf = (
+  program: Program
+): { readonly state: ReadonlyArray<string>; readonly inputs: ReadonlyArray<string> } => {
+  const used = new Set(topologicalOrder(roots(program)).flatMap((node) => (node._tag === "Input" ? [node.name] : [])))
+  return {
+    state: Object.keys(program.state).filter((name) => used.has(`state/${name}`)),
+    inputs: Object.keys(program.inputs).filter((name) => used.has(`input/${name}`))
+  }
+}
+
 /**
  * The executable specification of a legal Program: `undefined`, or the first fault found.
  * `make` checks what a caller can get wrong; tests check every Program that codex builds.

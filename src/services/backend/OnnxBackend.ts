@@ -21,15 +21,14 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
-import { Backend, BackendError, type DeviceInfo, type Executable, type TensorDatas } from "../../core/Backend.ts"
+import { Backend, BackendError, type TensorDatas } from "../../core/Backend.ts"
 import { lower } from "../../core/tensor/Lower.ts"
 import type { OnnxGraph } from "../../core/tensor/OnnxGraph.ts"
-import type { Program, TensorTypes } from "../../core/tensor/Program.ts"
+import { type Program, readsOf, type TensorTypes } from "../../core/tensor/Program.ts"
 import * as RowUpdates from "../../core/tensor/RowUpdates.ts"
 import { show, type TensorData, type TensorType } from "../../core/tensor/Tensor.ts"
 import * as WorkerClient from "../worker/WorkerClient.ts"
 import * as WorkerFile from "../worker/WorkerFile.ts"
-import * as BackendCheck from "./BackendCheck.ts"
 import { encode } from "./onnx/OnnxModel.ts"
 import { type Device, type Reply, type Request, transfersOf, type WireTensor } from "./onnx/OnnxProtocol.ts"
 
@@ -141,90 +140,62 @@ const startDevice = (device: Device, threads: number): Effect.Effect<Backend.Ser
     const reply = yield* client
       .ask({ _tag: "Start", device, threads, probe })
       .pipe(Effect.mapError((error) => unavailable(error.message, error.cause)))
-    if (reply._tag !== "Done") return yield* unavailable(reply._tag === "Failed" ? reply.details : reply.state)
-    const info: DeviceInfo = {
-      device,
-      threads,
-      description: `onnxruntime-node ${runtimeVersion()}, ${providers[device]}, ${threads} thread${threads === 1 ? "" : "s"}`
-    }
+    if (reply._tag === "Failed") return yield* unavailable(reply.details)
     let executables = 0
-    return {
-      info,
-      compile: (programs) => Effect.suspend(() => compile(client, device, executables++, programs))
-    }
+    return Backend.make({
+      info: {
+        device,
+        threads,
+        description: `onnxruntime-node ${runtimeVersion()}, ${providers[device]}, ${threads} thread${threads === 1 ? "" : "s"}`
+      },
+      compile: (programs, state) => Effect.suspend(() => compile(client, device, executables++, programs, state))
+    })
   })
 
-const compile = <Name extends string>(
+/** The Programs as sessions in the thread. */
+const compile = (
   client: WorkerClient.WorkerClient<Request, Reply>,
   device: Device,
   executable: number,
-  programs: { readonly [K in Name]: Program }
-): Effect.Effect<Executable<Name>, BackendError, Scope.Scope> =>
+  programs: { readonly [name: string]: Program },
+  state: TensorTypes
+): Effect.Effect<Backend.Computation, BackendError, Scope.Scope> =>
   Effect.gen(function* () {
-    const types = yield* BackendCheck.sharedState(programs)
-    const entries = new Map<string, Entry>()
-    const models = yield* Effect.forEach(Object.entries<Program>(programs), ([name, program]) =>
-      Effect.gen(function* () {
-        const used = BackendCheck.usedBy(program)
-        // On a device that keeps state, rows are written there; on the host, a whole cache would be copied out each run.
-        const onHost = device !== "webgpu"
-        const split = onHost ? RowUpdates.split(program) : { program, updates: [] }
-        const model = yield* encodeFor(name, lower(split.program, onHost ? "cpu" : "webgpu"))
-        entries.set(name, { program, used: new Set(used.inputs) })
-        const { outputs, nextState } = split.program
-        return {
-          name,
-          model,
-          reads: used.state,
-          writes: Object.keys(nextState),
-          updates: split.updates,
-          outputs: Object.keys(outputs)
-        }
-      })
-    )
-    const copies = device === "webgpu" ? yield* copiesOf(types) : { copies: {}, copyOf: {} }
-    let closed = false
+    // On a device that keeps state, rows are written there; on the host, a whole cache would be copied out each run.
+    const onHost = device !== "webgpu"
+    const inputs = new Map<string, ReadonlySet<string>>()
+    const models = yield* Effect.forEach(Object.entries(programs), ([name, whole]) => {
+      const { program, updates } = onHost ? RowUpdates.split(whole) : { program: whole, updates: [] }
+      const reads = readsOf(program)
+      inputs.set(name, new Set(reads.inputs))
+      return Effect.map(encodeFor(name, lower(program, onHost ? "cpu" : "webgpu")), (model) => ({
+        name,
+        model,
+        reads: reads.state,
+        writes: Object.keys(program.nextState),
+        updates,
+        outputs: Object.keys(program.outputs)
+      }))
+    })
+    const copies = onHost ? { copies: {}, copyOf: {} } : yield* copiesOf(state)
     const ask = (request: Request, subject: string): Effect.Effect<ReadonlyArray<WireTensor>, BackendError> =>
-      Effect.suspend(() =>
-        closed
-          ? new BackendError({ reason: "Closed", subject, details: "its scope has ended." })
-          : Effect.flatMap(
-              Effect.mapError(client.ask(request), (gone) => fromGone(gone, subject)),
-              (reply) => fromReply(reply, request)
-            )
+      Effect.flatMap(
+        Effect.mapError(client.ask(request), (gone) => fromGone(gone, subject)),
+        (reply) => fromReply(reply, request)
       )
     yield* Effect.acquireRelease(ask({ _tag: "Compile", executable, programs: models, ...copies }, "compile"), () =>
-      Effect.ignore(
-        Effect.suspend(() => {
-          closed = true
-          return client.ask({ _tag: "Release", executable })
-        })
-      )
+      Effect.ignore(client.ask({ _tag: "Release", executable }))
     )
-
-    const run: Executable<Name>["run"] = Effect.fnUntraced(function* (name, values, fetch) {
-      const { program, used } = entries.get(name)!
-      yield* BackendCheck.inputs(program, values)
-      if (fetch !== undefined) yield* BackendCheck.outputs(program, fetch)
-      const inputs = toWire(values, (name) => used.has(name))
-      const wanted = fetch ?? Object.keys(program.outputs)
-      return toDatas(yield* ask({ _tag: "Run", executable, program: name, inputs, fetch: [...new Set(wanted)] }, name))
-    })
-    const readState: Executable["readState"] = Effect.fnUntraced(function* (names = Object.keys(types)) {
-      yield* BackendCheck.stateNames(types, names)
-      return toDatas(yield* ask({ _tag: "ReadState", executable, names }, "state"))
-    })
-    const writeState: Executable["writeState"] = Effect.fnUntraced(function* (values) {
-      yield* BackendCheck.stateValues(types, values)
-      yield* ask({ _tag: "WriteState", executable, values: toWire(values) }, "state")
-    })
-    return { run, readState, writeState }
+    return {
+      run: (name, values, fetch) => {
+        const used = inputs.get(name)!
+        const sent = toWire(values, (input) => used.has(input))
+        return Effect.map(ask({ _tag: "Run", executable, program: name, inputs: sent, fetch }, name), toDatas)
+      },
+      readState: (names) => Effect.map(ask({ _tag: "ReadState", executable, names }, "state"), toDatas),
+      writeState: (values) => Effect.asVoid(ask({ _tag: "WriteState", executable, values: toWire(values) }, "state"))
+    }
   })
-
-interface Entry {
-  readonly program: Program
-  readonly used: ReadonlySet<string>
-}
 
 const encodeFor = (subject: string, graph: OnnxGraph) =>
   encode(graph).pipe(
@@ -261,7 +232,6 @@ const fromGone = (gone: WorkerClient.WorkerGone, subject: string) =>
 
 const fromReply = (reply: Reply, request: Request): Effect.Effect<ReadonlyArray<WireTensor>, BackendError> => {
   if (reply._tag === "Done") return Effect.succeed(reply.tensors)
-  if (reply._tag === "Missing") return BackendCheck.neverWritten(reply.state)
   const reason = request._tag === "Compile" ? "Compile" : request._tag === "Run" ? "Run" : "State"
   return new BackendError({ reason, subject: reply.subject, details: reply.details })
 }

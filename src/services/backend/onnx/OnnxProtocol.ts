@@ -79,8 +79,7 @@ export type Request = Start | Compile | Run | ReadState | WriteState | Release |
 
 export type Reply =
   | { readonly _tag: "Done"; readonly tensors: ReadonlyArray<WireTensor> }
-  /** `Missing` is state that was never written; `Failed` carries ONNX Runtime's own message. */
-  | { readonly _tag: "Missing"; readonly state: string }
+  /** `details` is ONNX Runtime's own message. */
   | { readonly _tag: "Failed"; readonly subject: string; readonly details: string }
 
 /** What to transfer with tensors, so that no number is copied on the way. */

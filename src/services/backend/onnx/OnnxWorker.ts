@@ -178,11 +178,7 @@ const makeEngine = ({ device, threads }: Start) => {
     if (program === undefined) return failed(name, "it was not compiled")
     const feeds: Record<string, Tensor> = {}
     for (const input of inputs) feeds[`input/${input.name}`] = toTensor(input)
-    for (const state of program.reads) {
-      const tensor = loaded.state.get(state)
-      if (tensor === undefined) return { _tag: "Missing", state }
-      feeds[`state/${state}`] = tensor
-    }
+    for (const state of program.reads) feeds[`state/${state}`] = loaded.state.get(state)!
     const fetches = [
       ...program.writes.map((state) => `next/${state}`),
       ...new Set(
@@ -213,8 +209,7 @@ const makeEngine = ({ device, threads }: Start) => {
   const readState = async (loaded: Loaded, names: ReadonlyArray<string>): Promise<Reply> => {
     const tensors: Array<WireTensor> = []
     for (const name of names) {
-      const tensor = loaded.state.get(name)
-      if (tensor === undefined) return { _tag: "Missing", state: name }
+      const tensor = loaded.state.get(name)!
       if (tensor.location === "cpu") tensors.push(fromTensor(name, tensor, { copy: true }))
       else {
         const { down } = loaded.copies.get(loaded.copyOf[name]!)!
