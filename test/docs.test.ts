@@ -1,9 +1,9 @@
 /**
- * The documentation is true: its code compiles and runs, its links lead somewhere, its names are those of the code.
+ * The documentation is correct: its code compiles and runs, its links work, and the names in it exist.
  *
- * A block marked ```ts file=name belongs to its page's program; every page's files are written to a folder, checked by the
- * compiler against the sources, and run: `*.test.ts` by vitest, and files whose output the page shows (```text output=name)
- * by Node, which must print exactly that. Oracles: the pages themselves, and the contract suites that they call.
+ * A block marked ```ts file=name is a file of the page's program. The files of a page are written to a folder, compiled
+ * against the sources, and run: `*.test.ts` by vitest, and files whose output the page shows (```text output=name) by Node,
+ * which must print exactly that. Oracles: the pages, and the contract suites that they call.
  */
 import { spawnSync } from "node:child_process"
 import {
@@ -57,7 +57,7 @@ const tsconfig = join(directory, "tsconfig.json")
 
 beforeAll(() => {
   symlinkSync(join(root, "node_modules"), join(directory, "node_modules"))
-  // What an example imports as codex-ml are the sources, so nothing here can be out of date.
+  // codex-ml resolves to the sources, so that nothing here depends on an old build.
   const paths = Object.fromEntries(Object.entries(sources).map(([name, file]) => [name, [file]]))
   const include = [join(directory, "**/*.ts")]
   const options = { extends: join(root, "tsconfig.json"), compilerOptions: { paths }, include }
@@ -77,7 +77,7 @@ export default { resolve: { alias }, test: { include: ["**/*.test.ts"], testTime
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
 describe("the code of the pages", () => {
-  it("is there: an operator, a model, a tracker, tokenizers, a plugin and a training", () => {
+  it("is complete: an operator, a model, a tracker, tokenizers, a plugin and a training", () => {
     const found = files.map(({ name, page }) => `${page} ${name}`)
     expect(found).toEqual([
       "README.md train.ts",
@@ -138,7 +138,7 @@ describe("the code of the pages", () => {
     }
   )
 
-  it("of README.md trains: the loss falls, a checkpoint lies on disk", { timeout: 60_000 }, async () => {
+  it("of README.md trains: the loss falls, and a checkpoint is written", { timeout: 60_000 }, async () => {
     const folder = folderOf("README.md")
     mkdirSync(join(folder, "notes"), { recursive: true })
     for (const name of ["a", "b"]) {
@@ -149,7 +149,7 @@ describe("the code of the pages", () => {
     const { code, stderr, stdout } = await run.finished
     expect([code, code === 0 ? "" : stdout + stderr]).toEqual([0, ""])
     const [, bits = ""] = /^step 60: ([\d.]+) bits per byte$/m.exec(stdout) ?? []
-    // Uniform bytes are 8 bits; a model that had learned how often each letter occurs would still need more than 3.
+    // Uniform bytes need 8 bits each. A model that knows only letter frequencies would need more than 3.
     expect(Number(bits)).toBeLessThan(3)
     expect(Number(bits)).toBeGreaterThan(0)
     expect(existsSync(join(folder, "runs/notes/checkpoints/step-00000060/manifest.json"))).toBe(true)
@@ -197,7 +197,7 @@ describe("a page", () => {
 })
 
 describe("README.md", () => {
-  it("has the tree of the folders that are there", () => {
+  it("has the tree of the folders that exist", () => {
     const [, tree = ""] = /^## Where things are\n[\s\S]*?```text\n([\s\S]*?)```/m.exec(textOf("README.md")) ?? []
     const named = [...tree.matchAll(/^( *)([\w.-]+)\/ /gm)].map(([, indent = "", name = ""]) => ({
       depth: indent.length / 2,
@@ -213,12 +213,12 @@ describe("README.md", () => {
     expect(rooms.map(({ name }) => `src/${name}`).filter((room) => !paths.includes(room))).toEqual([])
   })
 
-  it("has one place for the output of the quickstart, as a block of text", () => {
+  it("shows the output of the quickstart in one block of text", () => {
     const parts = /<!-- quickstart:begin -->\n```text\n([\s\S]+?)```\n<!-- quickstart:end -->/.exec(textOf("README.md"))
     expect(parts?.[1]).toMatch(/bits_per_byte +[\d.]+/)
   })
 
-  it("tells the truth about the defaults that it names", () => {
+  it("names the right defaults", () => {
     const quickstart = parse(readFileSync(join(root, "configs/quickstart.yaml"), "utf8"))
     expect(quickstart.defaults).toContainEqual({ data: "moby-dick" })
     expect(JSON.parse(readFileSync(join(root, "package.json"), "utf8")).engines.node).toBe(">=20.19")
@@ -229,7 +229,7 @@ describe("README.md", () => {
 describe("docs/architecture.svg", () => {
   const svg = readFileSync(join(root, "docs/architecture.svg"), "utf8")
 
-  it("names every room of src, and has a background of its own", () => {
+  it("names every folder of src, and has its own background", () => {
     const rooms = readdirSync(join(root, "src"), { withFileTypes: true }).filter((entry) => entry.isDirectory())
     expect(rooms.map(({ name }) => name).filter((name) => !svg.includes(`src/${name}`))).toEqual([])
     expect(svg).toMatch(/<rect width="100%" height="100%" fill="#[0-9a-f]{6}"/)
