@@ -12,7 +12,7 @@ export { Backend, BackendError, type DeviceInfo, type Executable, type TensorDat
 export * as Config from "./core/config/Config.ts"
 export { RunConfig } from "./core/config/RunConfig.ts"
 // Kinds, plugins and the registry.
-export { Dataset, DatasetError, DatasetKind } from "./core/Dataset.ts"
+export { Dataset, DatasetError } from "./core/Dataset.ts"
 export * as DataOrder from "./core/data/DataOrder.ts"
 export * as Redaction from "./core/data/Redaction.ts"
 export { TokenCache, TokenFileError } from "./core/data/TokenFile.ts"
@@ -40,7 +40,7 @@ export {
   UnknownToken
 } from "./core/Tokenizer.ts"
 export { TokenizerTrainError, TokenizerTrainer, TokenizerTrainerKind } from "./core/TokenizerTrainer.ts"
-export { Tracker, TrackerError, TrackerKind } from "./core/Tracker.ts"
+export { Tracker, TrackerError } from "./core/Tracker.ts"
 export { grad } from "./core/tensor/Gradient.ts"
 export * as Module from "./core/tensor/Module.ts"
 export * as Operator from "./core/tensor/Operator.ts"

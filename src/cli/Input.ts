@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import * as Utf8 from "../plugins/datasets/text/Utf8.ts"
+import * as Utf8 from "../core/data/Utf8.ts"
 import { usageError } from "./UsageError.ts"
 
 /** Input that cannot be read, or is no text. `path` is `stdin` for what comes from there. */

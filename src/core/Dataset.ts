@@ -1,18 +1,24 @@
 /**
  * The dataset kind: documents of text, split into training and validation.
  *
+ *     const dataset = yield* Dataset.make({
+ *       documents: (split) => Stream.make(split === "train" ? { id: "1", text: "To be" } : { id: "2", text: "or not" })
+ *     })
+ *
  * Laws (src/testing/dataset.ts): 1. the splits are disjoint and their union is everything; 2. documents come in the same
  * order every time; 3. the fingerprint changes when any document, its order or the split does, and never otherwise.
  */
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
+import * as Encoding from "effect/Encoding"
 import * as Schema from "effect/Schema"
-import type * as Stream from "effect/Stream"
+import * as Stream from "effect/Stream"
 import * as Plugin from "./plugin/Plugin.ts"
 
+/** What a document is used for. */
 export type Split = "train" | "validation"
 
-/** Data that cannot be read as asked. `path` is the file or pattern, `line` counts from 1. */
+/** Data that cannot be read as requested. `path` is the file or pattern, `line` counts from 1. */
 export class DatasetError extends Schema.TaggedError<DatasetError>()("DatasetError", {
   reason: Schema.Literal("NotFound", "Empty", "InvalidText", "Unreadable"),
   path: Schema.String,
@@ -25,21 +31,67 @@ export class DatasetError extends Schema.TaggedError<DatasetError>()("DatasetErr
   }
 }
 
+/** One text of a dataset. */
 export interface Document {
-  /** Where it came from: a path, or a path and a row. Unique within the dataset. */
+  /** Where it comes from: a path, or a path and a row. Unique within the dataset. */
   readonly id: string
   readonly text: string
 }
 
-export class Dataset extends Context.Tag("codex/Dataset")<Dataset, Dataset.Service>() {}
+/** The dataset of a run. */
+export class Dataset extends Context.Tag("codex/Dataset")<Dataset, Dataset.Service>() {
+  /** The kind of dataset plugins. */
+  static readonly kind: Plugin.Kind<"dataset", Dataset, Dataset.Service> = Plugin.kind("dataset", {
+    api: 1,
+    tag: Dataset
+  })
+
+  /** A dataset from the documents of its splits. The fingerprint is derived from them, once for each dataset made. */
+  static make(primitives: Dataset.Primitives): Effect.Effect<Dataset.Service> {
+    return Effect.map(Effect.cached(primitives.fingerprint ?? fingerprintOf(primitives.documents)), (fingerprint) => ({
+      documents: primitives.documents,
+      fingerprint
+    }))
+  }
+}
 
 export declare namespace Dataset {
+  interface Primitives {
+    /** Documents of a split, one at a time, in the same order every time. */
+    readonly documents: (split: Split) => Stream.Stream<Document, DatasetError>
+    /** Default: computed from all documents. Give your own where it is known without reading them. */
+    readonly fingerprint?: Effect.Effect<string, DatasetError>
+  }
   interface Service {
     /** Documents of a split, one at a time: bounded memory however large the data. */
     readonly documents: (split: Split) => Stream.Stream<Document, DatasetError>
-    /** SHA-256 (hex) over contents, order and split. */
+    /** SHA-256 (hex) over contents, order and split. Names and times of files do not matter. */
     readonly fingerprint: Effect.Effect<string, DatasetError>
   }
 }
 
-export const DatasetKind = Plugin.kind("dataset", { api: 1, tag: Dataset })
+/**
+ * A chain over the splits and their documents: each link is the SHA-256 of the link before it, of its type (a split or a
+ * document) and of the SHA-256 of its content. No two datasets have the same chain, and only one document is held at a time.
+ */
+const fingerprintOf = (documents: Dataset.Primitives["documents"]): Effect.Effect<string, DatasetError> =>
+  Effect.gen(function* () {
+    const encoder = new TextEncoder()
+    let chain = new Uint8Array(32)
+    const link = (type: "split" | "document", content: string) =>
+      Effect.gen(function* () {
+        const digest = yield* sha256(encoder.encode(content))
+        chain = yield* sha256(Uint8Array.from([...chain, ...encoder.encode(type), ...digest]))
+      })
+    for (const split of ["train", "validation"] as const) {
+      yield* link("split", split)
+      yield* Stream.runForEach(documents(split), ({ text }) => link("document", text))
+    }
+    return Encoding.encodeHex(chain)
+  })
+
+const sha256 = (bytes: Uint8Array<ArrayBuffer>) =>
+  Effect.map(
+    Effect.promise(() => crypto.subtle.digest("SHA-256", bytes)),
+    (digest) => new Uint8Array(digest)
+  )

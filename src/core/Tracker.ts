@@ -1,5 +1,10 @@
 /**
- * The tracker kind: where a run's numbers go while it runs.
+ * The tracker kind: receives the numbers of a run while it runs.
+ *
+ *     const console = yield* Tracker.make({
+ *       name: "console",
+ *       open: ({ id }) => Effect.succeed(({ step, values }) => Console.log(id, step, values))
+ *     })
  *
  * Laws (src/testing/tracker.ts): 1. what was logged before the scope closed can be read back afterwards, also when the
  * run failed; 2. values keep their order; 3. opening a run again after step n (a resumed run) drops what was logged for
@@ -11,6 +16,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Plugin from "./plugin/Plugin.ts"
 
+/** Numbers that a tracker could not take. */
 export class TrackerError extends Schema.TaggedError<TrackerError>()("TrackerError", {
   tracker: Schema.String,
   details: Schema.String,
@@ -21,48 +27,93 @@ export class TrackerError extends Schema.TaggedError<TrackerError>()("TrackerErr
   }
 }
 
-export interface TrackedRun {
-  readonly id: string
-  /** The run's own directory; trackers that write files do so inside it. */
-  readonly directory: string
-  /** The composed config, as JSON. */
-  readonly config: unknown
-  /** The step after which logging goes on: 0 for a new run. */
-  readonly fromStep: number
-}
-
-export interface Logged {
-  readonly step: number
-  /** `train`, `validation`, … */
-  readonly split: string
-  readonly values: { readonly [metric: string]: number }
-  /** Milliseconds since the epoch and durations: kept apart, because two equal runs differ in nothing else. */
-  readonly time: { readonly [name: string]: number }
-}
-
+/** The tracker of a run. */
 export class Tracker extends Context.Tag("codex/Tracker")<Tracker, Tracker.Service>() {
+  /** The kind of tracker plugins. */
+  static readonly kind: Plugin.Kind<"tracker", Tracker, Tracker.Service> = Plugin.kind("tracker", {
+    api: 1,
+    tag: Tracker
+  })
+
+  /**
+   * A tracker from what acquires it. Numbers that are logged at the same time are passed on one after the other, and every
+   * failure becomes a TrackerError with the tracker's name. The services that `open` needs are taken from here.
+   */
+  static make<E extends { readonly message: string }, R>(
+    primitives: Tracker.Primitives<E, R>
+  ): Effect.Effect<Tracker.Service, never, R> {
+    return Effect.map(Effect.context<R>(), (context) => serviceOf(primitives, context))
+  }
+
   /** One tracker out of several: everything goes to each of them, in order. */
   static all(trackers: ReadonlyArray<Tracker.Service>): Tracker.Service {
-    return {
-      open: (run) =>
-        Effect.map(
-          Effect.forEach(trackers, (tracker) => tracker.open(run)),
-          (sessions) => ({
-            log: (logged) => Effect.forEach(sessions, (session) => session.log(logged), { discard: true })
-          })
-        )
-    }
+    const open = (run: Tracker.Run) =>
+      Effect.map(
+        Effect.forEach(trackers, (tracker) => tracker.open(run)),
+        (sessions) => (logged: Tracker.Logged) =>
+          Effect.forEach(sessions, (session) => session.log(logged), { discard: true })
+      )
+    return serviceOf({ name: "all", open }, Context.empty())
   }
 }
 
 export declare namespace Tracker {
+  /** The run that is tracked. */
+  interface Run {
+    readonly id: string
+    /** The run's own directory, which exists. Trackers that write files do so inside it. */
+    readonly directory: string
+    /** The composed config, as JSON. */
+    readonly config: unknown
+    /** The step after which the run starts: 0 for a new run. */
+    readonly fromStep: number
+  }
+  /** The numbers of one update or one evaluation. */
+  interface Logged {
+    /** Never smaller than that of the numbers before. */
+    readonly step: number
+    /** `train`, `validation`, … */
+    readonly split: string
+    readonly values: { readonly [metric: string]: number }
+    /** Milliseconds since the epoch and durations: kept apart, because two equal runs differ in nothing else. */
+    readonly time: { readonly [name: string]: number }
+  }
+  interface Primitives<E, R> {
+    /** For messages. */
+    readonly name: string
+    /**
+     * Acquires what is needed to track a run, drops what was logged for steps after `fromStep`, and returns what takes the
+     * numbers. Whatever was taken must be stored when the scope closes.
+     */
+    readonly open: (
+      run: Tracker.Run
+    ) => Effect.Effect<(logged: Tracker.Logged) => Effect.Effect<void, E>, E, R | Scope.Scope>
+  }
+  /** A run that is being tracked. */
   interface Session {
-    readonly log: (logged: Logged) => Effect.Effect<void, TrackerError>
+    readonly log: (logged: Tracker.Logged) => Effect.Effect<void, TrackerError>
   }
   interface Service {
-    /** Starts, or goes on with, tracking a run. Everything is written when the scope closes. */
-    readonly open: (run: TrackedRun) => Effect.Effect<Session, TrackerError, Scope.Scope>
+    /** Starts or resumes tracking a run. Everything is written when the scope closes. */
+    readonly open: (run: Tracker.Run) => Effect.Effect<Session, TrackerError, Scope.Scope>
   }
 }
 
-export const TrackerKind = Plugin.kind("tracker", { api: 1, tag: Tracker })
+const serviceOf = <E extends { readonly message: string }, R>(
+  { name, open }: Tracker.Primitives<E, R>,
+  context: Context.Context<R>
+): Tracker.Service => {
+  const failed = (cause: E) =>
+    cause instanceof TrackerError ? cause : new TrackerError({ tracker: name, details: cause.message, cause })
+  return {
+    open: (run) =>
+      Effect.gen(function* () {
+        const turns = yield* Effect.makeSemaphore(1)
+        const log = yield* open(run)
+        return { log: (logged: Tracker.Logged) => Effect.mapError(turns.withPermits(1)(log(logged)), failed) }
+      }).pipe(
+        Effect.mapError(failed),
+        Effect.mapInputContext((scope: Context.Context<Scope.Scope>) => Context.merge(context, scope))
+      )
+  }
+}

@@ -9,7 +9,7 @@ import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { PluginSection, RunConfig, TokenizerSection } from "../core/config/RunConfig.ts"
-import { type Dataset, DatasetKind } from "../core/Dataset.ts"
+import { Dataset } from "../core/Dataset.ts"
 import { TokenCache } from "../core/data/TokenFile.ts"
 import { Model } from "../core/Model.ts"
 import { Registry } from "../core/plugin/Registry.ts"
@@ -21,7 +21,7 @@ import { saveTokenizer, TokenizerFilesError } from "./tokenizers/Save.ts"
 const withoutName = ({ name: _, ...config }: PluginSection): unknown => config
 
 export const datasetOf = (section: PluginSection) =>
-  Effect.flatMap(Registry, (registry) => registry.resolve(DatasetKind, section.name, withoutName(section)))
+  Effect.flatMap(Registry, (registry) => registry.resolve(Dataset.kind, section.name, withoutName(section)))
 
 export const architectureOf = (section: PluginSection, vocabularySize: number) =>
   Effect.gen(function* () {

@@ -17,13 +17,13 @@ import { fault } from "../core/config/ConfigIssue.ts"
 import * as Node from "../core/config/ConfigNode.ts"
 import { ConfigSource } from "../core/config/ConfigSource.ts"
 import { LoggingConfig, RunConfig } from "../core/config/RunConfig.ts"
-import { DatasetKind } from "../core/Dataset.ts"
+import { Dataset } from "../core/Dataset.ts"
 import { MetricKind } from "../core/Metric.ts"
 import { Model } from "../core/Model.ts"
 import { Registry } from "../core/plugin/Registry.ts"
 import { TokenizerKind } from "../core/Tokenizer.ts"
 import { TokenizerTrainerKind } from "../core/TokenizerTrainer.ts"
-import { TrackerKind } from "../core/Tracker.ts"
+import { Tracker } from "../core/Tracker.ts"
 import * as ConfigStore from "../services/config/ConfigStore.ts"
 import { packagedConfigs } from "./Environment.ts"
 
@@ -144,7 +144,7 @@ const checkPlugins = (config: RunConfig, composed: Config.Composed) =>
   Effect.gen(function* () {
     const registry = yield* Registry
     yield* Config.plugin(composed, Model.kind, ["model"])
-    yield* Config.plugin(composed, DatasetKind, ["data"])
+    yield* Config.plugin(composed, Dataset.kind, ["data"])
     const { name, train } = config.tokenizer
     if (train === undefined) yield* Config.plugin(composed, TokenizerKind, ["tokenizer"])
     else {
@@ -155,7 +155,7 @@ const checkPlugins = (config: RunConfig, composed: Config.Composed) =>
       yield* Config.plugin({ ...composed, root }, TokenizerKind, ["tokenizer"])
     }
     for (const tracker of Object.keys(config.tracking)) {
-      yield* Config.plugin(composed, TrackerKind, ["tracking", tracker], tracker)
+      yield* Config.plugin(composed, Tracker.kind, ["tracking", tracker], tracker)
     }
     for (const metric of config.evaluation.metrics) yield* registry.decode(MetricKind, metric, {})
   })

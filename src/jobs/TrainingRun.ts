@@ -15,7 +15,7 @@ import * as Evaluation from "../core/evaluation/Evaluation.ts"
 import type { Architecture } from "../core/Model.ts"
 import { Registry } from "../core/plugin/Registry.ts"
 import type { Tokenizer } from "../core/Tokenizer.ts"
-import { Tracker, TrackerKind } from "../core/Tracker.ts"
+import { Tracker } from "../core/Tracker.ts"
 import { adamw } from "../core/tensor/Optimizer.ts"
 import { CheckpointStore } from "../core/training/Checkpoint.ts"
 import * as LearningRate from "../core/training/Schedule.ts"
@@ -135,7 +135,7 @@ export const train = ({ config, configText, onEvent, resume }: TrainOptions) =>
     yield* Ref.set(session.lastCheckpoint, newest?.path ?? null)
     const registry = yield* Registry
     const trackers = yield* Effect.forEach(Object.entries(config.tracking), ([name, section]) =>
-      registry.resolve(TrackerKind, name, section)
+      registry.resolve(Tracker.kind, name, section)
     )
     const tracker = yield* Tracker.all(trackers).open({
       id: run.id,

@@ -10,7 +10,7 @@ import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import type { RunConfig } from "../core/config/RunConfig.ts"
 import { Registry } from "../core/plugin/Registry.ts"
-import { TrackerKind } from "../core/Tracker.ts"
+import { Tracker } from "../core/Tracker.ts"
 import type { ParameterSpecs } from "../core/tensor/Module.ts"
 import type { Started, Step } from "../core/training/TrainEvent.ts"
 import * as Session from "../core/training/TrainingSession.ts"
@@ -36,7 +36,7 @@ export const dryRun = (config: RunConfig, onEvent: OnEvent) =>
       .pipe(Effect.mapError((cause) => new TokenizerFilesError({ path: "the temporary directory", cause })))
     const parts = yield* partsOf(config, paths.join(directory, "tokenizer"), onEvent)
     const registry = yield* Registry
-    for (const [name, section] of Object.entries(config.tracking)) yield* registry.resolve(TrackerKind, name, section)
+    for (const [name, section] of Object.entries(config.tracking)) yield* registry.resolve(Tracker.kind, name, section)
     const options = yield* sessionOptions(config, parts, { files: {}, provenance: {}, resume: undefined })
     const session = yield* Session.make(options)
     yield* session.step

@@ -5,6 +5,7 @@
  * needs what all of these plugins need together.
  */
 import * as PluginGroup from "../core/plugin/PluginGroup.ts"
+import { MemoryDataset } from "./datasets/memory.ts"
 import { NdjsonDataset } from "./datasets/ndjson.ts"
 import { TextDataset } from "./datasets/text.ts"
 import { Accuracy } from "./metrics/accuracy.ts"
@@ -28,6 +29,7 @@ import { Ndjson } from "./trackers/ndjson.ts"
 export const builtins = PluginGroup.make(
   TextDataset,
   NdjsonDataset,
+  MemoryDataset,
   Accuracy,
   BitsPerByte,
   Loss,

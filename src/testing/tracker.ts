@@ -8,16 +8,16 @@ import { expect, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
-import { type Logged, type TrackedRun, Tracker } from "../core/Tracker.ts"
+import { Tracker } from "../core/Tracker.ts"
 
 export interface TrackerContract<E, E2> {
   /** The tracker, and the file system on which its run directories lie. */
   readonly layer: Layer.Layer<Tracker | FileSystem, E>
   /** What was logged for a run, in the order in which it is kept. */
-  readonly read: (run: TrackedRun) => Effect.Effect<ReadonlyArray<Logged>, E2, FileSystem>
+  readonly read: (run: Tracker.Run) => Effect.Effect<ReadonlyArray<Tracker.Logged>, E2, FileSystem>
 }
 
-const line = (step: number, split = "train"): Logged => ({
+const line = (step: number, split = "train"): Tracker.Logged => ({
   step,
   split,
   // Numbers whose shortest decimal form is long, huge and tiny.
@@ -29,9 +29,9 @@ export const trackerContract = <E, E2>(name: string, contract: TrackerContract<E
   layer(contract.layer)(`${name}: tracker laws`, (it) => {
     const newRun = Effect.gen(function* () {
       const directory = yield* (yield* FileSystem).makeTempDirectoryScoped()
-      return (fromStep: number): TrackedRun => ({ id: "run", directory, config: { name: "run" }, fromStep })
+      return (fromStep: number): Tracker.Run => ({ id: "run", directory, config: { name: "run" }, fromStep })
     })
-    const log = (run: TrackedRun, lines: ReadonlyArray<Logged>) =>
+    const log = (run: Tracker.Run, lines: ReadonlyArray<Tracker.Logged>) =>
       Effect.gen(function* () {
         const session = yield* (yield* Tracker).open(run)
         yield* Effect.forEach(lines, session.log, { discard: true })

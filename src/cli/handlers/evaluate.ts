@@ -5,7 +5,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { RunConfig } from "../../core/config/RunConfig.ts"
-import { DatasetError, DatasetKind } from "../../core/Dataset.ts"
+import { Dataset, DatasetError } from "../../core/Dataset.ts"
 import { TokenCache } from "../../core/data/TokenFile.ts"
 import { Registry } from "../../core/plugin/Registry.ts"
 import type { Tokenizer } from "../../core/Tokenizer.ts"
@@ -74,7 +74,7 @@ const tokensOf = (config: RunConfig, data: ReadonlyArray<string>, tokenizer: Tok
     const dataset =
       data.length === 0
         ? yield* datasetOf(config.data)
-        : yield* registry.resolve(DatasetKind, "text", { paths: data, validation: { fraction: 1 } })
+        : yield* registry.resolve(Dataset.kind, "text", { paths: data, validation: { fraction: 1 } })
     const tokens = yield* cache.open({ dataset, tokenizer, split: "validation" })
     if (tokens.length >= 2) return tokens
     return yield* new DatasetError({

@@ -7,15 +7,18 @@
  * memory however large the text is. Source: Black & Rogaway 2002, "Ciphers with arbitrary finite domains".
  */
 
-/** 32 well mixed bits of two 32-bit numbers. The finaliser is MurmurHash3's (Appleby, public domain). */
-export const mix = (a: number, b: number): number => {
-  let h = Math.imul(a ^ 0x9e3779b9, 0x85ebca6b) ^ Math.imul(b + 0x7f4a7c15, 0xc2b2ae35)
-  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b)
+/** A bijection of 32-bit numbers that scatters neighbours. Source: MurmurHash3's finalizer (Appleby, public domain). */
+export const scramble = (value: number): number => {
+  let h = Math.imul(value ^ (value >>> 16), 0x85ebca6b)
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35)
   return (h ^ (h >>> 16)) >>> 0
 }
 
-/** The image of `index` under the permutation of {0 … size−1} that `key` names. */
+/** 32 well mixed bits of two 32-bit numbers. */
+export const mix = (a: number, b: number): number =>
+  scramble(Math.imul(a ^ 0x9e3779b9, 0x85ebca6b) ^ Math.imul(b + 0x7f4a7c15, 0xc2b2ae35))
+
+/** The image of `index` under the permutation of {0 … size−1} with this key. */
 export const permute = (index: number, size: number, key: number): number => {
   if (size <= 1) return 0
   const half = Math.max(1, Math.ceil(Math.log2(size) / 2))
@@ -32,14 +35,15 @@ export const permute = (index: number, size: number, key: number): number => {
   return value
 }
 
+/** The windows of a text and their order in each epoch. */
 export interface DataOrder {
-  /** Windows per epoch. The same for every epoch: what an offset cuts off at the end is left out. */
+  /** Windows per epoch. The same for every epoch: tokens that an offset cuts off at the end are left out. */
   readonly windows: number
   /** Position of the first token of window `index` (from 0) of epoch `epoch`. */
   readonly start: (epoch: number, index: number) => number
 }
 
-/** `undefined` when the text has not even one window of `contextLength + 1` tokens. */
+/** The order for a text of `tokens` tokens; `undefined` when it does not have one window of `contextLength + 1` tokens. */
 export const make = (options: {
   readonly tokens: number
   readonly contextLength: number

@@ -13,8 +13,8 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { show } from "../../core/config/ConfigIssue.ts"
 import { version } from "../../core/Version.ts"
-import type { TextFile } from "../../plugins/datasets/text/Files.ts"
-import { unreadable } from "../../plugins/datasets/text/Files.ts"
+import type { TextFile } from "../../plugins/datasets/TextFiles.ts"
+import { unreadable } from "../../plugins/datasets/TextFiles.ts"
 
 export const fileName = "manifest.json"
 

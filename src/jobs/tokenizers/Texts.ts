@@ -11,12 +11,11 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { PluginSection } from "../../core/config/RunConfig.ts"
-import { type DatasetError, DatasetKind, type Document } from "../../core/Dataset.ts"
+import { Dataset, type DatasetError, type Document } from "../../core/Dataset.ts"
 import * as ExitCode from "../../core/ExitCode.ts"
 import { Registry, type ResolveError } from "../../core/plugin/Registry.ts"
 import { extensions as ndjson } from "../../plugins/datasets/ndjson.ts"
-import { find, type TextFile } from "../../plugins/datasets/text/Files.ts"
-import { compare } from "../../plugins/datasets/text/NaturalOrder.ts"
+import { find, naturalOrder, type TextFile } from "../../plugins/datasets/TextFiles.ts"
 
 /** Where texts come from. What is left out gives none. */
 export interface TextSource {
@@ -65,7 +64,7 @@ export const open = (
     const { texts = [], paths = [], field, dataset } = source
     const registry = yield* Registry
     const found = paths.length === 0 ? [] : yield* find(paths, field === undefined ? [".txt"] : ndjson)
-    const files = [...found].sort((a, b) => compare(a.path, b.path))
+    const files = [...found].sort((a, b) => naturalOrder(a.path, b.path))
     const rows = files.filter(isNdjson)
     if (field !== undefined && rows.length === 0) {
       return yield* new TextSourceError({
@@ -75,7 +74,7 @@ export const open = (
     }
     const plain = files.filter((file) => !isNdjson(file))
     const all = (name: string, config: { readonly [key: string]: unknown }) =>
-      registry.resolve(DatasetKind, name, { ...config, validation: { fraction: 0 } })
+      registry.resolve(Dataset.kind, name, { ...config, validation: { fraction: 0 } })
     const pathsOf = (some: ReadonlyArray<TextFile>) => some.map(({ path }) => path)
 
     const streams: Array<Stream.Stream<Document, DatasetError>> = []
@@ -96,4 +95,4 @@ export const open = (
   })
 
 const pluginOf = ({ name, ...config }: PluginSection) =>
-  Effect.flatMap(Registry, (registry) => registry.resolve(DatasetKind, name, config))
+  Effect.flatMap(Registry, (registry) => registry.resolve(Dataset.kind, name, config))

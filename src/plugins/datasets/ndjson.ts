@@ -1,57 +1,57 @@
 /**
- * NDJSON (JSON Lines): one JSON object a line, one of whose fields is the text of a document.
+ * Dataset plugin `ndjson` (JSON Lines): one JSON object a line, one of whose fields is the text of a document.
  *
  *     { "text": "Call me Ishmael.", "chapter": 1 }
  *
- * Which files are held out is the same rule as for text files; a single file is cut between two lines. Blank lines and empty
- * texts are passed over. A line that is no such object fails with its number: data that is skipped in silence is not noticed.
+ * What is held out is the same rule as for text files; a single file is cut between two lines. Blank lines and empty texts are
+ * skipped. Any other line without such a text is an error with its line number, so that missing data is noticed.
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { DatasetError, DatasetKind, type Document, type Split } from "../../core/Dataset.ts"
+import { Dataset, DatasetError, type Document } from "../../core/Dataset.ts"
+import * as Utf8 from "../../core/data/Utf8.ts"
 import * as Plugin from "../../core/plugin/Plugin.ts"
-import * as Lines from "./ndjson/Lines.ts"
-import { invalidText, type Range } from "./text/Documents.ts"
-import { fingerprint } from "./text/Fingerprint.ts"
-import * as HeldOut from "./text/HeldOut.ts"
-import * as Utf8 from "./text/Utf8.ts"
+import { countLineFeeds, type FileRange, invalidText, LINE_FEED, readBytes } from "./TextFiles.ts"
+import * as ValidationSplit from "./ValidationSplit.ts"
 
-/** Ends of the names of files that are NDJSON. */
 export const extensions = [".ndjson", ".jsonl"] as const
 
 export const Config = Schema.Struct({
-  ...HeldOut.fields(extensions.join(" and "), "notes/*.ndjson"),
+  ...ValidationSplit.fileFields(extensions.join(" and "), "notes/*.ndjson"),
   field: Schema.optionalWith(Schema.NonEmptyString, { default: () => "text" }).annotations({
-    description: "The key of each object that holds the text of the document."
+    description: "The field of each object that contains the text of the document."
   })
 })
 
-export const NdjsonDataset = Plugin.make(DatasetKind, "ndjson", {
+export const NdjsonDataset = Plugin.make(Dataset.kind, "ndjson", {
   description: "a field of NDJSON files, split into training and validation",
   config: Config,
   make: (config) =>
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
-      const ranges = yield* HeldOut.ranges(config, {
+      const ranges = yield* ValidationSplit.ranges(config, {
         extensions,
-        // A part has the lines that begin in it, so any byte is between documents.
+        // A range has the lines that begin in it, so a file can be cut at any byte.
         cutNear: (_, near) => Effect.succeed(near)
       })
-      const documents = (split: Split) =>
-        Stream.fromIterable(ranges[split]).pipe(
-          Stream.flatMap((range) => read(range, config.field)),
-          Stream.provideService(FileSystem.FileSystem, fs)
-        )
-      return { documents, fingerprint: fingerprint(documents) }
+      return yield* Dataset.make({
+        documents: (split) =>
+          Stream.fromIterable(ranges[split]).pipe(
+            Stream.flatMap((range) => documentsOf(range, config.field)),
+            Stream.provideService(FileSystem.FileSystem, fs)
+          )
+      })
     })
 })
 
-const read = (range: Range, field: string): Stream.Stream<Document, DatasetError, FileSystem.FileSystem> =>
-  Lines.read(range).pipe(
+const documentsOf = (range: FileRange, field: string): Stream.Stream<Document, DatasetError, FileSystem.FileSystem> =>
+  linesOf(range).pipe(
     Stream.mapChunksEffect((lines) =>
       Effect.map(
         Effect.forEach(lines, (line) => parse(range, line, field)),
@@ -62,13 +62,13 @@ const read = (range: Range, field: string): Stream.Stream<Document, DatasetError
   )
 
 const parse = (
-  { file }: Range,
-  { bytes, number, start }: Lines.Line,
+  { file }: FileRange,
+  { bytes, number, start }: Line,
   field: string
 ): Effect.Effect<Document, DatasetError, FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const decoded = Utf8.decode(bytes)
-    if (Either.isLeft(decoded)) return yield* invalidText(file, start + decoded.left, bytes[decoded.left])
+    if (Either.isLeft(decoded)) return yield* invalidText(file, start + decoded.left, bytes[decoded.left]!)
     const id = `${file.path}:${number}`
     const line = number === 1 ? decoded.right.replace(/^\uFEFF/, "") : decoded.right
     if (line.trim() === "") return { id, text: "" }
@@ -79,26 +79,28 @@ const parse = (
       catch: (cause) =>
         fault(
           `is not JSON (${printable(cause instanceof Error ? cause.message : String(cause))}).`,
-          "Write one JSON object a line, with line breaks inside texts as \\n."
+          "Write one JSON object per line, with line breaks inside texts as \\n."
         )
     })
-    if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    if (!Predicate.isRecord(value)) {
       return yield* fault(
         `is ${kindOf(value)}, not an object.`,
-        `Write objects such as {"${field}": "…"}, one a line; \`jq -c '.[]'\` makes lines of an array.`
+        `Write one object per line, such as {"${field}": "…"}; \`jq -c '.[]'\` turns an array into lines.`
       )
     }
-    const text: unknown = Object.hasOwn(value, field) ? Reflect.get(value, field) : undefined
+    const text = Object.hasOwn(value, field) ? value[field] : undefined
     if (typeof text === "string") return { id, text }
     const keys = Object.keys(value)
     return yield* text === undefined
       ? fault(
           `the object has no field "${printable(field)}".`,
-          keys.length === 0 ? "It is empty." : `Set field to one that all have; here are ${keysOf(keys)}.`
+          keys.length === 0
+            ? "The object is empty."
+            : `Set field to one that every object has; this one has ${keysOf(keys)}.`
         )
       : fault(
           `the field "${printable(field)}" is ${kindOf(text)}, not a string.`,
-          "Set field to one whose values are texts, or mend the line."
+          "Set field to one whose values are strings, or correct the line."
         )
   })
 
@@ -117,6 +119,92 @@ const kindOf = (value: unknown): string =>
         ? "an object"
         : `a ${typeof value}`
 
-/** Text of a file as part of a message: control characters of it are for no terminal. */
+/** Text of a file as part of a message: without control characters, which a terminal would act on. */
 const printable = (text: string): string =>
   text.replace(/\p{Cc}/gu, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`)
+
+/** A line as bytes. */
+interface Line {
+  readonly bytes: Uint8Array
+  /** Counts from 1. */
+  readonly number: number
+  /** Where it starts in the file, in bytes. */
+  readonly start: number
+}
+
+const BLOCK = 1 << 20
+/** The longest line that is still decoded as one string. */
+const LONGEST = 1 << 28
+
+interface State {
+  /** The next byte to read; undefined at the end. */
+  readonly at: number | undefined
+  /** What was read of the incomplete line, and where it starts. */
+  readonly pieces: ReadonlyArray<Uint8Array>
+  readonly start: number
+  readonly number: number
+}
+
+/**
+ * The lines whose first byte is in the range, so that ranges of one file share none. Lines end with a line feed; the last
+ * one may lack it. Memory is bounded by a block of the file and the line that it ends in.
+ */
+const linesOf = ({ end, file, start }: FileRange): Stream.Stream<Line, DatasetError, FileSystem.FileSystem> => {
+  const block = (state: State) =>
+    Effect.gen(function* () {
+      if (state.at === undefined || state.start >= end) return Option.none<readonly [Chunk.Chunk<Line>, State]>()
+      const bytes = yield* readBytes(file, state.at, Math.min(file.bytes, state.at + BLOCK))
+      const lines: Array<Line> = []
+      let { number, pieces, start: lineStart } = state
+      let from = 0
+      const finish = (to: number) => {
+        if (lineStart >= start && lineStart < end) {
+          const whole = pieces.length === 0 ? bytes.subarray(from, to) : joined([...pieces, bytes.subarray(from, to)])
+          lines.push({ bytes: whole, number, start: lineStart })
+        }
+        pieces = []
+      }
+      for (let to = bytes.indexOf(LINE_FEED); to >= 0; to = bytes.indexOf(LINE_FEED, from)) {
+        finish(to)
+        from = to + 1
+        number += 1
+        lineStart = state.at + from
+      }
+      const next = state.at + bytes.length
+      if (next === file.bytes) finish(bytes.length)
+      else pieces = [...pieces, bytes.subarray(from)]
+      if (next - lineStart > LONGEST) return yield* tooLong(file.path, number)
+      return Option.some([
+        Chunk.unsafeFromArray(lines),
+        { at: next === file.bytes ? undefined : next, pieces, start: lineStart, number }
+      ] as const)
+    })
+  return Stream.unwrap(
+    Effect.map(countLineFeeds(file, start - 1), (before) =>
+      Stream.unfoldChunkEffect(
+        // From the byte before: if it ends a line, the range begins with a new line.
+        { at: Math.max(0, start - 1), pieces: [], start: Math.max(0, start - 1), number: before + 1 },
+        block
+      )
+    )
+  )
+}
+
+const joined = (pieces: ReadonlyArray<Uint8Array>): Uint8Array => {
+  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0))
+  let at = 0
+  for (const piece of pieces) {
+    whole.set(piece, at)
+    at += piece.length
+  }
+  return whole
+}
+
+const tooLong = (path: string, line: number) =>
+  new DatasetError({
+    reason: "InvalidText",
+    path,
+    line,
+    details: `the line is longer than ${LONGEST / 2 ** 20} MiB.`,
+    remedy: "Write one document per line, and save longer ones as text files."
+  })

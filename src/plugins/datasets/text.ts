@@ -1,22 +1,26 @@
 /**
- * Plain text files as documents, split into training and validation.
+ * Dataset plugin `text`: plain text files as documents, split into training and validation.
  *
- * One file is one document (a file above `document_bytes` is several, Documents.ts); which files are held out is the rule
- * of Split.ts. Text must be UTF-8. The fingerprint is over the text of the documents, split by split, not over names or
- * times, and reads everything. It does not clean, deduplicate or shuffle.
+ * One file is one document. A file above `document_bytes`, or the part of a file that a split has, is several: it is cut after
+ * the last line break before the limit, or between characters when there is none. Text must be UTF-8. A byte order mark at the
+ * start of a file is dropped; line ends stay as they are. Nothing is cleaned, deduplicated or shuffled.
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { DatasetKind, type Split } from "../../core/Dataset.ts"
+import { Dataset, type DatasetError, type Document } from "../../core/Dataset.ts"
+import * as Utf8 from "../../core/data/Utf8.ts"
 import * as Plugin from "../../core/plugin/Plugin.ts"
-import * as Documents from "./text/Documents.ts"
-import { fingerprint } from "./text/Fingerprint.ts"
-import * as HeldOut from "./text/HeldOut.ts"
+import { type FileRange, invalidText, LINE_FEED, readBytes, type TextFile } from "./TextFiles.ts"
+import * as ValidationSplit from "./ValidationSplit.ts"
+
+const extensions = [".txt"]
 
 export const Config = Schema.Struct({
-  ...HeldOut.fields(".txt", "notes/*.txt"),
+  ...ValidationSplit.fileFields(".txt", "notes/*.txt"),
   document_bytes: Schema.optionalWith(Schema.Int.pipe(Schema.greaterThanOrEqualTo(4)), {
     default: () => 16 * 1024 * 1024
   }).annotations({
@@ -24,18 +28,65 @@ export const Config = Schema.Struct({
   })
 })
 
-export const TextDataset = Plugin.make(DatasetKind, "text", {
+export const TextDataset = Plugin.make(Dataset.kind, "text", {
   description: "text files, split into training and validation",
   config: Config,
   make: (config) =>
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
-      const ranges = yield* HeldOut.ranges(config, { cutNear: Documents.cutNear })
-      const documents = (split: Split) =>
-        Stream.fromIterable(ranges[split]).pipe(
-          Stream.flatMap((range) => Documents.read(range, config.document_bytes)),
-          Stream.provideService(FileSystem.FileSystem, fs)
-        )
-      return { documents, fingerprint: fingerprint(documents) }
+      const ranges = yield* ValidationSplit.ranges(config, { extensions, cutNear })
+      return yield* Dataset.make({
+        documents: (split) =>
+          Stream.fromIterable(ranges[split]).pipe(
+            Stream.flatMap((range) => documentsOf(range, config.document_bytes)),
+            Stream.provideService(FileSystem.FileSystem, fs)
+          )
+      })
     })
 })
+
+/** The documents of a range, each at most `limit` bytes, so that memory is bounded. */
+const documentsOf = (range: FileRange, limit: number): Stream.Stream<Document, DatasetError, FileSystem.FileSystem> =>
+  Stream.unfoldEffect(range.start, (start) =>
+    start >= range.end
+      ? Effect.succeedNone
+      : Effect.gen(function* () {
+          const { file } = range
+          const bytes = yield* readBytes(file, start, Math.min(range.end, start + limit))
+          const end = start + bytes.length === range.end ? bytes.length : cutOf(bytes)
+          const text = Utf8.decode(bytes.subarray(0, end))
+          if (Either.isLeft(text)) return yield* invalidText(file, start + text.left, bytes[text.left]!)
+          const whole = start === 0 && end === file.bytes
+          const id = whole ? file.path : `${file.path}#${start}`
+          const document = { id, text: start === 0 ? text.right.replace(/^\uFEFF/, "") : text.right }
+          return Option.some([document, start + end] as const)
+        })
+  ).pipe(Stream.filter((document) => document.text !== ""))
+
+/** Where to end a document in these bytes, which are followed by more of the range. */
+const cutOf = (bytes: Uint8Array): number => {
+  const afterLine = bytes.lastIndexOf(LINE_FEED) + 1
+  if (afterLine > 0) return afterLine
+  const last = Utf8.boundaryBefore(bytes, bytes.length - 1)
+  return last > 0 ? last : bytes.length
+}
+
+/** Bytes that are searched at a time for a line break. */
+const SEARCHED = 1 << 16
+
+/**
+ * Where to cut a file near a byte: after the last line break before it. If the second half of the text before it has none, at
+ * the start of the character there: a file of a title line and one endless line should not be cut after the title.
+ */
+const cutNear = (file: TextFile, near: number) =>
+  Effect.gen(function* () {
+    const least = Math.floor(near / 2)
+    for (let end = near; end > least; end -= SEARCHED) {
+      const start = Math.max(least, end - SEARCHED)
+      const found = (yield* readBytes(file, start, end)).lastIndexOf(LINE_FEED)
+      if (found >= 0) return start + found + 1
+    }
+    const from = Math.max(0, near - 3)
+    const around = yield* readBytes(file, from, Math.min(file.bytes, near + 1))
+    return from + Utf8.boundaryBefore(around, near - from)
+  })

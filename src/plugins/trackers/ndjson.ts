@@ -3,8 +3,9 @@
  *
  *     {"step":100,"split":"train","loss":3.21,"learning_rate":0.001,…,"time":{"step_millis":58}}
  *
- * Two equal runs give equal lines but for `time`. A line is written as soon as it is logged, so a killed run keeps what it
- * logged; a run that goes on drops the lines past the step it goes on from, and a torn last line.
+ * Equal runs give equal lines except for `time`. A line is written as soon as it is logged, so a killed run keeps what it
+ * logged. A resumed run drops the lines after the step that it resumes from, and an incomplete last line: steps never decrease,
+ * so these are the end of the file, which is truncated in one call. Lines before that are never touched.
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
@@ -12,11 +13,11 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import * as Plugin from "../../core/plugin/Plugin.ts"
-import { type Logged, TrackerError, TrackerKind } from "../../core/Tracker.ts"
+import { Tracker } from "../../core/Tracker.ts"
 
 const Line = Schema.parseJson(Schema.Struct({ step: Schema.Number }))
 
-export const Ndjson = Plugin.make(TrackerKind, "ndjson", {
+export const Ndjson = Plugin.make(Tracker.kind, "ndjson", {
   description: "metrics as lines of JSON in the run's directory",
   config: Schema.Struct({
     file: Schema.optionalWith(Schema.String.annotations({ description: "file name, inside the run's directory" }), {
@@ -24,36 +25,42 @@ export const Ndjson = Plugin.make(TrackerKind, "ndjson", {
     })
   }),
   make: ({ file }) =>
-    Effect.gen(function* () {
-      const fs = yield* FileSystem.FileSystem
-      const paths = yield* Path.Path
-      const failed = <A, R>(effect: Effect.Effect<A, { readonly message: string }, R>) =>
-        Effect.mapError(effect, (cause) => new TrackerError({ tracker: "ndjson", details: cause.message, cause }))
-      return {
-        open: ({ directory, fromStep }) =>
-          Effect.gen(function* () {
-            const path = paths.join(directory, file)
-            yield* fs.makeDirectory(directory, { recursive: true })
-            if (fromStep === 0) yield* fs.writeFileString(path, "")
-            else if (yield* fs.exists(path)) {
-              const lines = (yield* fs.readFileString(path)).split("\n")
-              const kept = lines.filter((line) => stepOf(line) <= fromStep)
-              // Renamed into place: a crash in between leaves the lines as they were.
-              yield* fs.writeFileString(`${path}.tmp`, kept.map((line) => `${line}\n`).join(""))
-              yield* fs.rename(`${path}.tmp`, path)
-            }
-            const out = yield* fs.open(path, { flag: "a" })
-            return { log: (logged: Logged) => failed(out.writeAll(new TextEncoder().encode(`${render(logged)}\n`))) }
-          }).pipe(failed)
-      }
+    Tracker.make({
+      name: "ndjson",
+      open: ({ directory, fromStep }) =>
+        Effect.gen(function* () {
+          const fs = yield* FileSystem.FileSystem
+          yield* fs.makeDirectory(directory, { recursive: true })
+          const path = (yield* Path.Path).join(directory, file)
+          const out = yield* fs.open(path, { flag: "a" })
+          const before = yield* fs.readFileString(path)
+          const kept = keptOf(before, fromStep)
+          if (kept.length < before.length) {
+            yield* out.truncate(encode(kept).length)
+            yield* out.sync
+          }
+          // The process died between the last line and its line feed.
+          if (kept !== "" && !kept.endsWith("\n")) yield* out.writeAll(encode("\n"))
+          return (logged: Tracker.Logged) => out.writeAll(encode(`${render(logged)}\n`))
+        })
     })
 })
 
-/** Infinity for a line that is torn or foreign: it is dropped. */
+/** The text up to the last line of a step that is kept. */
+const keptOf = (text: string, step: number): string => {
+  let end = 0
+  for (const { 0: line, index } of text.matchAll(/.+\n?/g)) if (stepOf(line) <= step) end = index + line.length
+  return text.slice(0, end)
+}
+
+/** Infinity for a line that is incomplete or not from this tracker. */
 const stepOf = (line: string): number =>
   Either.match(Schema.decodeEither(Line)(line), {
     onLeft: () => Number.POSITIVE_INFINITY,
     onRight: ({ step }) => step
   })
 
-const render = ({ split, step, time, values }: Logged): string => JSON.stringify({ step, split, ...values, time })
+const render = ({ split, step, time, values }: Tracker.Logged): string =>
+  JSON.stringify({ step, split, ...values, time })
+
+const encode = (text: string): Uint8Array => new TextEncoder().encode(text)

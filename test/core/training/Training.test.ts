@@ -11,7 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
-import type { Logged } from "../../../src/core/Tracker.ts"
+import type { Tracker } from "../../../src/core/Tracker.ts"
 import { CheckpointStore, TrainState } from "../../../src/core/training/Checkpoint.ts"
 import { Evaluated, Finished, type Step, StepEnded, type TrainEvent } from "../../../src/core/training/TrainEvent.ts"
 import * as Training from "../../../src/core/training/Training.ts"
@@ -218,8 +218,8 @@ layer(Tiny.cpu)("checkpointEvery", (it) => {
 layer(Tiny.cpu)("track", (it) => {
   it.effect("logs every n-th update and each evaluation, durations apart, and changes no event", () =>
     Effect.gen(function* () {
-      const logged: Array<Logged> = []
-      const tracker = { log: (line: Logged) => Effect.sync(() => logged.push(line)).pipe(Effect.asVoid) }
+      const logged: Array<Tracker.Logged> = []
+      const tracker = { log: (line: Tracker.Logged) => Effect.sync(() => logged.push(line)).pipe(Effect.asVoid) }
       const events = yield* Tiny.eventsOf(
         { length: { steps: 4 } },
         Training.steps().pipe(Training.evaluateEvery({ steps: 3 }), Training.track(tracker, { every: 2 }))

@@ -94,9 +94,17 @@ describe("ndjson", () => {
 
   it.effect.each([
     ["truncated.ndjson", '{"text": "a"}\n{"text": "b', /^truncated\.ndjson:2: is not JSON \(Unterminated string/],
-    ["plain.ndjson", "{}\n\u001b[31mred\n", /^plain\.ndjson:1: the object has no field "text"\. It is empty\.$/],
+    [
+      "plain.ndjson",
+      "{}\n\u001b[31mred\n",
+      /^plain\.ndjson:1: the object has no field "text"\. The object is empty\.$/
+    ],
     ["escape.ndjson", "\u001b[31mred\n", /^escape\.ndjson:1: is not JSON \(\P{Cc}*\\u001b\P{Cc}*\)\. Write one/u],
-    ["array.ndjson", '["a", "b"]\n', /^array\.ndjson:1: is an array, not an object\. Write objects such as/],
+    [
+      "array.ndjson",
+      '["a", "b"]\n',
+      /^array\.ndjson:1: is an array, not an object\. Write one object per line, such as/
+    ],
     ["number.ndjson", '{"text": 7}\n', /^number\.ndjson:1: the field "text" is a number, not a string\./],
     [
       "field.ndjson",
@@ -122,7 +130,7 @@ describe("ndjson", () => {
     Effect.gen(function* () {
       write("texts/a.txt", "a")
       expect(yield* message({ paths: at("texts") })).toMatch(
-        /^texts: the folder has no \.ndjson or \.jsonl file in it or below it\. For other files name a pattern/
+        /^texts: the directory has no \.ndjson or \.jsonl file in it or below it\. For other files give a pattern/
       )
     })
   )

@@ -161,12 +161,12 @@ describe("text", () => {
       )
       expect(yield* all("no-such-*.txt")).toContain(
         `no-such-*.txt: no file matches in ${process.cwd()}. ` +
-          "Check the spelling, or run the command in the folder that the path starts from."
+          "Check the spelling, or run the command in the directory that the path is relative to."
       )
       expect(yield* all(at("bad/none"))).toContain(
-        "the folder has no .txt file in it or below it. For other files name"
+        "the directory has no .txt file in it or below it. For other files give"
       )
-      expect(yield* all(at("bad/empty1.txt"))).toContain("empty1.txt: the file is empty. Name files that hold text.")
+      expect(yield* all(at("bad/empty1.txt"))).toContain("empty1.txt: the file is empty. Give files that contain text.")
       expect(yield* all(at("bad/empty*.txt"))).toContain("all 2 files are empty.")
     })
   )
@@ -185,7 +185,7 @@ describe("text", () => {
       const dataset = yield* Dataset
       write({ "shrinks.txt": "0123" })
       expect(String(yield* Effect.flip(Stream.runDrain(dataset.documents("train"))))).toContain(
-        "the file had 10 bytes and became shorter while it was read. Run again when nothing writes to it."
+        "the file had 10 bytes and became shorter while it was read. Run again when no other program writes to it."
       )
     }).pipe(
       Effect.provide(

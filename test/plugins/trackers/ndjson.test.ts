@@ -2,7 +2,7 @@
  * The tracker `ndjson`: the laws, and what its file looks like after a crash. Oracle: the lines as the header of ndjson.ts
  * shows them, written out. Needs the file system.
  */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as FileSystem from "@effect/platform/FileSystem"
@@ -60,16 +60,25 @@ describe("metrics.ndjson", () => {
     }).pipe(Effect.provide(tracker))
   )
 
-  it.scoped("loses a torn last line and lines of others when its run goes on, and leaves no other file", () =>
+  it.scoped("loses later steps and an incomplete last line when its run is resumed, and nothing before", () =>
     Effect.gen(function* () {
       writeFileSync(path, '{"step":1,"loss":1}\nnot json\n{"step":2,"loss":2}\n{"step":3,"loss":3}\n{"step":2,"lo')
       yield* open(2)
-      expect(readFileSync(path, "utf8")).toBe('{"step":1,"loss":1}\n{"step":2,"loss":2}\n')
-      expect(existsSync(`${path}.tmp`)).toBe(false)
+      expect(readFileSync(path, "utf8")).toBe('{"step":1,"loss":1}\nnot json\n{"step":2,"loss":2}\n')
+      expect(readdirSync(folder)).toEqual(["metrics.ndjson"])
     }).pipe(Effect.provide(tracker))
   )
 
-  it.scoped("starts anew where a run that goes on has none", () =>
+  it.scoped("keeps a last line that lacks nothing but its line feed", () =>
+    Effect.gen(function* () {
+      writeFileSync(path, '{"step":1,"loss":"é"}')
+      const session = yield* open(1)
+      yield* session.log({ step: 2, split: "train", values: {}, time: {} })
+      expect(readFileSync(path, "utf8")).toBe('{"step":1,"loss":"é"}\n{"step":2,"split":"train","time":{}}\n')
+    }).pipe(Effect.provide(tracker))
+  )
+
+  it.scoped("starts empty where a resumed run has none", () =>
     Effect.gen(function* () {
       rmSync(path)
       const session = yield* open(5)

@@ -1,0 +1,103 @@
+/**
+ * What `Dataset.make` derives. Oracles: the dataset laws, calls that are counted, and the chain of SHA-256 that the header
+ * states, by node:crypto. Needs nothing.
+ */
+import { createHash } from "node:crypto"
+import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+import { Dataset, DatasetError, type Split } from "../../src/core/Dataset.ts"
+import { datasetContract } from "../../src/testing/dataset.ts"
+
+const dataset = (texts: Readonly<Record<Split, ReadonlyArray<string>>>, prefix = "") =>
+  Layer.effect(
+    Dataset,
+    Dataset.make({
+      documents: (split) => Stream.fromIterable(texts[split].map((text, i) => ({ id: `${prefix}${split} ${i}`, text })))
+    })
+  )
+
+datasetContract("Dataset.make", {
+  layer: dataset({ train: ["a", "b"], validation: ["c"] }),
+  texts: ["a", "b", "c"],
+  same: { ids: dataset({ train: ["a", "b"], validation: ["c"] }, "other ") },
+  different: {
+    "a document": dataset({ train: ["a", "x"], validation: ["c"] }),
+    "the order": dataset({ train: ["b", "a"], validation: ["c"] }),
+    "the split": dataset({ train: ["a"], validation: ["b", "c"] }),
+    "where a document ends": dataset({ train: ["ab"], validation: ["c"] })
+  }
+})
+
+const sha256 = (...parts: ReadonlyArray<string | Uint8Array>) => {
+  const hash = createHash("sha256")
+  for (const part of parts) hash.update(part)
+  return hash.digest()
+}
+
+describe("the fingerprint", () => {
+  const counted = () => {
+    let reads = 0
+    const documents = () =>
+      Stream.suspend(() => {
+        reads += 1
+        return Stream.make({ id: "1", text: "é" })
+      })
+    return { documents, reads: () => reads }
+  }
+
+  it.effect("reads every split once, however often and at once it is requested", () =>
+    Effect.gen(function* () {
+      const { documents, reads } = counted()
+      const { fingerprint } = yield* Dataset.make({ documents })
+      expect(reads()).toBe(0)
+      const all = yield* Effect.all([fingerprint, fingerprint, Effect.zipRight(Effect.yieldNow(), fingerprint)], {
+        concurrency: "unbounded"
+      })
+      expect(new Set([...all, yield* fingerprint]).size).toBe(1)
+      expect(reads()).toBe(2)
+    })
+  )
+
+  it.effect("is the chain over splits and documents", () =>
+    Effect.gen(function* () {
+      const { fingerprint } = yield* Dataset.make({ documents: counted().documents })
+      let chain: Uint8Array = new Uint8Array(32)
+      for (const [type, content] of [
+        ["split", "train"],
+        ["document", "é"],
+        ["split", "validation"],
+        ["document", "é"]
+      ] as const) {
+        chain = sha256(chain, type, sha256(content))
+      }
+      expect(yield* fingerprint).toBe(Buffer.from(chain).toString("hex"))
+    })
+  )
+
+  it.effect("is not computed where it is given", () =>
+    Effect.gen(function* () {
+      const { documents, reads } = counted()
+      let calls = 0
+      const given = Effect.sync(() => `${++calls}`)
+      const { fingerprint } = yield* Dataset.make({ documents, fingerprint: given })
+      expect([yield* fingerprint, yield* fingerprint, reads()]).toEqual(["1", "1", 0])
+    })
+  )
+
+  it.effect("fails as reading does", () =>
+    Effect.gen(function* () {
+      const error = new DatasetError({
+        reason: "Unreadable",
+        path: "x",
+        line: 3,
+        details: "is bad.",
+        remedy: "Fix it."
+      })
+      const { fingerprint } = yield* Dataset.make({ documents: () => Stream.fail(error) })
+      expect(yield* Effect.flip(fingerprint)).toBe(error)
+      expect(error.message).toBe("x:3: is bad. Fix it.")
+    })
+  )
+})
