@@ -1,7 +1,7 @@
 /**
- * The notebooks run from their first cell to their last, on the built package (`npm run build` first, as `npm test` does).
+ * The notebooks run from the first cell to the last, on the built package (`npm run build` first, as `npm test` does).
  *
- * Oracle: the cells, which throw when the model has learned nothing. Needs Debian's jupyter-nbconvert; skipped where it is absent.
+ * Oracle: the cells, which throw if the model has learned nothing. Needs Debian's jupyter-nbconvert; skipped without it.
  */
 import { spawnSync } from "node:child_process"
 import { existsSync, readFileSync } from "node:fs"

@@ -232,7 +232,7 @@ const choose = (override: Override.Override, root: Node.MapNode, primary: Docume
     if (found.includes(undefined)) {
       // A name for a section, or for a group that has files, can only be meant as a choice.
       const group = present === undefined ? yield* source.names(override.key, primary) : []
-      const wrong = names[found.indexOf(undefined)] ?? ""
+      const wrong = names[found.indexOf(undefined)]!
       return present?._tag === "Map" || group.length > 0
         ? yield* notFound(override.key, wrong, primary, Override.commandLine)
         : undefined

@@ -91,7 +91,7 @@ const evaluate = (expression: string, place: Place): Resolve<Node.Node> =>
     const inner = yield* expand(expression, place)
     const text = inner._tag === "Scalar" ? String(inner.value) : expression
     const resolver = /^([\w.]+):([\s\S]*)$/.exec(text)
-    if (resolver !== null) return yield* callResolver(resolver[1] ?? "", resolver[2] ?? "", place)
+    if (resolver !== null) return yield* callResolver(resolver[1]!, resolver[2]!, place)
     const path = text.replaceAll(/\[(\d+)\]/g, ".$1").split(".")
     const target = Node.get(place.root, path)
     if (target === undefined) return yield* fault(place.origin, `\${${text}} is not a key of the config`, place.path)
@@ -110,10 +110,11 @@ const callResolver = (name: string, argument: string, place: Place): Resolve<Nod
         place.path
       )
     }
-    const [variable = "", ...defaults] = argument.split(",")
-    const found = yield* Effect.option(EffectConfig.string(variable.trim()))
+    const comma = argument.indexOf(",")
+    const variable = (comma < 0 ? argument : argument.slice(0, comma)).trim()
+    const found = yield* Effect.option(EffectConfig.string(variable))
     if (found._tag === "Some") return Node.scalar(found.value, place.origin)
-    if (defaults.length > 0) return Node.scalar(defaults.join(",").trim(), place.origin)
+    if (comma >= 0) return Node.scalar(argument.slice(comma + 1).trim(), place.origin)
     const remedy = `set it, or give a default: \${oc.env:${variable},default}`
     return yield* fault(place.origin, `the environment variable ${variable} is not set; ${remedy}`, place.path)
   })

@@ -128,7 +128,7 @@ const flatten = (
         ? [invalid(path, issue.ast, issue.actual, issue.issue)]
         : flatten(issue.issue, path, known)
     case "Unexpected": {
-      const near = nearest(path.at(-1) ?? "", known)
+      const near = nearest(path.at(-1)!, known)
       return [
         new ConfigIssue({
           problem: "unknown",

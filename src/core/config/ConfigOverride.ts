@@ -74,7 +74,7 @@ const unknownKey = (root: Node.MapNode, path: Node.Path, hint: string): Effect.E
   const { node, path: reached } = Node.reach(root, path)
   const known = node._tag === "Map" ? [...node.entries.keys()] : []
   const wrong = path.slice(0, reached.length + 1)
-  const near = nearest(wrong.at(-1) ?? "", known)
+  const near = nearest(wrong.at(-1)!, known)
   const proposal = near === undefined ? `known: ${known.join(", ") || "none"}` : `did you mean ${near}?`
   const details = `${formatPath(wrong)} is unknown; ${proposal}${hint}`
   return new ConfigError({
