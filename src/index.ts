@@ -1,7 +1,7 @@
 /**
  * The public names of codex-ml.
  *
- * A kind is a tag with its services' helpers (`Tokenizer`, `TokenizerKind`); a module of functions is a namespace
+ * A kind is a tag with its services' helpers (`Tokenizer`, `Tokenizer.kind`); a module of functions is a namespace
  * (`Plugin.make`, `Training.steps`, `OnnxBackend.layer`); a job is what the command of its name does (`train`, `evaluate`, …).
  * Importing it starts nothing. Test suites for plugins are in `codex-ml/testing`.
  */
@@ -36,10 +36,9 @@ export {
   ChatTemplateError,
   Tokenizer,
   TokenizerFileError,
-  TokenizerKind,
   UnknownToken
 } from "./core/Tokenizer.ts"
-export { TokenizerTrainError, TokenizerTrainer, TokenizerTrainerKind } from "./core/TokenizerTrainer.ts"
+export { TokenizerTrainError, TokenizerTrainer } from "./core/TokenizerTrainer.ts"
 export { Tracker, TrackerError } from "./core/Tracker.ts"
 export { grad } from "./core/tensor/Gradient.ts"
 export * as Module from "./core/tensor/Module.ts"
@@ -70,10 +69,7 @@ export * as Training from "./core/training/Training.ts"
 export * as Programs from "./core/training/TrainingPrograms.ts"
 export * as TrainingSession from "./core/training/TrainingSession.ts"
 export { version } from "./core/Version.ts"
-export { type Comparison, compareTokenizers } from "./jobs/compareTokenizers.ts"
 export * as Layers from "./jobs/Environment.ts"
-export { exportTokenizer, TokenizerExportError } from "./jobs/exportTokenizer.ts"
-export { type Inspection, inspectTokenizer } from "./jobs/inspectTokenizer.ts"
 export { JobEvent } from "./jobs/JobEvent.ts"
 export { exportOnnx } from "./jobs/OnnxExport.ts"
 export { evaluate } from "./jobs/RunEvaluation.ts"
@@ -81,11 +77,14 @@ export { generate } from "./jobs/RunGeneration.ts"
 export * as LoadConfig from "./jobs/RunPlan.ts"
 export * as TrainedRun from "./jobs/SavedRun.ts"
 export { train } from "./jobs/TrainingRun.ts"
-export { type Named, openTokenizer, TokenizerNotFound } from "./jobs/tokenizers/Named.ts"
-export { type Difference, differences, type Piece, piecesOf } from "./jobs/tokenizers/Pieces.ts"
+export { type Comparison, compareTokenizers } from "./jobs/tokenizers/compareTokenizers.ts"
+export { exportTokenizer, TokenizerExportError } from "./jobs/tokenizers/exportTokenizer.ts"
+export { type Inspection, inspectTokenizer } from "./jobs/tokenizers/inspectTokenizer.ts"
+export { type OpenedTokenizer, openTokenizer, TokenizerNotFound } from "./jobs/tokenizers/openTokenizer.ts"
 export { saveTokenizer, TokenizerFilesError } from "./jobs/tokenizers/Save.ts"
-export { type TextSource, TextSourceError } from "./jobs/tokenizers/Texts.ts"
-export { planTokenizer, TokenizerExists, type TokenizerPlan, trainTokenizer } from "./jobs/trainTokenizer.ts"
+export { type TextSource, TextSourceError } from "./jobs/tokenizers/TextSource.ts"
+export { type Difference, differences, type TokenSpan, tokenSpans } from "./jobs/tokenizers/TokenSpans.ts"
+export { planTokenizer, TokenizerExists, type TokenizerPlan, trainTokenizer } from "./jobs/tokenizers/trainTokenizer.ts"
 // The built-in plugins, alone and together.
 export { builtins } from "./plugins/builtins.ts"
 export { NdjsonDataset } from "./plugins/datasets/ndjson.ts"

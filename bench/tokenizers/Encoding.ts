@@ -137,7 +137,8 @@ export const onTwoCores = (vocabularies: ReadonlyArray<Vocabulary>, rounds: numb
 const together = (vocabulary: Vocabulary, corpus: Texts.Corpus, rounds: number) =>
   Effect.gen(function* () {
     const service = yield* Effect.promise(() => oursOf(vocabulary))
-    const { definition } = service
+    const { definitionFile, files } = service
+    const definition = definitionFile === undefined ? undefined : files[definitionFile]
     if (definition === undefined) return []
     const batches = batchesOf(corpus.texts)
     const pooled = (threads: number) =>

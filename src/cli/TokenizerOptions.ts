@@ -2,15 +2,21 @@
  * Options that the commands of tokenizers share: which tokenizer, and which texts.
  */
 import * as Options from "@effect/cli/Options"
+import * as Option from "effect/Option"
 
 export const named = "A folder or file of a tokenizer, a run, or byte."
 
 export const tokenizer = Options.text("tokenizer").pipe(Options.withDescription(named))
 
 export const encoding = Options.text("encoding").pipe(
-  Options.withDescription("The encoding of a .tiktoken file whose name does not say it: cl100k_base, …"),
+  Options.withDescription("The encoding of a file whose name does not say it: the key encoding of the plugin's config"),
   Options.optional
 )
+
+/** The options that are keys of the config of the tokenizer's plugin. */
+export const pluginConfig = (options: { readonly encoding: Option.Option<string> }) => ({
+  config: Option.match(options.encoding, { onNone: () => ({}), onSome: (encoding) => ({ encoding }) })
+})
 
 export const data = Options.text("data").pipe(
   Options.withDescription(

@@ -31,7 +31,6 @@ import type {
 } from "./tokenizer/Encoding.ts"
 import { plain } from "./tokenizer/Template.ts"
 import { TokenIds } from "./tokenizer/TokenIds.ts"
-import type { TokenizerJson } from "./tokenizer/TokenizerJson.ts"
 
 /** An id outside the vocabulary was decoded. */
 export class UnknownToken extends Schema.TaggedError<UnknownToken>()("UnknownToken", {
@@ -82,6 +81,11 @@ export interface ChatOptions {
 }
 
 export class Tokenizer extends Context.Tag("codex/Tokenizer")<Tokenizer, Tokenizer.Service>() {
+  /** The kind of plugin that makes a tokenizer. One that reads files takes the file as `path` in its config. */
+  static readonly kind: Plugin.Kind<"tokenizer", Tokenizer, Tokenizer.Service> = Plugin.kind("tokenizer", {
+    api: 1,
+    tag: Tokenizer
+  })
   /** The whole service from the primitives; a primitive object may also override what is derived, under the same laws. */
   static make(primitives: Tokenizer.Primitives & Partial<Tokenizer.Derived>): Tokenizer.Service {
     // By their descriptors, so that what is costly to make (the files of a large vocabulary) is made when it is asked for.
@@ -119,8 +123,11 @@ export declare namespace Tokenizer {
     readonly padToken: number | undefined
     /** The special tokens around one text and around two. */
     readonly template: Template
-    /** What other threads make the same tokenizer from, when it is a tokenizer.json and nothing else. */
-    readonly definition: TokenizerJson | undefined
+    /**
+     * The name of the file among `files` that alone describes how the tokenizer encodes, as a tokenizer.json: other threads
+     * encode with it, and it can be exported. Undefined for a tokenizer that runs its own code, which encodes on one thread.
+     */
+    readonly definitionFile: string | undefined
     readonly encodeBatch: (texts: ReadonlyArray<string>) => ReadonlyArray<Int32Array>
     /** As `encode`, but special tokens that the text spells become their ids. */
     readonly encodeWithSpecialTokens: (text: string) => Int32Array
@@ -189,7 +196,7 @@ const derive = (primitives: Primitives): Tokenizer.Derived => {
     unknownToken: undefined,
     padToken,
     template,
-    definition: undefined,
+    definitionFile: undefined,
     encodeBatch: (texts) => texts.map((text) => primitives.encode(text)),
     encodeWithSpecialTokens,
     encodeWithOffsets,
@@ -274,5 +281,3 @@ interface Held {
 }
 
 const nothingHeld: Held = { ids: [], shown: 0 }
-
-export const TokenizerKind = Plugin.kind("tokenizer", { api: 1, tag: Tokenizer })

@@ -32,6 +32,11 @@ export class TokenizerTrainer extends Context.Tag("codex/TokenizerTrainer")<
   TokenizerTrainer,
   TokenizerTrainer.Service
 >() {
+  /** The kind of plugin that trains tokenizers. */
+  static readonly kind: Plugin.Kind<"tokenizer-trainer", TokenizerTrainer, TokenizerTrainer.Service> = Plugin.kind(
+    "tokenizer-trainer",
+    { api: 1, tag: TokenizerTrainer }
+  )
   static make({ trainSizes, vocabularySize }: TokenizerTrainer.Primitives): TokenizerTrainer.Service {
     return {
       trainSizes,
@@ -72,5 +77,3 @@ export declare namespace TokenizerTrainer {
     ) => Effect.Effect<Trained, TokenizerTrainError | E, R>
   }
 }
-
-export const TokenizerTrainerKind = Plugin.kind("tokenizer-trainer", { api: 1, tag: TokenizerTrainer })

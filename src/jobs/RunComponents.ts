@@ -13,8 +13,8 @@ import { Dataset } from "../core/Dataset.ts"
 import { TokenCache } from "../core/data/TokenFile.ts"
 import { Model } from "../core/Model.ts"
 import { Registry } from "../core/plugin/Registry.ts"
-import { type Tokenizer, TokenizerKind } from "../core/Tokenizer.ts"
-import { TokenizerTrainerKind } from "../core/TokenizerTrainer.ts"
+import { Tokenizer } from "../core/Tokenizer.ts"
+import { TokenizerTrainer } from "../core/TokenizerTrainer.ts"
 import { type OnEvent, Preparing } from "./JobEvent.ts"
 import { saveTokenizer, TokenizerFilesError } from "./tokenizers/Save.ts"
 
@@ -34,7 +34,7 @@ export const architectureOf = (section: PluginSection, vocabularySize: number) =
 export const tokenizerAt = (section: TokenizerSection, directory: string) =>
   Effect.flatMap(Registry, (registry) => {
     const { name, train, ...config } = section
-    return registry.resolve(TokenizerKind, name, train === undefined ? config : { ...config, path: directory })
+    return registry.resolve(Tokenizer.kind, name, train === undefined ? config : { ...config, path: directory })
   })
 
 /** Trains the tokenizer of a section on the training split, when the section says so and it is not there yet. */
@@ -48,7 +48,7 @@ export const tokenizerOf = (section: TokenizerSection, dataset: Dataset.Service,
         .exists(paths.join(directory, "tokenizer.json"))
         .pipe(Effect.mapError((cause) => new TokenizerFilesError({ path: directory, cause })))
       if (!done) {
-        const trainer = yield* registry.resolve(TokenizerTrainerKind, section.name, section.train)
+        const trainer = yield* registry.resolve(TokenizerTrainer.kind, section.name, section.train)
         let [documents, bytes] = [0, 0]
         const texts = dataset.documents("train").pipe(
           Stream.tap(({ text }) => {

@@ -21,8 +21,8 @@ import { Dataset } from "../core/Dataset.ts"
 import { MetricKind } from "../core/Metric.ts"
 import { Model } from "../core/Model.ts"
 import { Registry } from "../core/plugin/Registry.ts"
-import { TokenizerKind } from "../core/Tokenizer.ts"
-import { TokenizerTrainerKind } from "../core/TokenizerTrainer.ts"
+import { Tokenizer } from "../core/Tokenizer.ts"
+import { TokenizerTrainer } from "../core/TokenizerTrainer.ts"
 import { Tracker } from "../core/Tracker.ts"
 import * as ConfigStore from "../services/config/ConfigStore.ts"
 import { packagedConfigs } from "./Environment.ts"
@@ -146,13 +146,13 @@ const checkPlugins = (config: RunConfig, composed: Config.Composed) =>
     yield* Config.plugin(composed, Model.kind, ["model"])
     yield* Config.plugin(composed, Dataset.kind, ["data"])
     const { name, train } = config.tokenizer
-    if (train === undefined) yield* Config.plugin(composed, TokenizerKind, ["tokenizer"])
+    if (train === undefined) yield* Config.plugin(composed, Tokenizer.kind, ["tokenizer"])
     else {
-      yield* Config.plugin(composed, TokenizerTrainerKind, ["tokenizer", "train"], name)
+      yield* Config.plugin(composed, TokenizerTrainer.kind, ["tokenizer", "train"], name)
       // A tokenizer that is yet to be trained has no path; the run gives it one.
       const path = Node.scalar("tokenizer", "the run")
       const root = Node.insert(Node.remove(composed.root, ["tokenizer", "train"]), ["tokenizer", "path"], path)
-      yield* Config.plugin({ ...composed, root }, TokenizerKind, ["tokenizer"])
+      yield* Config.plugin({ ...composed, root }, Tokenizer.kind, ["tokenizer"])
     }
     for (const tracker of Object.keys(config.tracking)) {
       yield* Config.plugin(composed, Tracker.kind, ["tracking", tracker], tracker)

@@ -10,13 +10,12 @@ import { dirname, join } from "node:path"
 import { afterAll, expect, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import * as Pipeline from "../../src/core/tokenizer/Pipeline.ts"
-import { compareTokenizers } from "../../src/jobs/compareTokenizers.ts"
-import { exportTokenizer } from "../../src/jobs/exportTokenizer.ts"
-import { inspectTokenizer } from "../../src/jobs/inspectTokenizer.ts"
-import { openTokenizer } from "../../src/jobs/tokenizers/Named.ts"
-import { piecesOf } from "../../src/jobs/tokenizers/Pieces.ts"
-import { trainTokenizer } from "../../src/jobs/trainTokenizer.ts"
+import { compareTokenizers } from "../../src/jobs/tokenizers/compareTokenizers.ts"
+import { exportTokenizer } from "../../src/jobs/tokenizers/exportTokenizer.ts"
+import { inspectTokenizer } from "../../src/jobs/tokenizers/inspectTokenizer.ts"
+import { openTokenizer, openTokenizerPair } from "../../src/jobs/tokenizers/openTokenizer.ts"
+import { tokenSpans } from "../../src/jobs/tokenizers/TokenSpans.ts"
+import { trainTokenizer } from "../../src/jobs/tokenizers/trainTokenizer.ts"
 import { ByteTokenizer } from "../../src/plugins/tokenizers/byte.ts"
 import * as Toy from "./toy.ts"
 
@@ -42,15 +41,15 @@ write("runs/1/config.yaml", "model: { name: decoder }\ndata: { name: text, paths
 mkdirSync(at("runs/1/checkpoints"))
 mkdirSync(at("nothing"))
 
-const open = (name: string, encoding?: string) => Effect.map(openTokenizer(name, { encoding }), (named) => named.plugin)
-const message = (name: string, encoding?: string) =>
-  Effect.map(Effect.flip(openTokenizer(name, { encoding })), (error) => error.message.replaceAll(`${folder}/`, ""))
+const open = (name: string) => Effect.map(openTokenizer(name), ({ plugin }) => plugin)
+const message = (name: string, config = {}) =>
+  Effect.map(Effect.flip(openTokenizer(name, { config })), (error) => error.message.replaceAll(`${folder}/`, ""))
 
 layer(Toy.layer)("jobs on tokenizers", (it) => {
   it.scoped("a name is a plugin, a folder, a file or a run", () =>
     Effect.gen(function* () {
       write("words/vocabulary.txt", "call\nme\n")
-      write("saved/tokenizer.json", Pipeline.render((yield* ByteTokenizer.make({})).definition!))
+      write("saved/tokenizer.json", (yield* ByteTokenizer.make({})).files["tokenizer.json"]!)
       // Whatever else lies beside it.
       write("saved/vocab.txt", vocabulary)
       expect(yield* open("byte")).toBe("byte")
@@ -66,15 +65,21 @@ layer(Toy.layer)("jobs on tokenizers", (it) => {
   )
 
   it.effect.each([
-    ["byt", /^byt: there is no such file or folder, and no tokenizer plugin of that name\. Did you mean byte\?$/],
-    ["bert", /^bert: is a tokenizer plugin that reads files\. Give the path/],
+    ["byt", /^byt: there is no such file or directory, and no tokenizer plugin of that name\. Did you mean byte\?$/],
+    ["bert", /^bert: is a tokenizer plugin that needs a config\. Give the path/],
     [
       at("nothing"),
-      /^nothing: is a folder without a tokenizer: looked for tokenizer\.json, .* Give the folder or file/
+      /^nothing: is a directory without a tokenizer: it has none of .*tokenizer\.json, vocab\.json with merges\.txt, .*\*\.model, \*\.tiktoken, .*and is not a run\. Give the path/
     ],
-    [at("nested"), /^nested: is a folder without a tokenizer: .* There are some below: nested\/2000\.$/],
-    [at("several"), /^several: holds several tokenizers: vocab\.txt, x\.model\. Name one of the files\.$/],
-    [at("runs/1/config.yaml"), /^runs\/1\/config\.yaml: the name does not say what tokenizer the file holds\./],
+    [at("nested"), /^nested: is a directory without a tokenizer: .* There are tokenizers in nested\/2000\.$/],
+    [
+      at("several"),
+      /^several: contains several tokenizers: vocab\.txt, x\.model\. Give the path of one of these files\.$/
+    ],
+    [
+      at("runs/1/config.yaml"),
+      /^runs\/1\/config\.yaml: no tokenizer plugin reads a file of this name\. Known names are .*\*\.tiktoken/
+    ],
     [at("ranks/a.tiktoken"), /^ranks\/a\.tiktoken: does not say which encoding/]
   ] as const)("%s is refused with what was looked for", ([name, expected]) =>
     Effect.gen(function* () {
@@ -83,11 +88,17 @@ layer(Toy.layer)("jobs on tokenizers", (it) => {
     })
   )
 
-  it.scoped("an encoding is for .tiktoken files alone", () =>
+  it.scoped("an encoding is for plugins whose config has that key", () =>
     Effect.gen(function* () {
-      for (const name of ["byte", at("bert")]) {
-        expect(yield* message(name, "gpt2")).toMatch(/is no \.tiktoken file, so gpt2 says nothing of it\./)
-      }
+      const config = { encoding: "gpt2" }
+      expect(yield* message("byte", config)).toBe("byte: the plugin byte has no setting encoding. Remove encoding.")
+      expect(yield* message(at("bert"), config)).toBe("bert: the plugin bert has no setting encoding. Remove encoding.")
+      expect(yield* message(at("runs/1"), config)).toMatch(/^runs\/1: is a run, whose config decides: encoding/)
+      expect(yield* message(at("ranks/a.tiktoken"), config)).toMatch(/a\.tiktoken: is empty\./)
+      const several = yield* Effect.flip(openTokenizerPair(["byte", at("bert")], { config }))
+      expect(several.message).toBe("byte: the plugin byte has no setting encoding. Remove encoding.")
+      const one = yield* Effect.flip(openTokenizerPair(["byte", at("ranks/a.tiktoken")], { config }))
+      expect(one.message).toMatch(/a\.tiktoken: is empty\./)
     })
   )
 
@@ -114,14 +125,14 @@ layer(Toy.layer)("jobs on tokenizers", (it) => {
         { token: "[SEP]", id: 3, roles: expect.arrayContaining(["sep_token", "eos_token"]) },
         { token: "[MASK]", id: 4, roles: ["mask_token"] }
       ])
-      expect(found.pieces).toEqual([
-        { id: 5, token: "call", place: [0, 4] },
-        { id: 6, token: "me", place: [5, 7] },
-        { id: 7, token: "##d", place: [7, 8] }
+      expect(found.spans).toEqual([
+        { id: 5, token: "call", offsets: [0, 4] },
+        { id: 6, token: "me", offsets: [5, 7] },
+        { id: 7, token: "##d", offsets: [7, 8] }
       ])
       const byte = yield* inspectTokenizer(yield* openTokenizer("byte"), { sample: "é" })
       expect(byte).toMatchObject({ algorithm: "byte-level BPE", byteLevel: true, statistics: undefined })
-      expect(byte.pieces.map(({ place }) => place)).toEqual([
+      expect(byte.spans.map(({ offsets }) => offsets)).toEqual([
         [0, 1],
         [0, 1]
       ])
@@ -134,7 +145,7 @@ layer(Toy.layer)("jobs on tokenizers", (it) => {
       const text = "a b\nlowest é lowest"
       const { differences, tokenizers } = yield* compareTokenizers(sides, Stream.make({ id: "t", text }))
       expect(tokenizers.map(({ statistics, vocabularySize }) => [vocabularySize, statistics.tokens])).toEqual([
-        [50257, piecesOf(sides[0].tokenizer, text).length],
+        [50257, tokenSpans(sides[0].tokenizer, text).length],
         [257, 20]
       ])
       // Each stretch ends where a token of both ends; the second "lowest" begins with a space.
@@ -155,13 +166,17 @@ layer(Toy.layer)("jobs on tokenizers", (it) => {
       const bert = yield* openTokenizer(at("bert"))
       const files = yield* exportTokenizer({ tokenizer: bert, out: at("out/bert") })
       expect(files.map(({ file }) => file).sort()).toEqual(readdirSync(at("out/bert")).sort())
-      const again = yield* openTokenizer(at("out/bert"))
-      expect(again.plugin).toBe("huggingface")
-      for (const text of ["call me", "CALLED\tmed x", ""]) {
-        expect(again.tokenizer.encode(text)).toEqual(bert.tokenizer.encode(text))
-        expect(yield* again.tokenizer.encoding(text)).toEqual(yield* bert.tokenizer.encoding(text))
-      }
-      expect(yield* exportTokenizer({ tokenizer: again, out: at("out/bert") })).toHaveLength(3)
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const again = yield* openTokenizer(at("out/bert"))
+          expect(again.plugin).toBe("huggingface")
+          for (const text of ["call me", "CALLED\tmed x", ""]) {
+            expect(again.tokenizer.encode(text)).toEqual(bert.tokenizer.encode(text))
+            expect(yield* again.tokenizer.encoding(text)).toEqual(yield* bert.tokenizer.encoding(text))
+          }
+          expect(yield* exportTokenizer({ tokenizer: again, out: at("out/bert") })).toHaveLength(3)
+        })
+      )
       const byte = yield* openTokenizer("byte")
       const refused = yield* Effect.flip(exportTokenizer({ tokenizer: byte, out: at("out/bert") }))
       expect(refused.message).toContain("out/bert: there is another tokenizer.json")

@@ -7,7 +7,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Plugin from "../../src/core/plugin/Plugin.ts"
-import { TokenizerTrainError, TokenizerTrainer, TokenizerTrainerKind } from "../../src/core/TokenizerTrainer.ts"
+import { TokenizerTrainError, TokenizerTrainer } from "../../src/core/TokenizerTrainer.ts"
 import * as Pipeline from "../../src/core/tokenizer/Pipeline.ts"
 import { builtins } from "../../src/plugins/builtins.ts"
 
@@ -20,7 +20,7 @@ const Config = Schema.Struct({
 
 const types = { lowercase: "Lowercase", nfkc: "NFKC" } as const
 
-export const Toy = Plugin.make(TokenizerTrainerKind, "toy", {
+export const Toy = Plugin.make(TokenizerTrainer.kind, "toy", {
   description: "the most frequent words",
   config: Config,
   make: (config) =>

@@ -11,8 +11,8 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { version } from "../../src/core/Version.ts"
-import { openTokenizer } from "../../src/jobs/tokenizers/Named.ts"
-import { planTokenizer, type TrainTokenizerOptions, trainTokenizer } from "../../src/jobs/trainTokenizer.ts"
+import { openTokenizer } from "../../src/jobs/tokenizers/openTokenizer.ts"
+import { planTokenizer, type TrainTokenizerOptions, trainTokenizer } from "../../src/jobs/tokenizers/trainTokenizer.ts"
 import * as Toy from "./toy.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "codex-train-tokenizer-"))

@@ -5,11 +5,12 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Statistics from "../../core/tokenizer/Statistics.ts"
-import { compareTokenizers } from "../../jobs/compareTokenizers.ts"
 import * as Layers from "../../jobs/Environment.ts"
-import { openTokenizer } from "../../jobs/tokenizers/Named.ts"
-import * as Texts from "../../jobs/tokenizers/Texts.ts"
+import { compareTokenizers } from "../../jobs/tokenizers/compareTokenizers.ts"
+import { openTokenizerPair } from "../../jobs/tokenizers/openTokenizer.ts"
+import * as TextSource from "../../jobs/tokenizers/TextSource.ts"
 import { comparisonText } from "../render/TokenizerReport.ts"
+import { pluginConfig } from "../TokenizerOptions.ts"
 import { usageError } from "../UsageError.ts"
 
 export interface Options {
@@ -26,18 +27,13 @@ export const run = (options: Options) =>
     if (options.text.length === 0 && options.data.length === 0) {
       return yield* usageError("There is nothing to compare them on: give --text or --data.")
     }
-    const [a, b] = options.tokenizers
-    const open = (name: string) =>
-      openTokenizer(name, {
-        encoding: name.endsWith(".tiktoken") ? Option.getOrUndefined(options.encoding) : undefined
-      })
-    const named = [yield* open(a), yield* open(b)] as const
-    const texts = yield* Texts.open({
+    const tokenizers = yield* openTokenizerPair(options.tokenizers, pluginConfig(options))
+    const texts = yield* TextSource.open({
       texts: options.text,
       paths: options.data,
       field: Option.getOrUndefined(options.field)
     })
-    const comparison = yield* compareTokenizers(named, texts.documents)
+    const comparison = yield* compareTokenizers(tokenizers, texts.documents)
     yield* Console.log(
       options.format === "json"
         ? JSON.stringify({

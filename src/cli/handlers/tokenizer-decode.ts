@@ -6,9 +6,10 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { UnknownToken } from "../../core/Tokenizer.ts"
 import * as Layers from "../../jobs/Environment.ts"
-import { openTokenizer } from "../../jobs/tokenizers/Named.ts"
+import { openTokenizer } from "../../jobs/tokenizers/openTokenizer.ts"
 import * as Input from "../Input.ts"
 import { visible } from "../render/Tokens.ts"
+import { pluginConfig } from "../TokenizerOptions.ts"
 import { usageError } from "../UsageError.ts"
 
 /** A word where a token id should be. */
@@ -39,9 +40,7 @@ export const run = (options: Options) =>
     if (options.skipSpecialTokens && options.keepSpecialTokens) {
       return yield* usageError("Special tokens can be skipped or kept, not both.")
     }
-    const { tokenizer } = yield* openTokenizer(options.tokenizer, {
-      encoding: Option.getOrUndefined(options.encoding)
-    })
+    const { tokenizer } = yield* openTokenizer(options.tokenizer, pluginConfig(options))
     const given = options.ids.length === 0 ? Option.none() : Option.some(options.ids.join(" "))
     const input = yield* Input.read({ text: given, file: Option.none() }, "token id")
     const ids = yield* idsOf(input, tokenizer.vocabularySize)

@@ -3,14 +3,15 @@
  */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
+import type * as Option from "effect/Option"
 import type { Tokenizer } from "../../core/Tokenizer.ts"
 import type { Encoding } from "../../core/tokenizer/Encoding.ts"
 import * as Layers from "../../jobs/Environment.ts"
-import { openTokenizer } from "../../jobs/tokenizers/Named.ts"
+import { openTokenizer } from "../../jobs/tokenizers/openTokenizer.ts"
 import * as Input from "../Input.ts"
 import { table } from "../render/Table.ts"
 import { visible } from "../render/Tokens.ts"
+import { pluginConfig } from "../TokenizerOptions.ts"
 
 export interface Options {
   readonly tokenizer: string
@@ -24,9 +25,7 @@ export interface Options {
 
 export const run = (options: Options) =>
   Effect.gen(function* () {
-    const { tokenizer } = yield* openTokenizer(options.tokenizer, {
-      encoding: Option.getOrUndefined(options.encoding)
-    })
+    const { tokenizer } = yield* openTokenizer(options.tokenizer, pluginConfig(options))
     const text = yield* Input.read(options, "text")
     if (options.format === "ids") return yield* printIds(idsOf(tokenizer, text, options))
     const encoding = yield* tokenizer.encoding(text, {
@@ -73,7 +72,7 @@ const rendered = (
   const tokens = Array.from(ids, (id, i) => ({
     id,
     token: tokenizer.token(id) ?? "",
-    place:
+    offsets:
       offsets === undefined || specialTokensMask[i] === 1 ? undefined : [offsets[2 * i] ?? 0, offsets[2 * i + 1] ?? 0]
   }))
   switch (format) {
@@ -81,7 +80,7 @@ const rendered = (
       return JSON.stringify({
         ids: tokens.map(({ id }) => id),
         tokens: tokens.map(({ token }) => token),
-        offsets: tokens.map(({ place }) => place ?? null)
+        offsets: tokens.map(({ offsets }) => offsets ?? null)
       })
     case "tokens":
       return tokens.map(({ token }) => visible(token)).join("\n")
@@ -94,12 +93,12 @@ const rendered = (
           { title: "end", align: "right" },
           { title: "text" }
         ],
-        tokens.map(({ id, place, token }) => [
+        tokens.map(({ id, offsets, token }) => [
           `${id}`,
           visible(token),
-          place === undefined ? "–" : `${place[0]}`,
-          place === undefined ? "–" : `${place[1]}`,
-          place === undefined ? "" : visible(text.slice(place[0], place[1]))
+          offsets === undefined ? "–" : `${offsets[0]}`,
+          offsets === undefined ? "–" : `${offsets[1]}`,
+          offsets === undefined ? "" : visible(text.slice(offsets[0], offsets[1]))
         ])
       )
   }

@@ -4,12 +4,13 @@
 import * as Path from "@effect/platform/Path"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
+import type * as Option from "effect/Option"
 import * as Layers from "../../jobs/Environment.ts"
-import { exportTokenizer } from "../../jobs/exportTokenizer.ts"
-import { openTokenizer } from "../../jobs/tokenizers/Named.ts"
+import { exportTokenizer } from "../../jobs/tokenizers/exportTokenizer.ts"
+import { openTokenizer } from "../../jobs/tokenizers/openTokenizer.ts"
 import { ChangeJournal } from "../../services/logs/ChangeJournal.ts"
 import { bytes } from "../render/Format.ts"
+import { pluginConfig } from "../TokenizerOptions.ts"
 
 export interface Options {
   readonly tokenizer: string
@@ -21,7 +22,7 @@ export interface Options {
 export const run = (options: Options) =>
   Effect.gen(function* () {
     const paths = yield* Path.Path
-    const tokenizer = yield* openTokenizer(options.tokenizer, { encoding: Option.getOrUndefined(options.encoding) })
+    const tokenizer = yield* openTokenizer(options.tokenizer, pluginConfig(options))
     const files = yield* exportTokenizer({ tokenizer, out: options.out, force: options.force })
     yield* ChangeJournal.result(files.map(({ file }) => paths.join(options.out, file)).join(", "))
     yield* Console.log(

@@ -6,11 +6,12 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Statistics from "../../core/tokenizer/Statistics.ts"
 import * as Layers from "../../jobs/Environment.ts"
-import { inspectTokenizer } from "../../jobs/inspectTokenizer.ts"
-import { openTokenizer } from "../../jobs/tokenizers/Named.ts"
-import * as Texts from "../../jobs/tokenizers/Texts.ts"
+import { inspectTokenizer } from "../../jobs/tokenizers/inspectTokenizer.ts"
+import { openTokenizer } from "../../jobs/tokenizers/openTokenizer.ts"
+import * as TextSource from "../../jobs/tokenizers/TextSource.ts"
 import { colour } from "../Process.ts"
 import { inspectionText } from "../render/TokenizerReport.ts"
+import { pluginConfig } from "../TokenizerOptions.ts"
 
 /** What is split when no text is given. */
 const sentence =
@@ -27,9 +28,9 @@ export interface Options {
 
 export const run = (options: Options) =>
   Effect.gen(function* () {
-    const named = yield* openTokenizer(options.tokenizer, { encoding: Option.getOrUndefined(options.encoding) })
+    const named = yield* openTokenizer(options.tokenizer, pluginConfig(options))
     const text = Option.getOrUndefined(options.text)
-    const texts = yield* Texts.open({
+    const texts = yield* TextSource.open({
       texts: text === undefined ? [] : [text],
       paths: options.data,
       field: Option.getOrUndefined(options.field)
@@ -53,7 +54,7 @@ export const run = (options: Options) =>
             special_tokens: inspection.specialTokens,
             template: inspection.template,
             text: sample,
-            tokens: inspection.pieces.map(({ id, place, token }) => ({ id, token, offsets: place })),
+            tokens: inspection.spans.map(({ id, offsets, token }) => ({ id, token, offsets })),
             statistics: inspection.statistics && Statistics.encode(inspection.statistics)
           })
         : inspectionText(inspection, sample.toWellFormed(), { colour: colour(process) })

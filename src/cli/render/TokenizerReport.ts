@@ -4,8 +4,8 @@
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { Statistics } from "../../core/tokenizer/Statistics.ts"
-import type { Comparison } from "../../jobs/compareTokenizers.ts"
-import type { Inspection } from "../../jobs/inspectTokenizer.ts"
+import type { Comparison } from "../../jobs/tokenizers/compareTokenizers.ts"
+import type { Inspection } from "../../jobs/tokenizers/inspectTokenizer.ts"
 import { bytes, number } from "./Format.ts"
 import { type Column, facts, table } from "./Table.ts"
 import { split, visible } from "./Tokens.ts"
@@ -58,7 +58,7 @@ const shortened = (token: string, most = 40): string => {
 }
 
 export const inspectionText = (inspection: Inspection, sample: string, options: { readonly colour: boolean }) => {
-  const { pieces, specialTokens, statistics, template } = inspection
+  const { spans, specialTokens, statistics, template } = inspection
   const parts =
     inspection.preTokenizer === undefined
       ? []
@@ -86,8 +86,8 @@ export const inspectionText = (inspection: Inspection, sample: string, options: 
         ),
     ...(statistics === undefined ? [] : ["", statisticsText(statistics)]),
     "",
-    `${pieces.length} tokens`,
-    split(pieces, sample, options)
+    `${spans.length} tokens`,
+    split(spans, sample, options)
   ].join("\n")
 }
 

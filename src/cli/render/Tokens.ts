@@ -4,7 +4,7 @@
  * What a text holds never reaches the terminal as it is: control characters, and those that only change how others are
  * shown, are written out. A token that is a further part of the same character shows as ·.
  */
-import type { Piece } from "../../jobs/tokenizers/Pieces.ts"
+import type { TokenSpan } from "../../jobs/tokenizers/TokenSpans.ts"
 
 /** Control and format characters, white space but the space, private use, what is not assigned. */
 const unseen = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cn}\p{Cs}]|(?! )\p{Zs}/gu
@@ -25,11 +25,11 @@ export const visible = (text: string): string =>
 const backgrounds = ["\u001b[97;48;5;24m", "\u001b[97;48;5;96m"] as const
 const plain = "\u001b[0m"
 
-export const split = (pieces: ReadonlyArray<Piece>, text: string, options: { readonly colour: boolean }): string => {
+export const split = (spans: ReadonlyArray<TokenSpan>, text: string, options: { readonly colour: boolean }): string => {
   let end = 0
-  const shown = pieces.map(({ place, token }) => {
-    if (place === undefined) return visible(token)
-    const [from, to] = [Math.max(place[0], end), place[1]]
+  const shown = spans.map(({ offsets, token }) => {
+    if (offsets === undefined) return visible(token)
+    const [from, to] = [Math.max(offsets[0], end), offsets[1]]
     end = Math.max(end, to)
     return to > from ? visible(text.slice(from, to)) : "·"
   })

@@ -5,7 +5,7 @@
  * compiler refuses a wrong config and a missing service; what shows only at run time (a third-party package) is a
  * typed error when the layer is built. Plugins are gathered in a group (PluginGroup.ts), whose layer is the Registry.
  *
- *     const Toy = Plugin.make(TokenizerKind, "toy", { description, config: Schema.Struct({ … }), make })
+ *     const Toy = Plugin.make(Tokenizer.kind, "toy", { description, config: Schema.Struct({ … }), make })
  *     Toy.layer({ path: "toy.txt" })         // Layer<Tokenizer, …>
  */
 import * as Context from "effect/Context"
@@ -15,6 +15,7 @@ import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as ConfigIssue from "../config/ConfigIssue.ts"
+import type * as FilePattern from "./FilePattern.ts"
 import { PluginConfigError } from "./PluginError.ts"
 
 export { ApiMismatch, DuplicatePlugin, PluginConfigError, PluginInitError, UnknownPlugin } from "./PluginError.ts"
@@ -42,6 +43,8 @@ export interface Any {
   readonly name: string
   readonly description: string
   readonly config: Schema.Schema.AnyNoContext
+  /** The files that the plugin reads. */
+  readonly reads?: FilePattern.Declared
   /** Captures the services that the plugin needs. */
   readonly bind: Effect.Effect<Bound, never, unknown>
 }
@@ -92,6 +95,11 @@ export const make = <KindName extends string, const Name extends string, Id, Ser
     readonly description: string
     /** The Schema of the config. It is the only description of the plugin's options: messages and help derive from it. */
     readonly config: Schema.Schema<A, I>
+    /**
+     * The files that the plugin reads (FilePattern.ts), so that it is found by a path. A tokenizer gets the file as `path` in
+     * its config, a dataset as one of `paths`.
+     */
+    readonly reads?: FilePattern.Declared
     /** Acquires the service. Import heavy packages here, so that listing plugins does not load them. */
     readonly make: (config: A) => Effect.Effect<Service, E, R>
   }

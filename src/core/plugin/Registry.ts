@@ -15,6 +15,7 @@ import * as Option from "effect/Option"
 import * as RcMap from "effect/RcMap"
 import type * as Scope from "effect/Scope"
 import { nearest } from "../config/ConfigIssue.ts"
+import * as FilePattern from "./FilePattern.ts"
 import type * as Plugin from "./Plugin.ts"
 import { ApiMismatch, DuplicatePlugin, type PluginConfigError, PluginInitError, UnknownPlugin } from "./PluginError.ts"
 
@@ -32,6 +33,7 @@ export interface Discovered {
   /** The package with its version. */
   readonly origin: string
   readonly description: string | undefined
+  readonly reads?: FilePattern.Declared
   readonly load: Effect.Effect<Plugin.Any, Error>
 }
 
@@ -43,6 +45,8 @@ export interface PluginInfo {
   readonly description: string | undefined
   readonly api: number
   readonly origin: string
+  /** The files that the plugin reads. */
+  readonly reads: ReadonlyArray<FilePattern.FilePattern>
   /**
    * JSON Schema (draft 7) of the config. Undefined while a discovered plugin is not loaded, and for a Schema that
    * JSON Schema cannot express.
@@ -200,6 +204,7 @@ const describePlugin = (plugin: Plugin.Any, origin: string): PluginInfo => ({
   description: plugin.description,
   api: plugin.kind.api,
   origin,
+  reads: FilePattern.fromDeclared(plugin.reads),
   get config() {
     return Option.getOrUndefined(Option.liftThrowable(() => JSONSchema.make(plugin.config))())
   }
@@ -214,8 +219,17 @@ const fromMember = ({ plugin, origin }: Member<Plugin.Any>, environment: Context
 }
 
 const fromDiscovered = (found: Discovered, environment: Context.Context<unknown>): Entry => {
-  const { kind, name, api, origin, description } = found
-  const info: PluginInfo = { key: `${kind}/${name}`, kind, name, api, origin, description, config: undefined }
+  const { kind, name, api, origin, description, reads } = found
+  const info: PluginInfo = {
+    key: `${kind}/${name}`,
+    kind,
+    name,
+    api,
+    origin,
+    description,
+    reads: FilePattern.fromDeclared(reads),
+    config: undefined
+  }
   return {
     info,
     foreign: true,

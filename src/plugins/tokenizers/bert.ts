@@ -9,7 +9,7 @@ import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Plugin from "../../core/plugin/Plugin.ts"
-import { TokenizerFileError, TokenizerKind } from "../../core/Tokenizer.ts"
+import { Tokenizer, TokenizerFileError } from "../../core/Tokenizer.ts"
 import * as Definition from "../../core/tokenizer/Definition.ts"
 import * as Pipeline from "../../core/tokenizer/Pipeline.ts"
 import type { AddedToken, TokenizerJson } from "../../core/tokenizer/TokenizerJson.ts"
@@ -37,9 +37,10 @@ const Config = Schema.Struct({
 
 const remedy = "Give a vocab.txt, whose line n is the token of id n − 1, or the folder that holds it."
 
-export const BertTokenizer = Plugin.make(TokenizerKind, "bert", {
+export const BertTokenizer = Plugin.make(Tokenizer.kind, "bert", {
   description: "BERT's WordPiece from a vocab.txt",
   config: Config,
+  reads: ["vocab.txt"],
   make: ({ path, ...given }) =>
     Effect.gen(function* () {
       const file = yield* locate(path, ["vocab.txt"], remedy)

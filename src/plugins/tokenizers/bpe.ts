@@ -6,13 +6,13 @@
  */
 import * as Schema from "effect/Schema"
 import * as Plugin from "../../core/plugin/Plugin.ts"
-import { TokenizerKind } from "../../core/Tokenizer.ts"
-import { TokenizerTrainerKind } from "../../core/TokenizerTrainer.ts"
+import { Tokenizer } from "../../core/Tokenizer.ts"
+import { TokenizerTrainer } from "../../core/TokenizerTrainer.ts"
 import * as BpeTraining from "../../core/tokenizer/training/BpeTraining.ts"
 import * as Settings from "../../core/tokenizer/training/TrainerSettings.ts"
 import * as TrainedTokenizer from "./TrainedTokenizer.ts"
 
-export const BpeTokenizer = Plugin.make(TokenizerKind, "bpe", {
+export const BpeTokenizer = Plugin.make(Tokenizer.kind, "bpe", {
   description: "BPE from a Hugging Face tokenizer.json",
   config: TrainedTokenizer.Config,
   make: (config) => TrainedTokenizer.load("BPE", config)
@@ -58,7 +58,7 @@ const withDefaults = <
   special_tokens: config.special_tokens ?? (config.byte_fallback ? overCharacters : overBytes).specialTokens
 })
 
-export const BpeTrainer = Plugin.make(TokenizerTrainerKind, "bpe", {
+export const BpeTrainer = Plugin.make(TokenizerTrainer.kind, "bpe", {
   description: "learns BPE over bytes, or over characters with bytes for the rest; same text, same file",
   config: TrainerConfig,
   make: (given) => {

@@ -4,10 +4,9 @@
  * It needs no training and no file, and is a baseline for every other. It is a byte-level BPE without merges, and saves a
  * `tokenizer.json` that Hugging Face's readers, and the `bpe` plugin, open.
  */
-import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Plugin from "../../core/plugin/Plugin.ts"
-import { TokenizerKind } from "../../core/Tokenizer.ts"
+import { Tokenizer } from "../../core/Tokenizer.ts"
 import * as ByteAlphabet from "../../core/tokenizer/ByteAlphabet.ts"
 import * as Definition from "../../core/tokenizer/Definition.ts"
 import * as Pipeline from "../../core/tokenizer/Pipeline.ts"
@@ -26,12 +25,8 @@ const definition = Definition.make({
   })
 })
 
-export const ByteTokenizer = Plugin.make(TokenizerKind, "byte", {
+export const ByteTokenizer = Plugin.make(Tokenizer.kind, "byte", {
   description: "one token a byte; needs no training",
   config: Schema.Struct({}),
-  make: () =>
-    Effect.map(Pipeline.make(definition), (tokenizer) => ({
-      ...tokenizer,
-      encode: (text: string) => Int32Array.from(new TextEncoder().encode(text))
-    }))
+  make: () => Pipeline.make(definition, { encode: (text) => Int32Array.from(new TextEncoder().encode(text)) })
 })

@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import * as Plugin from "../../core/plugin/Plugin.ts"
-import { TokenizerFileError, TokenizerKind } from "../../core/Tokenizer.ts"
+import { Tokenizer, TokenizerFileError } from "../../core/Tokenizer.ts"
 import * as Pipeline from "../../core/tokenizer/Pipeline.ts"
 import type { Problem } from "../../core/tokenizer/Problem.ts"
 import type { TokenizerJson } from "../../core/tokenizer/TokenizerJson.ts"
@@ -37,9 +37,15 @@ const remedy =
 
 const broken = "The file is damaged, or not of this format: download or save it again."
 
-export const HuggingFaceTokenizer = Plugin.make(TokenizerKind, "huggingface", {
+export const HuggingFaceTokenizer = Plugin.make(Tokenizer.kind, "huggingface", {
   description: "any Hugging Face tokenizer: tokenizer.json, or vocab.json with merges.txt",
   config: Config,
+  reads: [
+    { name: Pipeline.fileName, priority: 1 },
+    ...VocabularyAndMerges.fileNames.map(({ merges, vocabulary }) => ({ name: vocabulary, with: merges })),
+    // Any other JSON file may be a configuration.
+    { name: "*.json", inDirectory: false }
+  ],
   make: ({ path }) =>
     Effect.gen(function* () {
       const { basename, dirname, join } = yield* Path.Path

@@ -7,7 +7,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Plugin from "../../core/plugin/Plugin.ts"
-import { TokenizerFileError, TokenizerKind } from "../../core/Tokenizer.ts"
+import { Tokenizer, TokenizerFileError } from "../../core/Tokenizer.ts"
 import * as Pipeline from "../../core/tokenizer/Pipeline.ts"
 import { locate, readBytes } from "./TokenizerFolder.ts"
 
@@ -25,9 +25,10 @@ const Config = Schema.Struct({
 
 const remedy = "Give the .model file that SentencePiece's trainer wrote."
 
-export const SentencePieceTokenizer = Plugin.make(TokenizerKind, "sentencepiece", {
+export const SentencePieceTokenizer = Plugin.make(Tokenizer.kind, "sentencepiece", {
   description: "SentencePiece's .model files: Unigram, BPE and characters",
   config: Config,
+  reads: ["*.model"],
   make: ({ path, ...ends }) =>
     Effect.gen(function* () {
       const file = yield* locate(path, ["tokenizer.model", "spiece.model", "sentencepiece.bpe.model"], remedy)

@@ -9,7 +9,7 @@ import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Plugin from "../../core/plugin/Plugin.ts"
-import { TokenizerFileError, TokenizerKind } from "../../core/Tokenizer.ts"
+import { Tokenizer, TokenizerFileError } from "../../core/Tokenizer.ts"
 import * as Definition from "../../core/tokenizer/Definition.ts"
 import * as Pipeline from "../../core/tokenizer/Pipeline.ts"
 import type { TokenizerJson } from "../../core/tokenizer/TokenizerJson.ts"
@@ -41,9 +41,10 @@ const Config = Schema.Struct({
 
 const remedy = "Give the path of a tiktoken file, whose lines are a token in base64, a space and its rank."
 
-export const TiktokenTokenizer = Plugin.make(TokenizerKind, "tiktoken", {
+export const TiktokenTokenizer = Plugin.make(Tokenizer.kind, "tiktoken", {
   description: "OpenAI's encodings and others from tiktoken's rank files",
   config: Config,
+  reads: ["*.tiktoken"],
   make: ({ encoding, end_of_text, path, pattern, special_tokens }) =>
     Effect.gen(function* () {
       const file = yield* locate(

@@ -6,13 +6,13 @@
  */
 import * as Schema from "effect/Schema"
 import * as Plugin from "../../core/plugin/Plugin.ts"
-import { TokenizerKind } from "../../core/Tokenizer.ts"
-import { TokenizerTrainerKind } from "../../core/TokenizerTrainer.ts"
+import { Tokenizer } from "../../core/Tokenizer.ts"
+import { TokenizerTrainer } from "../../core/TokenizerTrainer.ts"
 import * as Settings from "../../core/tokenizer/training/TrainerSettings.ts"
 import * as UnigramTraining from "../../core/tokenizer/training/UnigramTraining.ts"
 import * as TrainedTokenizer from "./TrainedTokenizer.ts"
 
-export const UnigramTokenizer = Plugin.make(TokenizerKind, "unigram", {
+export const UnigramTokenizer = Plugin.make(Tokenizer.kind, "unigram", {
   description: "Unigram from a Hugging Face tokenizer.json",
   config: TrainedTokenizer.Config,
   make: (config) => TrainedTokenizer.load("Unigram", config)
@@ -34,7 +34,7 @@ const TrainerConfig = Schema.Struct({
   })
 }).pipe(Schema.filter((config) => Settings.problem(config, splitters, "unigram, which gives every space back")))
 
-export const UnigramTrainer = Plugin.make(TokenizerTrainerKind, "unigram", {
+export const UnigramTrainer = Plugin.make(TokenizerTrainer.kind, "unigram", {
   description: "learns the pieces of a Unigram model by EM and pruning; same text, same file",
   config: TrainerConfig,
   make: (config) => {

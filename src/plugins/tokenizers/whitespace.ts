@@ -8,7 +8,7 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Plugin from "../../core/plugin/Plugin.ts"
-import { Tokenizer, TokenizerFileError, TokenizerKind, UnknownToken } from "../../core/Tokenizer.ts"
+import { Tokenizer, TokenizerFileError, UnknownToken } from "../../core/Tokenizer.ts"
 
 const Config = Schema.Struct({
   vocabulary: Schema.optionalWith(Schema.Array(Schema.NonEmptyTrimmedString), { default: () => [] }).annotations({
@@ -22,9 +22,10 @@ const Config = Schema.Struct({
   })
 })
 
-export const WhitespaceTokenizer = Plugin.make(TokenizerKind, "whitespace", {
+export const WhitespaceTokenizer = Plugin.make(Tokenizer.kind, "whitespace", {
   description: "words between white space, from a list of words",
   config: Config,
+  reads: ["vocabulary.txt"],
   make: ({ lower, path, vocabulary }) =>
     Effect.gen(function* () {
       const listed = path === undefined ? [] : wordsOf(yield* read(path))

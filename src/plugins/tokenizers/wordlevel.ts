@@ -5,14 +5,14 @@
  */
 import * as Schema from "effect/Schema"
 import * as Plugin from "../../core/plugin/Plugin.ts"
-import { TokenizerKind } from "../../core/Tokenizer.ts"
-import { TokenizerTrainerKind } from "../../core/TokenizerTrainer.ts"
+import { Tokenizer } from "../../core/Tokenizer.ts"
+import { TokenizerTrainer } from "../../core/TokenizerTrainer.ts"
 import { checkLeast } from "../../core/tokenizer/training/TokenizerTraining.ts"
 import * as Settings from "../../core/tokenizer/training/TrainerSettings.ts"
 import * as WordLevelTraining from "../../core/tokenizer/training/WordLevelTraining.ts"
 import * as TrainedTokenizer from "./TrainedTokenizer.ts"
 
-export const WordLevelTokenizer = Plugin.make(TokenizerKind, "wordlevel", {
+export const WordLevelTokenizer = Plugin.make(Tokenizer.kind, "wordlevel", {
   description: "whole words, from a Hugging Face tokenizer.json",
   config: TrainedTokenizer.Config,
   make: (config) => TrainedTokenizer.load("WordLevel", config)
@@ -30,7 +30,7 @@ const TrainerConfig = Schema.Struct({
   unk_token: Settings.unknownToken("<unk>")
 }).pipe(Schema.filter((config) => Settings.problem(config, splitters, "wordlevel")))
 
-export const WordLevelTrainer = Plugin.make(TokenizerTrainerKind, "wordlevel", {
+export const WordLevelTrainer = Plugin.make(TokenizerTrainer.kind, "wordlevel", {
   description: "takes the most frequent words; same text, same file",
   config: TrainerConfig,
   make: (config) => {

@@ -5,13 +5,13 @@
  */
 import * as Schema from "effect/Schema"
 import * as Plugin from "../../core/plugin/Plugin.ts"
-import { TokenizerKind } from "../../core/Tokenizer.ts"
-import { TokenizerTrainerKind } from "../../core/TokenizerTrainer.ts"
+import { Tokenizer } from "../../core/Tokenizer.ts"
+import { TokenizerTrainer } from "../../core/TokenizerTrainer.ts"
 import * as Settings from "../../core/tokenizer/training/TrainerSettings.ts"
 import * as WordPieceTraining from "../../core/tokenizer/training/WordPieceTraining.ts"
 import * as TrainedTokenizer from "./TrainedTokenizer.ts"
 
-export const WordPieceTokenizer = Plugin.make(TokenizerKind, "wordpiece", {
+export const WordPieceTokenizer = Plugin.make(Tokenizer.kind, "wordpiece", {
   description: "WordPiece from a Hugging Face tokenizer.json",
   config: TrainedTokenizer.Config,
   make: (config) => TrainedTokenizer.load("WordPiece", config)
@@ -33,7 +33,7 @@ const TrainerConfig = Schema.Struct({
   )
 }).pipe(Schema.filter((config) => Settings.problem(config, ["bert", "whitespace"], "wordpiece")))
 
-export const WordPieceTrainer = Plugin.make(TokenizerTrainerKind, "wordpiece", {
+export const WordPieceTrainer = Plugin.make(TokenizerTrainer.kind, "wordpiece", {
   description: "learns WordPiece by the counts of pairs; same text, same file",
   config: TrainerConfig,
   make: (config) => {

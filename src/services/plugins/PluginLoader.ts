@@ -16,6 +16,7 @@ import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as ConfigIssue from "../../core/config/ConfigIssue.ts"
 import * as ExitCode from "../../core/ExitCode.ts"
+import * as FilePattern from "../../core/plugin/FilePattern.ts"
 import * as Plugin from "../../core/plugin/Plugin.ts"
 import type { Discovered } from "../../core/plugin/Registry.ts"
 
@@ -76,7 +77,9 @@ const Manifest = Schema.Struct({
       Schema.Struct({
         module: Reference,
         description: Schema.optional(Schema.String),
-        api: Schema.optional(Schema.Int)
+        api: Schema.optional(Schema.Int),
+        /** The files that the plugin reads, as in its code: opening a path must not load it. */
+        reads: Schema.optional(FilePattern.Declared)
       })
     )
   })
@@ -186,7 +189,7 @@ const pluginsOf = (
     )
     const origin = json.version === undefined ? name : `${name}@${json.version}`
     return Object.entries(manifest.plugins).map(([key, value]): Discovered => {
-      const entry = typeof value === "string" ? { module: value } : value
+      const entry: Exclude<typeof value, string> = typeof value === "string" ? { module: value } : value
       const slash = key.indexOf("/")
       return {
         kind: key.slice(0, slash),
@@ -194,6 +197,7 @@ const pluginsOf = (
         api: entry.api ?? manifest.api,
         origin,
         description: entry.description ?? json.description,
+        ...(entry.reads === undefined ? {} : { reads: entry.reads }),
         load: load({ key, origin, directory, reference: entry.module }).pipe(
           Effect.provideService(FileSystem.FileSystem, fs),
           Effect.provideService(Path.Path, path)

@@ -4,9 +4,9 @@
 import * as FastCheck from "effect/FastCheck"
 import { describe, expect, it } from "vitest"
 import { split, visible } from "../../../src/cli/render/Tokens.ts"
-import type { Piece } from "../../../src/jobs/tokenizers/Pieces.ts"
+import type { TokenSpan } from "../../../src/jobs/tokenizers/TokenSpans.ts"
 
-const piece = (start: number, end: number): Piece => ({ id: 0, token: "written", place: [start, end] })
+const piece = (start: number, end: number): TokenSpan => ({ id: 0, token: "written", offsets: [start, end] })
 
 describe("visible", () => {
   it("writes out what a terminal would act upon", () => {
@@ -34,14 +34,14 @@ describe("visible", () => {
 
 describe("split", () => {
   it("puts | between tokens, and shows further parts of a character as ·", () => {
-    const pieces = [piece(0, 3), piece(3, 4), piece(3, 4), piece(3, 4), piece(4, 6)]
-    expect(split(pieces, "the京\nx", { colour: false })).toBe("the|京|·|·|↵x")
+    const spans = [piece(0, 3), piece(3, 4), piece(3, 4), piece(3, 4), piece(4, 6)]
+    expect(split(spans, "the京\nx", { colour: false })).toBe("the|京|·|·|↵x")
     expect(split([], "", { colour: false })).toBe("")
   })
 
   it("shows written forms when there are no places", () => {
-    const pieces = ["call", "me\u001b"].map((token) => ({ id: 1, token, place: undefined }))
-    expect(split(pieces, "Call me", { colour: false })).toBe("call|me␛")
+    const spans = ["call", "me\u001b"].map((token) => ({ id: 1, token, offsets: undefined }))
+    expect(split(spans, "Call me", { colour: false })).toBe("call|me␛")
   })
 
   it("changes the background from token to token, and ends each", () => {

@@ -13,7 +13,7 @@ import { nearest } from "../../../src/core/config/ConfigIssue.ts"
 import * as Node from "../../../src/core/config/ConfigNode.ts"
 import * as Plugin from "../../../src/core/plugin/Plugin.ts"
 import * as PluginGroup from "../../../src/core/plugin/PluginGroup.ts"
-import { TokenizerKind } from "../../../src/core/Tokenizer.ts"
+import { Tokenizer } from "../../../src/core/Tokenizer.ts"
 import * as ConfigStore from "../../../src/services/config/ConfigStore.ts"
 
 type Files = { readonly [path: string]: string }
@@ -269,14 +269,14 @@ describe("Config.decode", () => {
   )
 
   it.effect("decodes a plugin's section with the plugin's schema, and keeps keys and places whole", () => {
-    const toy = Plugin.make(TokenizerKind, "toy", {
+    const toy = Plugin.make(Tokenizer.kind, "toy", {
       description: "",
       config: Schema.Struct({ size: Schema.optionalWith(Schema.Number, { default: () => 4 }) }),
       make: () => Effect.dieMessage("not made here")
     })
     const section = (yaml: string, path: ReadonlyArray<string>, name?: string) =>
       Effect.flatMap(composed({ "config.yaml": yaml }), (result) =>
-        Config.plugin(result, TokenizerKind, path, name)
+        Config.plugin(result, Tokenizer.kind, path, name)
       ).pipe(Effect.provide(PluginGroup.make(toy).layer))
     const message = (yaml: string, path: ReadonlyArray<string>, name?: string) =>
       Effect.map(Effect.flip(section(yaml, path, name)), (error) => error.message)

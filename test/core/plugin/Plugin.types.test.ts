@@ -11,12 +11,12 @@ import * as Schema from "effect/Schema"
 import * as Plugin from "../../../src/core/plugin/Plugin.ts"
 import * as PluginGroup from "../../../src/core/plugin/PluginGroup.ts"
 import { Registry, type ResolveError } from "../../../src/core/plugin/Registry.ts"
-import { Tokenizer, TokenizerKind } from "../../../src/core/Tokenizer.ts"
+import { Tokenizer } from "../../../src/core/Tokenizer.ts"
 
 class VocabMissing extends Schema.TaggedError<VocabMissing>()("VocabMissing", { path: Schema.String }) {}
 class Clock extends Context.Tag("test/Clock")<Clock, { readonly now: number }>() {}
 
-const Toy = Plugin.make(TokenizerKind, "toy", {
+const Toy = Plugin.make(Tokenizer.kind, "toy", {
   description: "every character is token 1",
   config: Schema.Struct({
     path: Schema.String,
@@ -41,12 +41,12 @@ const Toy = Plugin.make(TokenizerKind, "toy", {
     })
 })
 
-const nothing = Plugin.make(TokenizerKind, "nothing", {
+const nothing = Plugin.make(Tokenizer.kind, "nothing", {
   description: "cannot be made",
   config: Schema.Struct({}),
   make: () => Effect.fail("no" as const)
 })
-const timed = Plugin.make(TokenizerKind, "toy", {
+const timed = Plugin.make(Tokenizer.kind, "toy", {
   description: "another toy",
   config: Schema.Struct({}),
   make: () => Effect.flatMap(Clock, () => Effect.fail("no" as const))
@@ -71,7 +71,7 @@ describe("Plugin types", () => {
   })
 
   it("refuses a maker that makes another kind's service", () => {
-    Plugin.make(TokenizerKind, "wrong", {
+    Plugin.make(Tokenizer.kind, "wrong", {
       description: "no tokenizer",
       config: Schema.Struct({}),
       // @ts-expect-error: not a Tokenizer
@@ -107,7 +107,7 @@ describe("Plugin types", () => {
   })
 
   it("types what is resolved by name through the kind", () => {
-    expectTypeOf(Registry.layerOf(TokenizerKind, "toy", {})).toEqualTypeOf<
+    expectTypeOf(Registry.layerOf(Tokenizer.kind, "toy", {})).toEqualTypeOf<
       Layer.Layer<Tokenizer, ResolveError, Registry>
     >()
   })

@@ -4,6 +4,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Tokenizer as HuggingFace } from "@huggingface/tokenizers"
 import * as Effect from "effect/Effect"
+import { vi } from "vitest"
 import { Tokenizer } from "../../../src/core/Tokenizer.ts"
 import { ByteTokenizer } from "../../../src/plugins/tokenizers/byte.ts"
 import { hardTexts, tokenizerContract } from "../../../src/testing/tokenizer.ts"
@@ -21,6 +22,17 @@ describe("byte tokenizer", () => {
         "<|endoftext|>",
         undefined
       ])
+    }).pipe(Effect.provide(ByteTokenizer.layer({})))
+  )
+
+  it.effect("encodes batches with its own encoder too", () =>
+    Effect.gen(function* () {
+      const tokenizer = yield* Tokenizer
+      const encoder = vi.spyOn(TextEncoder.prototype, "encode")
+      const batch = tokenizer.encodeBatch(["hé", "x"])
+      expect(encoder.mock.calls).toEqual([["hé"], ["x"]])
+      encoder.mockRestore()
+      expect(batch).toEqual([tokenizer.encode("hé"), tokenizer.encode("x")])
     }).pipe(Effect.provide(ByteTokenizer.layer({})))
   )
 

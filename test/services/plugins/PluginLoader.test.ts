@@ -25,7 +25,7 @@ import { Metric, MetricKind } from "../../../src/core/Metric.ts"
 import * as Plugin from "../../../src/core/plugin/Plugin.ts"
 import * as PluginGroup from "../../../src/core/plugin/PluginGroup.ts"
 import { Registry } from "../../../src/core/plugin/Registry.ts"
-import { Tokenizer, TokenizerKind } from "../../../src/core/Tokenizer.ts"
+import { Tokenizer } from "../../../src/core/Tokenizer.ts"
 import * as PluginLoader from "../../../src/services/plugins/PluginLoader.ts"
 
 const root = resolve(import.meta.dirname, "../../..")
@@ -45,7 +45,7 @@ beforeAll(async () => {
   await build({
     stdin: {
       contents:
-        'export * as Plugin from "./plugin/Plugin.ts"\nexport { Tokenizer, TokenizerKind } from "./Tokenizer.ts"\nexport { Metric, MetricKind } from "./Metric.ts"',
+        'export * as Plugin from "./plugin/Plugin.ts"\nexport { Tokenizer } from "./Tokenizer.ts"\nexport { Metric, MetricKind } from "./Metric.ts"',
       resolveDir: join(root, "src/core")
     },
     bundle: true,
@@ -68,7 +68,7 @@ const keys = Effect.map((found: Effect.Effect.Success<ReturnType<typeof discover
   found.map(({ kind, name }) => `${kind}/${name}`)
 )
 
-const Own = Plugin.make(TokenizerKind, "own", {
+const Own = Plugin.make(Tokenizer.kind, "own", {
   description: "this program's",
   config: Schema.Struct({}),
   make: () => Effect.dieMessage("not made here")
@@ -105,9 +105,9 @@ describe("PluginLoader", () => {
       yield* Effect.gen(function* () {
         const registry = yield* Registry
         expect(registry.list("tokenizer").map(({ key }) => key)).toEqual(["tokenizer/emoji", "tokenizer/own"])
-        const tokenizer = yield* registry.resolve(TokenizerKind, "emoji", { face: "8)" })
+        const tokenizer = yield* registry.resolve(Tokenizer.kind, "emoji", { face: "8)" })
         expect(yield* tokenizer.decode(tokenizer.encode("ab"))).toBe("8)8)")
-        const error = yield* Effect.flip(registry.resolve(TokenizerKind, "emoji", { fase: 1 }))
+        const error = yield* Effect.flip(registry.resolve(Tokenizer.kind, "emoji", { fase: 1 }))
         expect(error.message).toContain("fase is unknown; did you mean face?")
         expect(error._tag).toBe("PluginConfigError")
       }).pipe(Effect.scoped, Effect.provide(layer))
@@ -125,7 +125,7 @@ describe("PluginLoader", () => {
       const outcome = (name: string) =>
         Effect.gen(function* () {
           const registry = yield* Registry
-          const error = yield* Effect.flip(registry.resolve(TokenizerKind, name, {}))
+          const error = yield* Effect.flip(registry.resolve(Tokenizer.kind, name, {}))
           expect(error._tag).toBe("PluginInitError")
           return error.message
             .replaceAll(modules, "…")
@@ -172,7 +172,7 @@ describe("PluginLoader", () => {
       const layer = PluginGroup.make(Own).layerWith(yield* discover())
       const error = yield* Effect.gen(function* () {
         const registry = yield* Registry
-        return yield* Effect.flip(registry.resolve(TokenizerKind, "four", {}))
+        return yield* Effect.flip(registry.resolve(Tokenizer.kind, "four", {}))
       }).pipe(Effect.scoped, Effect.provide(layer))
       expect(error.message).toBe(
         'tokenizer "four" (codex-effect-four@2.0.0) could not start: codex-effect-four@2.0.0 declares ./four.js#Four, ' +

@@ -5,7 +5,7 @@
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
-import { plural } from "../../Message.ts"
+import { plural } from "../../Plural.ts"
 import { TokenizerTrainError, TokenizerTrainer } from "../../TokenizerTrainer.ts"
 import * as Definition from "../Definition.ts"
 import * as Normalizer from "../Normalizer.ts"

@@ -7,7 +7,7 @@
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as EventLoop from "../../EventLoop.ts"
-import { plural } from "../../Message.ts"
+import { plural } from "../../Plural.ts"
 import { checkLargest, distinctWords, type LearnedModel, type Report, type Sizes } from "./TokenizerTraining.ts"
 import { addedTokens, vocabulary } from "./TrainerSettings.ts"
 import * as WordCounts from "./WordCounts.ts"

@@ -8,7 +8,6 @@ import type { Worker } from "node:worker_threads"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import type { TokenizerJson } from "../../../core/tokenizer/TokenizerJson.ts"
 import * as WorkerClient from "../../worker/WorkerClient.ts"
 import * as WorkerFile from "../../worker/WorkerFile.ts"
 import type { Encoded, Reply, Request, Start, Width } from "./EncodeProtocol.ts"
@@ -29,7 +28,8 @@ export interface EncodePool {
 }
 
 export interface Options {
-  readonly definition: TokenizerJson
+  /** The text of the tokenizer's definition file. */
+  readonly definition: string
   readonly endOfText: number | undefined
   /** Bytes of an id. */
   readonly width: Width
@@ -41,8 +41,8 @@ export interface Options {
 export const make = (options: Options): Effect.Effect<EncodePool, EncodePoolError, Scope.Scope> =>
   Effect.gen(function* () {
     const { endOfText, spawn = spawnWorker, threads, width } = options
-    // Written once and read by all: as objects it would be cloned for each thread on this one.
-    const start: Start = { definition: shared(JSON.stringify(options.definition)), endOfText, width }
+    // Shared, because a string would be copied for each thread.
+    const start: Start = { definition: shared(options.definition), endOfText, width }
     const free: Array<WorkerClient.WorkerClient<Request, Reply>> = []
     const turns = yield* Effect.makeSemaphore(threads)
     for (let i = 0; i < threads; i++) {

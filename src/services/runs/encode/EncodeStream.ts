@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as EventLoop from "../../../core/EventLoop.ts"
 import type { Tokenizer } from "../../../core/Tokenizer.ts"
 import * as EncodePool from "./EncodePool.ts"
 import { type Encoded, encodeTexts, type Width } from "./EncodeProtocol.ts"
@@ -42,19 +43,12 @@ export const run = <E, R, E2, R2>(
 ): Effect.Effect<void, E | E2 | EncodePool.EncodePoolError, R | R2 | Scope.Scope> =>
   Effect.gen(function* () {
     const { few = fewFor(options.tokenizer), threads, tokenizer, width, write } = options
-    const { definition, endOfText } = tokenizer
+    const { definitionFile, endOfText } = tokenizer
     let taken = 0
-    let rested = performance.now()
+    const slice = EventLoop.timeSlice(PATIENCE)
     const here = (text: string) =>
       Effect.suspend(() => write(encodeTexts(tokenizer, width, [text]))).pipe(
-        Effect.zipRight(
-          Effect.suspend(() => {
-            if (performance.now() - rested < PATIENCE) return Effect.void
-            return Effect.tap(turn, () => {
-              rested = performance.now()
-            })
-          })
-        )
+        Effect.zipRight(Effect.suspend(() => (slice.isOver() ? slice.next : Effect.void)))
       )
 
     // Not of the fiber that a stream runs its parts in, which ends earlier.
@@ -63,6 +57,7 @@ export const run = <E, R, E2, R2>(
     let answers: Fiber.Fiber<unknown, EncodePool.EncodePoolError> | undefined
     let ready = false
     const startPool = Effect.gen(function* () {
+      const definition = definitionFile === undefined ? undefined : tokenizer.files[definitionFile]
       if (definition === undefined || threads < 2) return
       const { encode } = yield* EncodePool.make({ definition, endOfText, width, threads })
       pool = { encode }
@@ -111,9 +106,3 @@ export const run = <E, R, E2, R2>(
     yield* send
     while (underWay.length > 0) yield* writeOldest
   })
-
-/** A turn of the event loop: timers, files and signals are served before it ends. */
-const turn = Effect.async<void>((resume) => {
-  const immediate = setImmediate(() => resume(Effect.void))
-  return Effect.sync(() => clearImmediate(immediate))
-})

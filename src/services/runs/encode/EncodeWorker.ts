@@ -7,14 +7,12 @@ import { parentPort, workerData } from "node:worker_threads"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Pipeline from "../../../core/tokenizer/Pipeline.ts"
-import type { TokenizerJson } from "../../../core/tokenizer/TokenizerJson.ts"
 import type { Envelope } from "../../worker/WorkerClient.ts"
 import { encodeTexts, type Reply, type Request, type Start } from "./EncodeProtocol.ts"
 
 const make = ({ definition: bytes, endOfText, width }: Start) => {
-  // It was a definition when the pool wrote it, and nothing read it since.
-  const definition: TokenizerJson = JSON.parse(Buffer.from(bytes).toString("utf8"))
-  const { encode } = Effect.runSync(Pipeline.make(definition))
+  const definition = Pipeline.parse(Buffer.from(bytes).toString("utf8"), Pipeline.fileName)
+  const { encode } = Effect.runSync(Effect.flatMap(definition, (parsed) => Pipeline.make(parsed)))
   return (texts: Request): Reply => encodeTexts({ encode, endOfText }, width, texts)
 }
 

@@ -66,7 +66,7 @@ describe("encoding a stream of texts", { timeout: 120_000 }, () => {
       const service = yield* tokenizer
       const started = yield* startedThreads
       yield* collect(Stream.make(textOf(1), textOf(2)), service, 4)
-      const private_ = { ...service, definition: undefined, encode: service.encode, files: {} }
+      const private_ = { ...service, definitionFile: undefined, encode: service.encode, files: {} }
       yield* collect(Stream.map(Stream.range(0, 59), textOf), private_, 4)
       expect(started).toEqual([])
     })
@@ -114,7 +114,7 @@ describe("encoding a stream of texts", { timeout: 120_000 }, () => {
       const timer = setInterval(() => ticks++, 1)
       yield* collect(
         Stream.map(Stream.range(0, 399), (i) => textOf(i).slice(0, 5000)),
-        { ...service, definition: undefined },
+        { ...service, definitionFile: undefined },
         1
       )
       clearInterval(timer)
@@ -169,7 +169,12 @@ describe("encoding a stream of texts", { timeout: 120_000 }, () => {
   it.scopedLive("fails with the tokenizer's problem when a thread cannot make it", () =>
     Effect.gen(function* () {
       const definition = { ...byteLevel, model: { ...byteLevel.model, dropout: 0.5 } }
-      const pool = yield* EncodePool.make({ definition, endOfText: undefined, width: 2, threads: 1 })
+      const pool = yield* EncodePool.make({
+        definition: JSON.stringify(definition),
+        endOfText: undefined,
+        width: 2,
+        threads: 1
+      })
       const error = yield* Effect.flip(pool.encode(["a"]))
       expect(error.message).toMatch(/dropout is 0\.5/)
     })
@@ -178,7 +183,12 @@ describe("encoding a stream of texts", { timeout: 120_000 }, () => {
   it.scopedLive("serves more batches at once than there are threads", () =>
     Effect.gen(function* () {
       const service = yield* tokenizer
-      const pool = yield* EncodePool.make({ definition: byteLevel, endOfText: 256, width: 2, threads: 2 })
+      const pool = yield* EncodePool.make({
+        definition: JSON.stringify(byteLevel),
+        endOfText: 256,
+        width: 2,
+        threads: 2
+      })
       const texts = Chunk.toReadonlyArray(Chunk.range(0, 9)).map((i) => `${i} one two`)
       const encoded = yield* Effect.forEach(texts, (text) => pool.encode([text]), { concurrency: "unbounded" })
       expect(encoded.map(({ ids }) => Array.from(ids))).toEqual(texts.map((text) => [...service.encode(text), 256]))

@@ -4,25 +4,25 @@
 import type { Document } from "../../core/Dataset.ts"
 import type { Tokenizer } from "../../core/Tokenizer.ts"
 
-export interface Piece {
+export interface TokenSpan {
   readonly id: number
   /** Written form. */
   readonly token: string
   /** UTF-16 units of the text; undefined when the tokenizer cannot tell. */
-  readonly place: readonly [start: number, end: number] | undefined
+  readonly offsets: readonly [start: number, end: number] | undefined
 }
 
 /** The tokens of a text; special tokens that it spells are their ids when asked for. */
-export const piecesOf = (
+export const tokenSpans = (
   tokenizer: Tokenizer.Service,
   text: string,
   splitSpecialTokens = true
-): ReadonlyArray<Piece> => {
+): ReadonlyArray<TokenSpan> => {
   const { ids, offsets } = tokenizer.encodeWithOffsets(text, { splitSpecialTokens })
   return Array.from(ids, (id, i) => ({
     id,
     token: tokenizer.token(id) ?? "",
-    place: offsets === undefined ? undefined : ([offsets[2 * i] ?? 0, offsets[2 * i + 1] ?? 0] as const)
+    offsets: offsets === undefined ? undefined : ([offsets[2 * i]!, offsets[2 * i + 1]!] as const)
   }))
 }
 
@@ -52,7 +52,7 @@ export const differences = (
   if (most <= 0) return []
   const seen = new Set(known.map(keyOf))
   const text = whole.slice(0, LOOKED_AT).toWellFormed()
-  const [left, right] = [cursor(piecesOf(a, text)), cursor(piecesOf(b, text))]
+  const [left, right] = [cursor(tokenSpans(a, text)), cursor(tokenSpans(b, text))]
   const found: Array<Difference> = []
   let from = 0
   while (found.length < most && (left.more() || right.more())) {
@@ -83,14 +83,14 @@ export const differences = (
 const keyOf = ({ tokens }: Pick<Difference, "tokens">) => JSON.stringify(tokens)
 
 /** One token for one token, however much white space each counts in, or parts of the same characters. */
-const alike = (a: ReadonlyArray<Piece>, b: ReadonlyArray<Piece>): boolean =>
+const alike = (a: ReadonlyArray<TokenSpan>, b: ReadonlyArray<TokenSpan>): boolean =>
   (a.length === 1 && b.length === 1) ||
-  (a.length === b.length && a.every(({ place }, i) => place?.join() === b[i]?.place?.join()))
+  (a.length === b.length && a.every(({ offsets }, i) => offsets?.join() === b[i]?.offsets?.join()))
 
-const cursor = (pieces: ReadonlyArray<Piece>) => {
-  const known = pieces.filter(({ place }) => place !== undefined)
+const cursor = (spans: ReadonlyArray<TokenSpan>) => {
+  const known = spans.filter(({ offsets }) => offsets !== undefined)
   let [first, next, end] = [0, 0, 0]
-  const endOf = (index: number) => known[index]?.place?.[1] ?? 0
+  const endOf = (index: number) => known[index]?.offsets?.[1] ?? 0
   return {
     more: () => next < known.length,
     start: () => {

@@ -23,7 +23,7 @@ export type Input = typeof Input.Type
 
 const Settings = Schema.Record({ key: Schema.String, value: Schema.Unknown })
 
-export const Manifest = Schema.Struct({
+export const TrainingManifest = Schema.Struct({
   format: Schema.Literal(1),
   algorithm: Schema.String,
   /** The trainer's config with its defaults. */
@@ -44,21 +44,21 @@ export const Manifest = Schema.Struct({
   /** Over the first texts, up to the bytes that it says. */
   statistics: Schema.optional(Schema.Unknown)
 })
-export type Manifest = typeof Manifest.Type
+export type TrainingManifest = typeof TrainingManifest.Type
 
 /** What is known before training. */
-export type Purpose = Pick<Manifest, "algorithm" | "settings" | "data" | "versions">
+export type Purpose = Pick<TrainingManifest, "algorithm" | "settings" | "data" | "versions">
 
 export const versions = { codex: version, node: process.versions.node, unicode: process.versions.unicode ?? "" }
 
-const Text = Schema.parseJson(Manifest, { space: 2 })
+const Text = Schema.parseJson(TrainingManifest, { space: 2 })
 
-export const render = (manifest: Manifest): string => `${Schema.encodeSync(Text)(manifest)}\n`
+export const render = (manifest: TrainingManifest): string => `${Schema.encodeSync(Text)(manifest)}\n`
 
 /** The manifest of a folder; undefined where there is none that codex wrote. */
 export const read = (
   directory: string
-): Effect.Effect<Manifest | undefined, never, FileSystem.FileSystem | Path.Path> =>
+): Effect.Effect<TrainingManifest | undefined, never, FileSystem.FileSystem | Path.Path> =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const paths = yield* Path.Path
@@ -91,15 +91,15 @@ export const changes = (before: Purpose, after: Purpose): ReadonlyArray<string> 
 }
 
 /** Names and order of files do not matter; their content, and how it is read, does. */
-const dataChange = (before: Manifest["data"], after: Manifest["data"]): ReadonlyArray<string> => {
-  const content = ({ dataset, field, files, fingerprint }: Manifest["data"]) =>
+const dataChange = (before: TrainingManifest["data"], after: TrainingManifest["data"]): ReadonlyArray<string> => {
+  const content = ({ dataset, field, files, fingerprint }: TrainingManifest["data"]) =>
     JSON.stringify([files.map((file) => file.sha256).sort(), field, fingerprint, fingerprint === undefined || dataset])
   if (content(before) === content(after)) return []
   const [from, to] = [amount(before), amount(after)]
   return [from === to ? `data: ${from}, of other content` : `data: ${from} → ${to}`]
 }
 
-const amount = ({ dataset, field, files }: Manifest["data"]): string => {
+const amount = ({ dataset, field, files }: TrainingManifest["data"]): string => {
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0)
   return [
     ...(files.length === 0 ? [] : [`${files.length} ${files.length === 1 ? "file" : "files"} of ${bytes} bytes`]),

@@ -28,7 +28,7 @@ export interface TextSource {
   readonly dataset?: PluginSection | undefined
 }
 
-export interface Texts {
+export interface OpenedTexts {
   readonly files: ReadonlyArray<TextFile>
   /** The field that was read, when there are NDJSON files. */
   readonly field: string | undefined
@@ -56,7 +56,7 @@ const isNdjson = ({ path }: TextFile) => ndjson.some((extension) => path.endsWit
 export const open = (
   source: TextSource
 ): Effect.Effect<
-  Texts,
+  OpenedTexts,
   TextSourceError | DatasetError | ResolveError,
   Registry | FileSystem.FileSystem | Path.Path | Scope.Scope
 > =>

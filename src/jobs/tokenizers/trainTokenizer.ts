@@ -4,7 +4,7 @@
  *     <out>/tokenizer.json            what every reader of Hugging Face's format opens
  *     <out>/tokenizer_config.json     what its special tokens are for
  *     <out>/special_tokens_map.json   the same for older readers
- *     <out>/manifest.json             what it was trained on (tokenizers/Manifest.ts)
+ *     <out>/manifest.json             what it was trained on (TrainingManifest.ts)
  *
  * The same texts and settings give the same bytes. Another tokenizer that lies there is replaced only when asked to; nothing
  * is written before everything is learned and measured.
@@ -15,14 +15,14 @@ import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { Registry } from "../core/plugin/Registry.ts"
-import type { Tokenizer } from "../core/Tokenizer.ts"
-import { type TokenizerTrainer, TokenizerTrainerKind } from "../core/TokenizerTrainer.ts"
-import * as Pipeline from "../core/tokenizer/Pipeline.ts"
-import * as Statistics from "../core/tokenizer/Statistics.ts"
-import * as Manifest from "./tokenizers/Manifest.ts"
-import { checkWritable, type Files, saveTokenizer } from "./tokenizers/Save.ts"
-import * as Texts from "./tokenizers/Texts.ts"
+import { Registry } from "../../core/plugin/Registry.ts"
+import type { Tokenizer } from "../../core/Tokenizer.ts"
+import { TokenizerTrainer } from "../../core/TokenizerTrainer.ts"
+import * as Pipeline from "../../core/tokenizer/Pipeline.ts"
+import * as Statistics from "../../core/tokenizer/Statistics.ts"
+import { checkWritable, type Files, saveTokenizer } from "./Save.ts"
+import * as TextSource from "./TextSource.ts"
+import * as TrainingManifest from "./TrainingManifest.ts"
 
 /** A folder holds a tokenizer that was made otherwise, or files of the names that would be written. */
 export class TokenizerExists extends Schema.TaggedError<TokenizerExists>()("TokenizerExists", {
@@ -51,7 +51,7 @@ export interface TrainTokenizerOptions {
   readonly sizes: Arr.NonEmptyReadonlyArray<number>
   /** Further keys of the trainer's config. */
   readonly settings?: { readonly [key: string]: unknown }
-  readonly data: Texts.TextSource
+  readonly data: TextSource.TextSource
   readonly out: string
   /** Replaces other tokenizers. Default false. */
   readonly force?: boolean
@@ -72,14 +72,14 @@ export interface Target {
   readonly changes: Arr.NonEmptyReadonlyArray<string> | undefined
   /** Made of the same texts with the same settings. */
   readonly same: boolean
-  readonly purpose: Manifest.Purpose
+  readonly purpose: TrainingManifest.Purpose
 }
 
 /** What a training would read, do and write. */
 export interface TokenizerPlan {
-  readonly texts: Texts.Texts
+  readonly texts: TextSource.OpenedTexts
   readonly settings: { readonly [key: string]: unknown }
-  readonly data: Manifest.Manifest["data"]
+  readonly data: TrainingManifest.TrainingManifest["data"]
   readonly targets: Arr.NonEmptyReadonlyArray<Target>
 }
 
@@ -92,7 +92,7 @@ export interface TrainedTokenizer {
   readonly files: ReadonlyArray<string>
 }
 
-const ownFiles = ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", Manifest.fileName]
+const ownFiles = ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", TrainingManifest.fileName]
 
 /** Texts are measured up to this many bytes: more hardly change the numbers, and take as long as training. */
 const MEASURED = 32 * 1024 * 1024
@@ -105,21 +105,21 @@ export const planTokenizer = (options: Omit<TrainTokenizerOptions, "force" | "on
     const paths = yield* Path.Path
     const registry = yield* Registry
     const sizes = Arr.dedupe(options.sizes)
-    const decoded = yield* registry.decode(TokenizerTrainerKind, options.algorithm, {
+    const decoded = yield* registry.decode(TokenizerTrainer.kind, options.algorithm, {
       ...options.settings,
       vocab_size: Math.max(...sizes)
     })
     const settings = Schema.is(Settings)(decoded) ? decoded : {}
-    const texts = yield* Texts.open(options.data)
+    const texts = yield* TextSource.open(options.data)
     if (texts.files.length === 0 && options.data.texts === undefined && texts.fingerprint === undefined) {
-      return yield* new Texts.TextSourceError({
+      return yield* new TextSource.TextSourceError({
         details: "There is nothing to train on.",
         remedy: "Give files with --data, or a dataset plugin with --dataset."
       })
     }
     const fingerprint = yield* texts.fingerprint ?? Effect.succeed(undefined)
     const data = {
-      files: yield* Effect.forEach(texts.files, Manifest.hashed),
+      files: yield* Effect.forEach(texts.files, TrainingManifest.hashed),
       ...(texts.field === undefined ? {} : { field: texts.field }),
       ...(options.data.dataset === undefined ? {} : { dataset: options.data.dataset }),
       ...(fingerprint === undefined ? {} : { fingerprint })
@@ -129,7 +129,7 @@ export const planTokenizer = (options: Omit<TrainTokenizerOptions, "force" | "on
         algorithm: options.algorithm,
         settings: { ...settings, vocab_size: size },
         data,
-        versions: Manifest.versions
+        versions: TrainingManifest.versions
       })
     )
     return { texts, settings, data, targets } satisfies TokenizerPlan
@@ -138,7 +138,7 @@ export const planTokenizer = (options: Omit<TrainTokenizerOptions, "force" | "on
 /** Whether what lies in a folder may be another tokenizer than the one that would be written. */
 export const isOther = ({ present, same }: Target): boolean => present.length > 0 && !same
 
-const target = (directory: string, size: number, purpose: Manifest.Purpose) =>
+const target = (directory: string, size: number, purpose: TrainingManifest.Purpose) =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const paths = yield* Path.Path
@@ -146,8 +146,8 @@ const target = (directory: string, size: number, purpose: Manifest.Purpose) =>
     const present = yield* Effect.filter(ownFiles, (file) =>
       Effect.orElseSucceed(fs.exists(paths.join(directory, file)), () => false)
     )
-    const manifest = yield* Manifest.read(directory)
-    const changes = manifest === undefined ? undefined : Manifest.changes(manifest, purpose)
+    const manifest = yield* TrainingManifest.read(directory)
+    const changes = manifest === undefined ? undefined : TrainingManifest.changes(manifest, purpose)
     return {
       directory,
       size,
@@ -168,7 +168,7 @@ export const trainTokenizer = (options: TrainTokenizerOptions) =>
     if (!force && other !== undefined) {
       return yield* new TokenizerExists({ path: other.directory, changes: other.changes ?? [], files: other.present })
     }
-    const trainer = yield* registry.resolve(TokenizerTrainerKind, options.algorithm, plan.settings)
+    const trainer = yield* registry.resolve(TokenizerTrainer.kind, options.algorithm, plan.settings)
     const texts = plan.texts.documents.pipe(Stream.map(({ text }) => text))
     const sizes = Arr.map(plan.targets, ({ size }) => size)
     const trained = yield* trainer.trainSizes(texts, sizes, { onProgress })
@@ -188,7 +188,7 @@ export const trainTokenizer = (options: TrainTokenizerOptions) =>
       target: place,
       vocabularySize: one.vocabularySize,
       statistics: numbers,
-      files: { ...one.files, [Manifest.fileName]: manifestOf(place, one, numbers) }
+      files: { ...one.files, [TrainingManifest.fileName]: manifestOf(place, one, numbers) }
     }))
     if (!force) yield* Effect.forEach(finished, ({ files, target }) => refuseOther(target, files))
     yield* Effect.forEach(finished, ({ files, target }) => saveTokenizer(target.directory, files))
@@ -219,7 +219,7 @@ const loaded = (files: Files) =>
 
 const measure = (
   tokenizers: ReadonlyArray<Tokenizer.Service | undefined>,
-  documents: Texts.Texts["documents"],
+  documents: TextSource.OpenedTexts["documents"],
   onProgress: (progress: TrainTokenizerProgress) => Effect.Effect<void>
 ) =>
   Effect.gen(function* () {
@@ -247,13 +247,13 @@ const manifestOf = (
   statistics: Statistics.Statistics | undefined
 ): string => {
   const text = files[Pipeline.fileName]
-  return Manifest.render({
+  return TrainingManifest.render({
     format: 1,
     ...purpose,
     ...(text === undefined
       ? {}
       : {
-          tokenizer: { file: Pipeline.fileName, sha256: Manifest.sha256(text), vocabulary_size: vocabularySize }
+          tokenizer: { file: Pipeline.fileName, sha256: TrainingManifest.sha256(text), vocabulary_size: vocabularySize }
         }),
     ...(statistics === undefined ? {} : { statistics: Statistics.encode(statistics) })
   })
@@ -268,7 +268,7 @@ const refuseOther = (place: Target, files: Files) =>
       Effect.match(fs.readFileString(paths.join(place.directory, name)), {
         onFailure: () => false,
         // Manifests of the same purpose differ in versions only.
-        onSuccess: (present) => present !== content && name !== Manifest.fileName
+        onSuccess: (present) => present !== content && name !== TrainingManifest.fileName
       })
     )
     if (others.length === 0) return

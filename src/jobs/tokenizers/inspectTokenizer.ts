@@ -6,14 +6,15 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import type { Document } from "../core/Dataset.ts"
-import type { Tokenizer } from "../core/Tokenizer.ts"
-import type { TemplatePiece } from "../core/tokenizer/Encoding.ts"
-import { configFile, roleNames } from "../core/tokenizer/HuggingFaceFolder.ts"
-import * as Statistics from "../core/tokenizer/Statistics.ts"
-import type { TokenizerJson } from "../core/tokenizer/TokenizerJson.ts"
-import type { Named } from "./tokenizers/Named.ts"
-import { type Piece, piecesOf } from "./tokenizers/Pieces.ts"
+import type { Document } from "../../core/Dataset.ts"
+import type { Tokenizer } from "../../core/Tokenizer.ts"
+import type { TemplatePiece } from "../../core/tokenizer/Encoding.ts"
+import { configFile, roleNames } from "../../core/tokenizer/HuggingFaceFolder.ts"
+import * as Statistics from "../../core/tokenizer/Statistics.ts"
+import * as TokenizerFile from "../../core/tokenizer/TokenizerFile.ts"
+import type { TokenizerJson } from "../../core/tokenizer/TokenizerJson.ts"
+import type { OpenedTokenizer } from "./openTokenizer.ts"
+import { type TokenSpan, tokenSpans } from "./TokenSpans.ts"
 
 export interface SpecialToken {
   readonly token: string
@@ -38,18 +39,20 @@ export interface Inspection {
   /** What stands around a text A, and around two. */
   readonly template: { readonly single: string; readonly pair: string }
   /** The tokens of the sample. */
-  readonly pieces: ReadonlyArray<Piece>
+  readonly spans: ReadonlyArray<TokenSpan>
   /** Of the documents, when there are any. */
   readonly statistics: Statistics.Statistics | undefined
 }
 
 /** Looks at a tokenizer. `sample` is the text whose tokens are shown; `documents` are what is measured. */
 export const inspectTokenizer = <E = never, R = never>(
-  { name, plugin, tokenizer }: Named,
+  { name, plugin, tokenizer }: OpenedTokenizer,
   options: { readonly sample: string; readonly documents?: Stream.Stream<Document, E, R> | undefined }
 ) =>
   Effect.gen(function* () {
-    const { definition } = tokenizer
+    const { definitionFile, files } = tokenizer
+    const definition =
+      definitionFile === undefined ? undefined : yield* TokenizerFile.parse(files[definitionFile]!, definitionFile)
     const counter = Statistics.make(tokenizer)
     if (options.documents !== undefined) {
       yield* Stream.runForEach(options.documents, ({ id, text }) => counter.add(text, id))
@@ -68,7 +71,7 @@ export const inspectTokenizer = <E = never, R = never>(
         single: written(tokenizer, tokenizer.template.single),
         pair: written(tokenizer, tokenizer.template.pair)
       },
-      pieces: piecesOf(tokenizer, options.sample),
+      spans: tokenSpans(tokenizer, options.sample),
       statistics: options.documents === undefined ? undefined : yield* counter.result
     } satisfies Inspection
   })
@@ -88,7 +91,7 @@ const contentOf = (token: unknown): string | undefined =>
 
 /** Special tokens by id, with the roles that the tokenizer's own files give them. */
 const specialTokensOf = (tokenizer: Tokenizer.Service): ReadonlyArray<SpecialToken> => {
-  const text = tokenizer.definition === undefined ? undefined : tokenizer.files[configFile]
+  const text = tokenizer.definitionFile === undefined ? undefined : tokenizer.files[configFile]
   const config = text === undefined ? {} : Option.getOrElse(Schema.decodeOption(Record)(text), () => ({}))
   const roles = new Map<string, ReadonlyArray<string>>()
   const give = (token: string | undefined, role: string) => {
@@ -104,8 +107,8 @@ const specialTokensOf = (tokenizer: Tokenizer.Service): ReadonlyArray<SpecialTok
     .sort((a, b) => a.id - b.id)
 }
 
-const written = (tokenizer: Tokenizer.Service, pieces: ReadonlyArray<TemplatePiece>): string =>
-  pieces
+const written = (tokenizer: Tokenizer.Service, spans: ReadonlyArray<TemplatePiece>): string =>
+  spans
     .flatMap((piece) =>
       piece._tag === "Sequence" ? [piece.id] : piece.ids.map((id) => tokenizer.token(id) ?? `${id}`)
     )

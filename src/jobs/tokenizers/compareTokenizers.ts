@@ -4,10 +4,10 @@
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import type { Document } from "../core/Dataset.ts"
-import * as Statistics from "../core/tokenizer/Statistics.ts"
-import type { Named } from "./tokenizers/Named.ts"
-import { type Difference, differences } from "./tokenizers/Pieces.ts"
+import type { Document } from "../../core/Dataset.ts"
+import * as Statistics from "../../core/tokenizer/Statistics.ts"
+import type { OpenedTokenizer } from "./openTokenizer.ts"
+import { type Difference, differences } from "./TokenSpans.ts"
 
 export interface ComparedTokenizer {
   readonly tokenizer: string
@@ -25,7 +25,10 @@ export interface Comparison {
 const DIFFERENCES = 10
 
 /** Measures both on every document, one at a time. */
-export const compareTokenizers = <E, R>([a, b]: readonly [Named, Named], documents: Stream.Stream<Document, E, R>) =>
+export const compareTokenizers = <E, R>(
+  [a, b]: readonly [OpenedTokenizer, OpenedTokenizer],
+  documents: Stream.Stream<Document, E, R>
+) =>
   Effect.gen(function* () {
     const counters = [Statistics.make(a.tokenizer), Statistics.make(b.tokenizer)] as const
     const found: Array<Difference> = []
@@ -35,7 +38,7 @@ export const compareTokenizers = <E, R>([a, b]: readonly [Named, Named], documen
         found.push(...differences([a.tokenizer, b.tokenizer], document, DIFFERENCES - found.length, found))
       })
     )
-    const side = ({ name, plugin, tokenizer }: Named, counter: Statistics.Counter) =>
+    const side = ({ name, plugin, tokenizer }: OpenedTokenizer, counter: Statistics.Counter) =>
       Effect.map(
         counter.result,
         (statistics): ComparedTokenizer => ({

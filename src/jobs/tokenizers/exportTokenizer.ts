@@ -8,9 +8,9 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import * as Manifest from "./tokenizers/Manifest.ts"
-import type { Named } from "./tokenizers/Named.ts"
-import { checkWritable, saveTokenizer, TokenizerFilesError } from "./tokenizers/Save.ts"
+import type { OpenedTokenizer } from "./openTokenizer.ts"
+import { checkWritable, saveTokenizer, TokenizerFilesError } from "./Save.ts"
+import * as TrainingManifest from "./TrainingManifest.ts"
 import { TokenizerExists } from "./trainTokenizer.ts"
 
 /** A tokenizer that cannot be written in Hugging Face's format. */
@@ -27,7 +27,7 @@ export class TokenizerExportError extends Schema.TaggedError<TokenizerExportErro
 }
 
 export interface ExportTokenizerOptions {
-  readonly tokenizer: Named
+  readonly tokenizer: OpenedTokenizer
   readonly out: string
   /** Replaces files that are there. Default false. */
   readonly force?: boolean
@@ -42,7 +42,7 @@ export const exportTokenizer = ({
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const paths = yield* Path.Path
-    if (tokenizer.definition === undefined) return yield* new TokenizerExportError({ tokenizer: name, plugin })
+    if (tokenizer.definitionFile === undefined) return yield* new TokenizerExportError({ tokenizer: name, plugin })
     const { files } = tokenizer
     yield* checkWritable(out)
     const others = yield* Effect.filter(Object.entries(files), ([file, content]) =>
@@ -55,11 +55,14 @@ export const exportTokenizer = ({
     if (!force && replaced.length > 0) {
       return yield* new TokenizerExists({ path: out, changes: [], files: replaced })
     }
-    const manifest = yield* Manifest.read(out)
+    const manifest = yield* TrainingManifest.read(out)
     yield* saveTokenizer(out, files)
-    if (manifest !== undefined && manifest.tokenizer?.sha256 !== Manifest.sha256(files["tokenizer.json"] ?? "")) {
+    if (
+      manifest !== undefined &&
+      manifest.tokenizer?.sha256 !== TrainingManifest.sha256(files["tokenizer.json"] ?? "")
+    ) {
       yield* Effect.mapError(
-        fs.remove(paths.join(out, Manifest.fileName)),
+        fs.remove(paths.join(out, TrainingManifest.fileName)),
         (cause) => new TokenizerFilesError({ path: out, cause })
       )
     }
