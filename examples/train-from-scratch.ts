@@ -1,11 +1,11 @@
 /**
- * What happens when a model learns, in one file: no run, no combinators, no config. Only a graph, its gradient, and a loop.
+ * What happens when a model learns, in one file: no run, no combinators, no config. Only a graph, its gradient and a loop.
  *
  *     npx tsx examples/train-from-scratch.ts
  *
- * A model reads the last 32 bytes of a rhyme and says how probable each byte is to come next. Learning is three things in
- * one Program: how surprised the model was (the loss), in which direction each of its numbers would have made it less so
- * (the gradient), and one small step there (the optimizer). After 400 steps it knows the rhyme by heart.
+ * A model reads the last 32 bytes of a rhyme and predicts how probable each next byte is. Learning is three things in one
+ * Program: how wrong the prediction was (the loss), how each parameter must change to make it better (the gradient), and
+ * one small change in that direction (the optimizer). After 400 steps the model knows the rhyme by heart.
  *
  * To see the same with checkpoints, evaluation and resuming, read examples/train-from-typescript.ts.
  */
@@ -19,7 +19,7 @@ const text = "Twinkle, twinkle, little star, how I wonder what you are!\n"
 const bytes = new TextEncoder().encode(text.repeat(4))
 const [batch, context, width, vocabulary] = [8, 32, 32, 256]
 
-// The numbers that are learned, by name and shape. [rows, columns], as everywhere here.
+// The parameters, by name and shape: [rows, columns].
 const shapes = {
   tokens: [vocabulary, width],
   positions: [context, width],
@@ -35,10 +35,10 @@ const parameterTypes = Object.fromEntries(
 
 /** Logits [B·T, V]: a score for every byte that could come after each position of `ids` [B, T]. One transformer block. */
 const forward = (p: Program.Tensors, ids: Tensor.Tensor, [B, T]: readonly [number, number]) => {
-  const embedded = ops.add(ops.gather(p.tokens!, ids), p.positions!) // [B, T, C]: what is there, and where
+  const embedded = ops.add(ops.gather(p.tokens!, ids), p.positions!) // [B, T, C]: the byte and its position
   const x = ops.reshape(embedded, [B * T, width])
   const head = (weight: Tensor.Tensor) => ops.reshape(ops.gemm(x, weight), [B, 1, T, width])
-  // Each position looks at the ones before it, and takes from them what its query asks for.
+  // Each position reads from the positions before it, as far as their keys match its query.
   const attended = ops.causalAttention(head(p.query!), head(p.key!), head(p.value!), {})
   const y = ops.add(x, ops.reshape(attended, [B * T, width]))
   const z = ops.add(y, ops.gemm(ops.gelu(ops.gemm(y, p.up!)), p.down!))
@@ -47,7 +47,7 @@ const forward = (p: Program.Tensors, ids: Tensor.Tensor, [B, T]: readonly [numbe
 
 const optimizer = Optimizer.adamw({ beta2: 0.95, weightDecay: 0.01, maxNorm: 1 })
 
-// State of equal name is shared by the Programs that are compiled together: `learn` writes what `predict` reads.
+// Programs that are compiled together share state of the same name: `learn` writes what `predict` reads.
 const learn = Program.make({
   name: "learn",
   state: { ...parameterTypes, ...optimizer.state(parameterTypes) },
@@ -59,7 +59,7 @@ const learn = Program.make({
   build: (state, { ids, step, targets }) => {
     const names = Object.keys(parameterTypes)
     const logits = forward(state, ids!, [batch, context])
-    const loss = ops.mean(ops.crossEntropy(logits, targets!)) // −ln of the probability given to what really came
+    const loss = ops.mean(ops.crossEntropy(logits, targets!)) // −ln of the probability of the byte that came next
     const gradients = grad(
       loss,
       names.map((name) => state[name]!)
@@ -90,7 +90,7 @@ const program = Effect.gen(function* () {
   const backend = yield* Backend
   const model = yield* backend.compile({ learn: yield* learn, predict: yield* predict })
 
-  // Small random numbers to start from; the optimizer's memory starts empty.
+  // Parameters start as small random numbers, the state of the optimizer as zeros.
   const random = new PCGRandom(1)
   const first = (name: string, shape: ReadonlyArray<number>) => {
     const isMemory = !(name in shapes)
@@ -118,7 +118,7 @@ const program = Effect.gen(function* () {
     if (step === 1 || step % 100 === 0) yield* Console.log(`step ${step}  loss ${loss!.data[0]!.toFixed(3)}`)
   }
 
-  // Let it go on by itself: always the most probable byte.
+  // Generate: always take the most probable byte.
   let written = [...new TextEncoder().encode("Twinkle, twinkle, little star, h")]
   for (let i = 0; i < 84; i++) {
     const { logits } = yield* model.run("predict", {

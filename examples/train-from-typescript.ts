@@ -1,9 +1,9 @@
 /**
- * Train, evaluate and generate as a library: parts are layers composed by hand, and the compiler checks that none is missing.
+ * Train, evaluate and generate as a library: parts are Layers composed by hand, and the compiler checks that none is missing.
  *
  *     npx tsx examples/train-from-typescript.ts 'notes/*.txt' [steps] [directory]
  *
- * Swapping a part is providing another layer: BpeTokenizer.layer({ path }) for the bytes, ReferenceBackend.layer for ONNX
+ * To replace a part, provide another Layer: BpeTokenizer.layer({ path }) for bytes, ReferenceBackend.layer for ONNX
  * Runtime. Checkpoints and metrics go to the directory, `runs/example` by default.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
@@ -83,7 +83,7 @@ const program = Effect.gen(function* () {
   })
   const tracker = yield* (yield* Tracker).open({ id: "example", directory, config: {}, fromStep: 0 })
 
-  // Training is a stream of events, and each feature a combinator over it.
+  // Training is a stream of events, and each feature is a combinator on it.
   yield* Training.steps().pipe(
     Training.evaluateEvery({ steps: 100 }),
     Training.earlyStop({ patience: 3 }),

@@ -1,5 +1,5 @@
 /**
- * The Dockerfile without an engine: it parses and lints, what it copies is there and let through by .dockerignore.
+ * The Dockerfile, without Docker: it passes a linter, and the files that it copies exist and are not ignored by .dockerignore.
  *
  * Oracle: dockerfile-utils (the linter of the Docker language server), git's list of files.
  */
@@ -21,7 +21,7 @@ const words = (keyword: string) =>
 describe("Dockerfile", () => {
   it("passes the linter", () => expect(validate(text).map((problem) => problem.message)).toEqual([]))
 
-  it("copies what is there, committed, and not ignored", () => {
+  it("copies files that exist, are committed and are not ignored", () => {
     const fromHere = dockerfile.getCOPYs().filter((copy) => copy.getFromFlag() === null)
     const sources = fromHere.flatMap((copy) =>
       copy

@@ -1,7 +1,7 @@
 /**
  * The example programs run as child processes, on the sources, and do what they say.
  *
- * Oracles: the rhyme that the model must recite, files on disk, and 8 bits a byte for a model that knows nothing.
+ * Oracles: the rhyme that the model must recite, files on disk, and 8 bits per byte for an untrained model.
  */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
@@ -18,7 +18,7 @@ const tsconfig = join(directory, "tsconfig.json")
 const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href
 
 beforeAll(() => {
-  // `codex-ml` is the sources here, so that no test can meet an old build.
+  // `codex-ml` resolves to the sources, so that no test depends on an old build.
   const paths = { "codex-ml": [join(root, "src/index.ts")] }
   writeFileSync(tsconfig, JSON.stringify({ extends: join(root, "tsconfig.json"), compilerOptions: { paths } }))
   writeFileSync(join(directory, "1.txt"), text(1, 60))
@@ -35,7 +35,7 @@ describe("examples", () => {
     expect([code, code === 0 ? "" : stdout + stderr]).toEqual([0, ""])
     const losses = [...stdout.matchAll(/^step (\d+) {2}loss ([\d.]+)$/gm)].map(([, , loss]) => Number(loss))
     expect(losses).toHaveLength(5)
-    // A model that knows nothing needs ln 256 = 5.55 nats a byte.
+    // An untrained model needs ln 256 = 5.55 nats per byte.
     expect(losses[0]).toBeGreaterThan(4.5)
     expect(losses.at(-1)).toBeLessThan(0.2)
     const rhyme = "Twinkle, twinkle, little star, how I wonder what you are!\n"

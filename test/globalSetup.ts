@@ -1,7 +1,7 @@
 /**
- * Bundles the command when a source is newer than it, so that tests which start `dist/bin.js` test the sources as they are.
+ * Bundles the command if a source file is newer, so that tests which start `dist/bin.js` test the current sources.
  *
- * A source that does not bundle is left to the tests of the command, which then fail by name; the other tests still run.
+ * If bundling fails, the tests of the command fail, and the other tests still run.
  */
 import { readdirSync, statSync } from "node:fs"
 import { join } from "node:path"

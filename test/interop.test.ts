@@ -1,8 +1,7 @@
 /**
- * What a run writes opens in readers that are not ours: the header of model.safetensors in @huggingface/hub; the whole of it
- * in Python, by the format's own description and nothing but the standard library; tokenizer.json in
- * @huggingface/tokenizers. Oracles: those readers. Needs python3 for the second, which is skipped with a visible reason
- * where it is not.
+ * Other readers open the files of a run: @huggingface/hub the header of model.safetensors; Python all of it, with the
+ * standard library and the description of the format; @huggingface/tokenizers the tokenizer.json. Oracles: those readers.
+ * The second needs python3 and is skipped with a visible reason without it.
  */
 import { spawnSync } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
@@ -48,7 +47,7 @@ print(json.dumps({"metadata": metadata, "tensors": tensors}))
 
 const python = spawnSync("python3", ["-c", "import json, struct"]).status === 0
 
-/** The part of a model hub that a reader of headers needs: one file, whole or by ranges. */
+/** A model hub, as far as a reader of headers needs it: one file, complete or in ranges. */
 const hub = (file: Buffer) =>
   createServer((request, response) => {
     const range = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "")
@@ -128,7 +127,7 @@ describe("tokenizer.json", () => {
 })
 
 describe("config.json", () => {
-  it("describes the Llama that the parameters are, in Hugging Face's names", () => {
+  it("describes the parameters as a Llama, with the names of Hugging Face", () => {
     const config = JSON.parse(readFileSync(join(checkpointOf(folder), "config.json"), "utf8"))
     expect(config).toMatchObject({
       model_type: "llama",

@@ -1,5 +1,5 @@
 /**
- * What package.json promises, checked against the lock, the files and the versions. Oracle: npm's and codex's own rules.
+ * What package.json declares, checked against the lock file, the files and the versions. Oracle: the rules of npm and codex.
  */
 import { execFileSync, spawnSync } from "node:child_process"
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -15,13 +15,13 @@ const manifest = read("package.json")
 const lock = read("package-lock.json")
 const groups = ["dependencies", "devDependencies", "peerDependencies", "overrides"]
 
-/** Packages of which a project may have a copy of its own: codex takes any that fits. */
+/** Packages of which a project may have its own copy: codex uses any version in the range. */
 const shared = (name: string) => name === "effect" || name === "vitest" || name.startsWith("@effect/")
 
 describe("package.json", () => {
   it("has the version that the program says", () => expect(manifest.version).toBe(version))
 
-  it("names every dependency by an exact version, but those that a project of Effect has as well", () => {
+  it("names exact versions of all dependencies except those that an Effect project has too", () => {
     const ranges = groups.flatMap((group) =>
       Object.entries<string>(manifest[group] ?? {})
         .filter(([name]) => group === "devDependencies" || !shared(name))
@@ -31,7 +31,7 @@ describe("package.json", () => {
     expect(ranges).toEqual([])
   })
 
-  it("agrees with the lock file, whose every package has an integrity", () => {
+  it("agrees with the lock file, in which every package has an integrity hash", () => {
     for (const group of groups.slice(0, 3)) expect(lock.packages[""][group]).toEqual(manifest[group])
     const open = Object.entries<{ integrity?: string; link?: boolean; inBundle?: boolean }>(lock.packages)
       .filter(([path, entry]) => path !== "" && !entry.integrity && !entry.link && !entry.inBundle)
@@ -39,7 +39,7 @@ describe("package.json", () => {
     expect(open).toEqual([])
   })
 
-  it("asks a project for effect 3.19 or later and nothing else, and for vitest where it tests plugins", () => {
+  it("requires effect 3.19 or later as its only peer, and vitest only for testing plugins", () => {
     expect(Object.keys(manifest.peerDependencies).filter((name) => !manifest.peerDependenciesMeta[name])).toEqual([
       "effect"
     ])
@@ -80,7 +80,7 @@ describe("package.json", () => {
     expect(scripted.filter((name) => name !== "fsevents" && !(name in manifest.allowScripts))).toEqual([])
   })
 
-  it("publishes the command, the library and nothing of the workshop", () => {
+  it("publishes only the command, the library and the configs", () => {
     const [{ files }] = JSON.parse(
       execFileSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], {
         cwd: root,

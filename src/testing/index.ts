@@ -1,5 +1,6 @@
 /**
- * `codex-ml/testing`: the laws of each kind as test suites, functions of a layer. They run under vitest with @effect/vitest.
+ * `codex-ml/testing`: the laws of each kind as test suites. Each is a function of a Layer, and runs in vitest with
+ * @effect/vitest.
  *
  *     tokenizerContract("emoji", Emoji.layer({}), ["some", "texts"])
  */

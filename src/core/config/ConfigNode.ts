@@ -6,7 +6,7 @@
  */
 import * as Predicate from "effect/Predicate"
 
-/** A value that is neither a list nor a map. */
+/** A value other than a list or map. */
 export type Scalar = string | number | boolean | null
 
 export interface ScalarNode {

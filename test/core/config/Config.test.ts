@@ -324,7 +324,7 @@ describe("Config laws", () => {
     FastCheck.array(FastCheck.integer(), { maxLength: 3 })
   )
   const key = FastCheck.constantFrom("a", "b", "c")
-  // Keys of maps and keys of other values are told apart: where one key is both, folding is the meaning, not a law.
+  // Keys of maps differ from keys of other values: where one key is both, merging is not associative.
   const tree = FastCheck.letrec<{ tree: { [key: string]: unknown } }>((tie) => ({
     tree: FastCheck.tuple(
       FastCheck.dictionary(key, scalars),
