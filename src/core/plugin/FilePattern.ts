@@ -1,6 +1,6 @@
 /**
- * The files that plugins read, by their names. A plugin declares patterns, with `reads` of Plugin.make or in the manifest of its
- * package, and whoever opens a path asks which plugin reads it. That loads no plugin.
+ * The files that plugins read, by their names. A plugin declares patterns with `reads` of Plugin.make, or in the manifest
+ * of its package. They tell which plugin opens a path, without loading any plugin.
  *
  *     reads: ["*.tiktoken"]
  *     reads: [{ name: "vocab.json", with: "merges.txt" }, { name: "*.json", inDirectory: false }]
@@ -11,8 +11,9 @@ import * as Order from "effect/Order"
 import * as Regex from "effect/RegExp"
 import * as Schema from "effect/Schema"
 
+/** A pattern of file names. */
 export const FilePattern = Schema.Struct({
-  /** A file name, in which `*` stands for any characters: `tokenizer.json`, `*.tiktoken`. */
+  /** A file name, in which `*` matches any characters: `tokenizer.json`, `*.tiktoken`. */
   name: Schema.NonEmptyString,
   /** A file that must be in the same directory. Its path leads to the plugin too, which gets the path of `name`. */
   with: Schema.optional(Schema.NonEmptyString),
@@ -23,14 +24,15 @@ export const FilePattern = Schema.Struct({
 })
 export type FilePattern = typeof FilePattern.Type
 
-/** What `reads` holds: patterns, or their names alone. */
+/** The value of `reads`: patterns, or only their names. */
 export const Declared = Schema.Array(Schema.Union(Schema.NonEmptyString, FilePattern))
 export type Declared = typeof Declared.Type
 
+/** The patterns of a declaration. */
 export const fromDeclared = (declared: Declared | undefined): ReadonlyArray<FilePattern> =>
   (declared ?? []).map((pattern) => (typeof pattern === "string" ? { name: pattern } : pattern))
 
-/** Whether a file name has the form of a pattern's name. */
+/** Whether a file name matches the name of a pattern. */
 export const matches = (name: string, fileName: string): boolean =>
   new RegExp(`^${name.split("*").map(Regex.escape).join(".*")}$`, "s").test(fileName)
 
