@@ -42,8 +42,7 @@ export const grad = (loss: Tensor, wrt: ReadonlyArray<Tensor>): ReadonlyArray<Te
     const towards = node.operator.gradient({
       inputs: node.inputs,
       outputs: node.types.map((_, i) => fromNode(node, i)),
-      gradients: node.types.map((_, i) => cotangents[i]),
-      attributes: node.attributes
+      gradients: node.types.map((_, i) => cotangents[i])
     })
     node.inputs.forEach((input, i) => {
       const gradient = towards[i]

@@ -1,5 +1,5 @@
 /**
- * Lowers a Program to an ONNX graph in a dialect.
+ * Turns a Program into what a backend runs: an ONNX graph in a dialect, and rows of state to replace in place.
  *
  * Equal sub-expressions become one node: gradient rules are free to write `tanh(x)` again without paying for it.
  * Names are `<operator>_<n>` in topological order, so the same Program always gives the same graph.
@@ -57,9 +57,8 @@ export const lower = (program: Program, dialect: Dialect): OnnxGraph => {
     if (node._tag === "Input") names.set(node, [node.name])
     else if (node._tag === "Constant") names.set(node, [emit.constant(node.value)])
     else {
-      const form = node.operator.onnx[dialect === "webgpu" ? "webgpu" : "default"] ?? node.operator.onnx.default
       const types = { inputs: node.inputs, outputs: node.types }
-      names.set(node, form(emit, node.inputs.map(nameOf), node.attributes, types))
+      names.set(node, node.operator.onnx(dialect, emit, node.inputs.map(nameOf), types))
     }
   }
 
@@ -103,4 +102,59 @@ const narrow = (value: TensorData): TensorData["data"] => {
     throw new RangeError(`a constant of shape [${value.shape.join(", ")}] has ${value.data.length} numbers`)
   }
   return value.data instanceof Float64Array ? Float32Array.from(value.data) : value.data
+}
+
+/** Rows of a state tensor to replace after a run. */
+export interface RowUpdate {
+  readonly state: string
+  /** Outputs of the Program that hold the rows [..., n, D], and the int32 scalar position of the first one. */
+  readonly rows: string
+  readonly position: string
+}
+
+/** A Program, and the row updates that were taken out of it. */
+export interface SplitProgram {
+  /** The Program without the new values of such state, and with their rows and positions as outputs. */
+  readonly program: Program
+  readonly updates: ReadonlyArray<RowUpdate>
+}
+
+/**
+ * Takes out of a Program the state of which a run replaces some rows and nothing else, such as a key/value cache.
+ *
+ * The graph still computes the whole new tensor for its own use, but a backend that owns the state need not fetch it: the
+ * rows and their position say the same in a fraction of the bytes (for a cache of 256 tokens, one row of 256). They are
+ * written after the run has ended, so nothing in the graph sees a buffer change.
+ */
+export const splitRowUpdates = (program: Program): SplitProgram => {
+  const nextState: Record<string, Tensor> = {}
+  const outputs: Record<string, Tensor> = {}
+  const updates: Array<RowUpdate> = []
+  const positions = new Map<Node, string>()
+  for (const [state, tensor] of Object.entries(program.nextState)) {
+    const update = updateOf(state, tensor)
+    if (update === undefined) {
+      nextState[state] = tensor
+      continue
+    }
+    const position = positions.get(update.position.node) ?? `position of ${state}`
+    positions.set(update.position.node, position)
+    outputs[position] = update.position
+    const rows = `rows of ${state}`
+    outputs[rows] = update.rows
+    updates.push({ state, rows, position })
+  }
+  return { program: { ...program, nextState, outputs: { ...program.outputs, ...outputs } }, updates }
+}
+
+const updateOf = (
+  state: string,
+  { node }: Tensor
+): { readonly rows: Tensor; readonly position: Tensor } | undefined => {
+  if (node._tag !== "Apply" || node.operator.rowUpdate === undefined) return undefined
+  const [base] = node.inputs
+  if (base?.node._tag !== "Input" || base.node.name !== `state/${state}`) return undefined
+  const rows = node.inputs[node.operator.rowUpdate.rows]
+  const position = node.inputs[node.operator.rowUpdate.position]
+  return rows === undefined || position === undefined ? undefined : { rows, position }
 }

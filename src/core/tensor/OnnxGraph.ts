@@ -4,7 +4,7 @@
  * Data only: turning a graph into protobuf bytes is the job of `services/backend/onnx/OnnxModel.ts`, so core needs no codec.
  * Names and meanings are those of the ONNX IR (https://github.com/onnx/onnx/blob/main/docs/IR.md).
  */
-import type { TensorData, TensorType } from "./Tensor.ts"
+import type { TensorData, TensorType } from "./TensorData.ts"
 
 /** Providers whose operators differ enough to need other nodes. */
 export type Dialect = "cpu" | "webgpu"

@@ -3,9 +3,8 @@
  *
  * It is the oracle that every backend is compared with, and it is slow on purpose: one loop per operator, no fusion.
  */
-import type { NdArray } from "./Operator.ts"
 import { type Program, roots } from "./Program.ts"
-import { type Node, sizeOf, type Tensor, type TensorData, topologicalOrder } from "./Tensor.ts"
+import { type NdArray, type Node, type Tensor, type TensorData, topologicalOrder } from "./Tensor.ts"
 
 export type NdArrays = { readonly [name: string]: NdArray }
 
@@ -21,14 +20,6 @@ export const fromData = (value: TensorData): NdArray => ({
         : Uint8Array.from(value.data)
 })
 
-/** A zero array of a type, to be filled by an operator's reference. */
-export const empty = (dtype: NdArray["dtype"], shape: NdArray["shape"]): NdArray => {
-  const length = sizeOf(shape)
-  const data =
-    dtype === "float32" ? new Float64Array(length) : dtype === "int32" ? new Int32Array(length) : new Uint8Array(length)
-  return { dtype, shape, data }
-}
-
 /** Values of `tensors`, given the values of the graph's named inputs (`state/…`, `input/…`). */
 export const evaluate = (
   tensors: ReadonlyArray<Tensor>,
@@ -42,7 +33,7 @@ export const evaluate = (
       const value = inputs.get(node.name)
       if (value === undefined) throw new RangeError(`no value for "${node.name}"`)
       values.set(node, [value])
-    } else values.set(node, node.operator.reference(node.inputs.map(valueOf), node.attributes, node.types))
+    } else values.set(node, node.operator.reference(node.inputs.map(valueOf), node.types))
   }
   return tensors.map(valueOf)
 }

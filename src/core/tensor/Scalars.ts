@@ -7,7 +7,7 @@
  * the same up to rounding. Known limit: only sums, differences, negations, products with a scalar, and quotients are looked
  * into; everything else is a term.
  */
-import { add, div, mul } from "./ops/elementwise.ts"
+import { add, addOperator, div, divOperator, mul, mulOperator, negOperator, subOperator } from "./ops/elementwise.ts"
 import { type Node, scalar, type Tensor } from "./Tensor.ts"
 
 /** factor · tensor / divisor; without a factor or divisor these are 1. */
@@ -56,19 +56,19 @@ const termsOf = (tensor: Tensor, whole: ReadonlySet<Node>): ReadonlyArray<Term> 
   if (node._tag !== "Apply" || whole.has(node) || isScalar(tensor) || tensor.dtype !== "float32") return [{ tensor }]
   const [a, b] = node.inputs
   const inside = (input: Tensor) => termsOf(input, whole)
-  switch (node.operator.name) {
-    case "neg":
+  switch (node.operator.definition) {
+    case negOperator:
       return inside(a!).map((term) => scaled(term, scalar(-1)))
-    case "add":
+    case addOperator:
       return broadcasts(node.inputs) ? [{ tensor }] : [...inside(a!), ...inside(b!)]
-    case "sub":
+    case subOperator:
       return broadcasts(node.inputs)
         ? [{ tensor }]
         : [...inside(a!), ...inside(b!).map((term) => scaled(term, scalar(-1)))]
-    case "mul":
+    case mulOperator:
       if (isScalar(b!)) return inside(a!).map((term) => scaled(term, b!))
       return isScalar(a!) ? inside(b!).map((term) => scaled(term, a!)) : [{ tensor }]
-    case "div": {
+    case divOperator: {
       const [first, ...others] = inside(a!)
       const single = !broadcasts(node.inputs) && others.length === 0 && first!.divisor === undefined
       return single ? [{ ...first!, divisor: b! }] : [{ tensor }]

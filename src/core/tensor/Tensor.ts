@@ -6,23 +6,25 @@
  * backends do. Letters used for shapes everywhere: B batch, T tokens, C channels, V vocabulary, H heads, D head width.
  */
 import * as Schema from "effect/Schema"
-import type { Attributes, Operator } from "./Operator.ts"
+import type { Dialect, OnnxEmitter } from "./OnnxGraph.ts"
+import { type DType, type NdArray, type Shape, sizeOf, type TensorData, type TensorType } from "./TensorData.ts"
 
-export type DType = "float32" | "int32" | "bool"
+export {
+  type DType,
+  type NdArray,
+  type Shape,
+  sameShape,
+  show,
+  sizeOf,
+  type TensorData,
+  type TensorType
+} from "./TensorData.ts"
 
-/** Sizes of the axes, outermost first. `[]` is a scalar. */
-export type Shape = ReadonlyArray<number>
-
-export interface TensorType {
-  readonly dtype: DType
-  readonly shape: Shape
-}
-
-/** Numbers in row-major order. `float32` may be held as float64 by the reference backend; `bool` is one byte, 0 or 1. */
-export interface TensorData {
-  readonly dtype: DType
-  readonly shape: Shape
-  readonly data: Float32Array | Float64Array | Int32Array | Uint8Array
+/** A value of a graph. */
+export interface Tensor extends TensorType {
+  readonly node: Node
+  /** Which output of the node this is. */
+  readonly output: number
 }
 
 /** Where a tensor comes from: a named input of a Program, fixed numbers, or an operator applied to other tensors. */
@@ -31,16 +33,39 @@ export type Node =
   | { readonly _tag: "Constant"; readonly value: TensorData; readonly types: readonly [TensorType] }
   | {
       readonly _tag: "Apply"
-      readonly operator: Operator
-      readonly attributes: Attributes
+      readonly operator: AppliedOperator
       readonly inputs: ReadonlyArray<Tensor>
       readonly types: ReadonlyArray<TensorType>
     }
 
-export interface Tensor extends TensorType {
-  readonly node: Node
-  /** Which output of the node this is. */
-  readonly output: number
+/** An operator with its attributes filled in, as a node holds it. `Operator.bind` makes one. */
+export interface AppliedOperator {
+  readonly name: string
+  /** The definition that it was made from, to compare with; its own fields need the attributes. */
+  readonly definition: object
+  readonly reference: (inputs: ReadonlyArray<NdArray>, outputs: ReadonlyArray<TensorType>) => ReadonlyArray<NdArray>
+  readonly gradient: ((backward: Backward) => ReadonlyArray<Tensor | undefined>) | NonDifferentiable
+  readonly onnx: (
+    dialect: Dialect,
+    emit: OnnxEmitter,
+    inputs: ReadonlyArray<string>,
+    types: { readonly inputs: ReadonlyArray<TensorType>; readonly outputs: ReadonlyArray<TensorType> }
+  ) => ReadonlyArray<string>
+  /** See `Operator.Definition`. */
+  readonly rowUpdate?: { readonly rows: number; readonly position: number }
+}
+
+/** What a gradient rule is called with. `gradients[i]` is missing where nothing depends on output i. */
+export interface Backward {
+  readonly inputs: ReadonlyArray<Tensor>
+  readonly outputs: ReadonlyArray<Tensor>
+  readonly gradients: ReadonlyArray<Tensor | undefined>
+}
+
+/** An operator through which no gradient flows, and why. */
+export interface NonDifferentiable {
+  readonly _tag: "NonDifferentiable"
+  readonly reason: string
 }
 
 /**
@@ -57,34 +82,29 @@ export class ShapeError extends Schema.TaggedError<ShapeError>()("ShapeError", {
   }
 }
 
-/** `float32[8, 128]` */
-export const show = (type: TensorType): string => `${type.dtype}[${type.shape.join(", ")}]`
-
-export const sizeOf = (shape: Shape): number => shape.reduce((product, size) => product * size, 1)
-
-export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((size, i) => size === b[i])
-
+/** A named input of a graph. Programs make their own; see `Program.make`. */
 export const input = (name: string, dtype: DType, shape: Shape): Tensor =>
   fromNode({ _tag: "Input", name, types: [{ dtype, shape }] }, 0)
 
+/** Fixed numbers, stored with the graph. */
 export const constant = (value: TensorData): Tensor =>
   fromNode({ _tag: "Constant", value, types: [{ dtype: value.dtype, shape: value.shape }] }, 0)
 
-/** A float32 scalar. */
+/** A fixed float32 scalar. */
 export const scalar = (value: number): Tensor => constant({ dtype: "float32", shape: [], data: Float32Array.of(value) })
 
-/** An int32 tensor of fixed numbers; a flat list unless a shape is given. */
+/** Fixed int32 numbers: a flat list, unless a shape is given. */
 export const integers = (values: ArrayLike<number>, shape: Shape = [values.length]): Tensor =>
   constant({ dtype: "int32", shape, data: Int32Array.from(values) })
 
+/** Zeros, float32. */
 export const zeros = (shape: Shape): Tensor =>
   constant({ dtype: "float32", shape, data: new Float32Array(sizeOf(shape)) })
 
 /** Output `output` of `node`. */
 export const fromNode = (node: Node, output: number): Tensor => {
-  const type = node.types[output]
-  if (type === undefined) throw new RangeError(`the node has no output ${output}`)
-  return { node, output, dtype: type.dtype, shape: type.shape }
+  const { dtype, shape } = node.types[output]!
+  return { node, output, dtype, shape }
 }
 
 /** Every node that `roots` need, each after all of its inputs. Iterative: a deep graph must not exhaust the stack. */

@@ -1,13 +1,30 @@
 /**
- * The operators as functions of tensors, under one name: `import { ops } from "codex-ml"`, then `ops.matMul(x, w)`.
+ * Every operator: the functions under one name (`import { ops } from "codex-ml"`, then `ops.matMul(x, w)`), and the list that
+ * the contract suite enumerates.
  *
- * What an operator is (shape rule, gradient, ONNX form, reference) stands in its file under src/core/tensor/ops/.
+ * What an operator is (shape rule, gradient, ONNX form, reference) is in the file of its family under ops/. An operator is
+ * tested because it is in its family's list.
  */
+import type { AnyOperator } from "./Operator.ts"
+import { activationOperators } from "./ops/activation.ts"
+import { attentionOperators } from "./ops/attention.ts"
+import { broadcastOperators } from "./ops/broadcast.ts"
+import { compareOperators } from "./ops/compare.ts"
+import { elementwiseOperators } from "./ops/elementwise.ts"
+import { gatherOperators } from "./ops/gather.ts"
+import { lossOperators } from "./ops/loss.ts"
+import { matmulOperators } from "./ops/matmul.ts"
+import { normOperators } from "./ops/norm.ts"
+import { randomOperators } from "./ops/random.ts"
+import { reduceOperators } from "./ops/reduce.ts"
+import { rotaryOperators } from "./ops/rotary.ts"
+import { shapeOperators } from "./ops/shape.ts"
+import { softmaxOperators } from "./ops/softmax.ts"
+
 export { gelu, geluErf, reluSquared, silu } from "./ops/activation.ts"
 export { causalAttention } from "./ops/attention.ts"
-export { broadcastTo, sum, sumTo } from "./ops/broadcast.ts"
+export { broadcastTo, reshape, sum, sumTo } from "./ops/broadcast.ts"
 export { and, cast, equal, less, lessOrEqual, not, where } from "./ops/compare.ts"
-export { dropout } from "./ops/dropout.ts"
 export {
   abs,
   add,
@@ -25,14 +42,30 @@ export {
   sub,
   tanh
 } from "./ops/elementwise.ts"
-export { gather, scatterAddRows, takeLast, writeRows } from "./ops/gather.ts"
-export { operators } from "./ops/index.ts"
+export { gather, gatherElements, scatterAddRows, writeRows } from "./ops/gather.ts"
 export { crossEntropy } from "./ops/loss.ts"
 export { gemm, matMul } from "./ops/matmul.ts"
 export { layerNorm, rmsNorm } from "./ops/norm.ts"
-export { randomBits, uniform } from "./ops/random.ts"
+export { dropout, randomBits, uniform } from "./ops/random.ts"
 export { max, mean, sumSquares } from "./ops/reduce.ts"
-export { reshape } from "./ops/reshape.ts"
 export { rotary } from "./ops/rotary.ts"
 export { concat, pad, slice, split, transpose } from "./ops/shape.ts"
 export { logSoftmax, softmax } from "./ops/softmax.ts"
+
+/** All operators. */
+export const operators: ReadonlyArray<AnyOperator> = [
+  ...elementwiseOperators,
+  ...activationOperators,
+  ...compareOperators,
+  ...broadcastOperators,
+  ...reduceOperators,
+  ...shapeOperators,
+  ...randomOperators,
+  ...matmulOperators,
+  ...gatherOperators,
+  ...normOperators,
+  ...softmaxOperators,
+  ...lossOperators,
+  ...rotaryOperators,
+  ...attentionOperators
+]

@@ -9,12 +9,13 @@ import type * as Effect from "effect/Effect"
 import type { Architecture } from "../Model.ts"
 import { grad } from "../tensor/Gradient.ts"
 import * as Optimizer from "../tensor/Optimizer.ts"
+import { reshape, sum } from "../tensor/ops/broadcast.ts"
 import { cast, lessOrEqual } from "../tensor/ops/compare.ts"
 import { add, div, maximum } from "../tensor/ops/elementwise.ts"
-import { takeLast } from "../tensor/ops/gather.ts"
+import { gatherElements } from "../tensor/ops/gather.ts"
 import { crossEntropy } from "../tensor/ops/loss.ts"
-import { max, sum } from "../tensor/ops/reduce.ts"
-import { reshape, slice } from "../tensor/ops/shape.ts"
+import { max } from "../tensor/ops/reduce.ts"
+import { slice } from "../tensor/ops/shape.ts"
 import * as Program from "../tensor/Program.ts"
 import { integers, type ShapeError, scalar, type Tensor, type TensorType } from "../tensor/Tensor.ts"
 
@@ -123,7 +124,7 @@ export const evaluateProgram = (
       const targets = flat(inputs.targets!)
       // An ignored target looks up token 0; the caller leaves those positions out.
       const nats = crossEntropy(logits, targets, { ignoreIndex })
-      const likely = takeLast(logits, maximum(targets, integers([0], [])))
+      const likely = gatherElements(logits, maximum(targets, integers([0], [])))
       const best = max(logits, { axes: [1] })
       return { outputs: { nats, correct: cast(lessOrEqual(best, likely), "float32") } }
     }

@@ -22,10 +22,9 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import { Backend, BackendError, type TensorDatas } from "../../core/Backend.ts"
-import { lower } from "../../core/tensor/Lower.ts"
+import { lower, splitRowUpdates } from "../../core/tensor/Lower.ts"
 import type { OnnxGraph } from "../../core/tensor/OnnxGraph.ts"
 import { type Program, readsOf, type TensorTypes } from "../../core/tensor/Program.ts"
-import * as RowUpdates from "../../core/tensor/RowUpdates.ts"
 import { show, type TensorData, type TensorType } from "../../core/tensor/Tensor.ts"
 import * as WorkerClient from "../worker/WorkerClient.ts"
 import * as WorkerFile from "../worker/WorkerFile.ts"
@@ -165,7 +164,7 @@ const compile = (
     const onHost = device !== "webgpu"
     const inputs = new Map<string, ReadonlySet<string>>()
     const models = yield* Effect.forEach(Object.entries(programs), ([name, whole]) => {
-      const { program, updates } = onHost ? RowUpdates.split(whole) : { program: whole, updates: [] }
+      const { program, updates } = onHost ? splitRowUpdates(whole) : { program: whole, updates: [] }
       const reads = readsOf(program)
       inputs.set(name, new Set(reads.inputs))
       return Effect.map(encodeFor(name, lower(program, onHost ? "cpu" : "webgpu")), (model) => ({

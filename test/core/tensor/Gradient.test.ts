@@ -3,9 +3,10 @@
  */
 import { describe, expect, it } from "@effect/vitest"
 import { grad } from "../../../src/core/tensor/Gradient.ts"
+import { sum } from "../../../src/core/tensor/ops/broadcast.ts"
 import { cast, lessOrEqual } from "../../../src/core/tensor/ops/compare.ts"
 import { add, exp, log, maximum, mul, neg, sigmoid, tanh } from "../../../src/core/tensor/ops/elementwise.ts"
-import { max, mean, sum, sumSquares } from "../../../src/core/tensor/ops/reduce.ts"
+import { max, mean, sumSquares } from "../../../src/core/tensor/ops/reduce.ts"
 import { concat, slice, split } from "../../../src/core/tensor/ops/shape.ts"
 import * as Reference from "../../../src/core/tensor/Reference.ts"
 import { constant, input, integers, type Tensor, topologicalOrder } from "../../../src/core/tensor/Tensor.ts"

@@ -5,7 +5,7 @@
  * is written with as few passes over memory as the formula allows, because ONNX Runtime fuses no chains of its own.
  * Sources: Hendrycks & Gimpel 2016, https://arxiv.org/abs/1606.08415; So et al. 2021, https://arxiv.org/abs/2109.08668.
  */
-import { apply, type Operator } from "../Operator.ts"
+import { type AnyOperator, apply, type Definition, make, type NoAttributes, type Operator } from "../Operator.ts"
 import { scalar, type Tensor } from "../Tensor.ts"
 import { add, erf, erfOf, exp, mul, relu, sigmoid, sub } from "./elementwise.ts"
 
@@ -14,31 +14,34 @@ interface Activation {
   readonly f: (x: number) => number
   /** dy/dx, given x and y. */
   readonly slope: (x: Tensor, y: Tensor) => Tensor
-  readonly onnx: Operator["onnx"]
+  readonly onnx: Definition<NoAttributes>["onnx"]
   readonly points: readonly [x: ReadonlyArray<number>, y: ReadonlyArray<number>]
 }
 
-const activation = ({ f, name, onnx, points, slope }: Activation): Operator => ({
-  name,
-  shape: ([x], _, broken) => {
-    if (x!.dtype !== "float32") broken("takes float32: cast it first")
-    return [{ dtype: "float32", shape: x!.shape }]
-  },
-  reference: ([x]) => [{ dtype: "float32", shape: x!.shape, data: Float64Array.from(x!.data, f) }],
-  gradient: ({ gradients: [dy], inputs: [x], outputs: [y] }) => [dy === undefined ? undefined : mul(dy, slope(x!, y!))],
-  onnx,
-  sample: (pick) => ({
-    inputs: [{ dtype: "float32", shape: [pick.int(1, 4), pick.int(1, 9)], range: [-4, 4] }],
-    attributes: {}
-  }),
-  points: [
-    {
-      inputs: [{ dtype: "float32", shape: [points[0].length], data: Float64Array.from(points[0]) }],
-      attributes: {},
-      outputs: [points[1]]
-    }
-  ]
-})
+const activation = ({ f, name, onnx, points, slope }: Activation): Operator =>
+  make<NoAttributes>({
+    name,
+    shape: ([x], _, broken) => {
+      if (x!.dtype !== "float32") broken("takes float32: cast it first")
+      return [{ dtype: "float32", shape: x!.shape }]
+    },
+    reference: ([x]) => [{ dtype: "float32", shape: x!.shape, data: Float64Array.from(x!.data, f) }],
+    gradient: ({ gradients: [dy], inputs: [x], outputs: [y] }) => [
+      dy === undefined ? undefined : mul(dy, slope(x!, y!))
+    ],
+    onnx,
+    sample: (pick) => ({
+      inputs: [{ dtype: "float32", shape: [pick.int(1, 4), pick.int(1, 9)], range: [-4, 4] }],
+      attributes: {}
+    }),
+    points: [
+      {
+        inputs: [{ dtype: "float32", shape: [points[0].length], data: Float64Array.from(points[0]) }],
+        attributes: {},
+        outputs: [points[1]]
+      }
+    ]
+  })
 
 /** 2·√(2/π): the tanh of GELU's argument is a sigmoid of twice it. */
 const twice = 2 * Math.sqrt(2 / Math.PI)
@@ -125,7 +128,7 @@ export const silu = (x: Tensor): Tensor => apply(siluOperator, [x], {})
 /** max(x, 0)²; `relu2` in configs. */
 export const reluSquared = (x: Tensor): Tensor => apply(reluSquaredOperator, [x], {})
 
-export const activationOperators: ReadonlyArray<Operator> = [
+export const activationOperators: ReadonlyArray<AnyOperator> = [
   geluOperator,
   geluErfOperator,
   siluOperator,

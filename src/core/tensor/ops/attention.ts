@@ -8,18 +8,15 @@
  * Measured against fused forms (B 8, H 6, T 256, D 64, one thread): products, addition of the mask and softmax 7.5 ms;
  * Where instead of the addition 9.1; ONNX Attention (opset 23) 7.1, and 10.3 once it gives out the probabilities.
  */
-import type { OnnxEmitter } from "../OnnxGraph.ts"
-import { applyAll, type NdArray, type Operator } from "../Operator.ts"
-import type { Shape, Tensor } from "../Tensor.ts"
-import { add, mul, sub } from "./elementwise.ts"
-import { iota } from "./gather.ts"
-import { matMul, matMulOperator } from "./matmul.ts"
-import { sum } from "./reduce.ts"
-import { reshape } from "./shape.ts"
-import { expectInputs } from "./signature.ts"
-import { logSoftmaxRows } from "./softmax.ts"
 
-type NoAttributes = Readonly<Record<string, never>>
+import type { OnnxEmitter } from "../OnnxGraph.ts"
+import { type AnyOperator, applyAll, type Definition, expectInputs, make, type NoAttributes } from "../Operator.ts"
+import type { NdArray, Shape, Tensor } from "../Tensor.ts"
+import { reshape, sum } from "./broadcast.ts"
+import { add, mul, sub } from "./elementwise.ts"
+import { emitRange } from "./gather.ts"
+import { matMul, matMulOperator } from "./matmul.ts"
+import { logSoftmaxRows } from "./softmax.ts"
 
 /** What is added to the score of a key in the future: exp of it is 0 in float32, and unlike −∞ it makes no NaN. */
 const hidden = -1e30
@@ -33,8 +30,8 @@ const sizes = ([q, k]: ReadonlyArray<{ readonly shape: Shape }>) => {
 
 /** 0 where key j ≤ position + i, `hidden` elsewhere: [T, S]. */
 const maskOf = (emit: OnnxEmitter, position: string | undefined, T: number, S: number): string => {
-  const queries = position === undefined ? iota(emit, T) : emit.node("Add", [iota(emit, T), position])
-  const seen = emit.node("LessOrEqual", [iota(emit, S), emit.node("Unsqueeze", [queries, emit.int64([1])])])
+  const queries = position === undefined ? emitRange(emit, T) : emit.node("Add", [emitRange(emit, T), position])
+  const seen = emit.node("LessOrEqual", [emitRange(emit, S), emit.node("Unsqueeze", [queries, emit.int64([1])])])
   return emit.node("Where", [seen, emit.float(0), emit.float(hidden)])
 }
 
@@ -44,7 +41,7 @@ const maskOf = (emit: OnnxEmitter, position: string | undefined, T: number, S: n
  * H is a multiple of K; query head h uses key head floor(h / (H/K)). Without a position it is 0 and S = T.
  * dv = pᵀ dy;  ds = p · (dy vᵀ − Σ_d dy·y);  dq = ds k / sqrt(D);  dk = dsᵀ q / sqrt(D), each summed over the group.
  */
-export const causalAttentionOperator: Operator<NoAttributes> = {
+export const causalAttentionOperator = make<NoAttributes>({
   name: "causalAttention",
   shape: (inputs, _, broken) => {
     const keys = "float32[B, K, S, D]"
@@ -142,10 +139,10 @@ export const causalAttentionOperator: Operator<NoAttributes> = {
       ]
     }
   ]
-}
+})
 
 /** The same nodes in either dialect, with that dialect's products. */
-function form(dialect: "default" | "webgpu"): Operator<NoAttributes>["onnx"]["default"] {
+function form(dialect: "default" | "webgpu"): Definition<NoAttributes>["onnx"]["default"] {
   const multiply = matMulOperator.onnx[dialect] ?? matMulOperator.onnx.default
   return (emit, [q, k, v, position], _, types) => {
     const { D, folded, H, K, S, T } = sizes(types.inputs)
@@ -178,4 +175,4 @@ export const causalAttention = (
 ): Tensor =>
   applyAll(causalAttentionOperator, options.position === undefined ? [q, k, v] : [q, k, v, options.position], {})[0]!
 
-export const attentionOperators: ReadonlyArray<Operator> = [causalAttentionOperator]
+export const attentionOperators: ReadonlyArray<AnyOperator> = [causalAttentionOperator]

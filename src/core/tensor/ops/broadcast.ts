@@ -1,13 +1,69 @@
 /**
- * Repeating along axes, and adding up along them: each is the other's gradient, so they stand together.
+ * Reshaping, repeating along axes, and summing along them: every other family's gradient needs these.
  *
- * `shape.ts` and `reduce.ts` export them together with their kin.
+ * A reshape costs nothing: the same numbers in the same order under other sizes, which no provider copies. Repeating and
+ * summing are each other's gradient. The other reductions are in reduce.ts.
  */
-import { axisOf, broadcastShapes, broadcastStrides, offsets, reducedStrides } from "../Layout.ts"
-import { apply, type Operator } from "../Operator.ts"
-import { empty } from "../Reference.ts"
-import { type Shape, ShapeError, sameShape, show, type Tensor } from "../Tensor.ts"
-import { reshape } from "./reshape.ts"
+import { type AnyOperator, apply, type Definition, make, type Operator } from "../Operator.ts"
+import { type DType, type Shape, ShapeError, sameShape, show, sizeOf, type Tensor } from "../Tensor.ts"
+import { axisOf, broadcastShapes, broadcastStrides, empty, offsets, reducedStrides } from "../TensorData.ts"
+
+/** The shape of the result. */
+type ShapeAttributes = { readonly shape: Shape }
+
+const reshapeOperator = make<ShapeAttributes>({
+  name: "reshape",
+  shape: ([x], { shape }, broken) => {
+    if (shape.some((size) => !Number.isInteger(size) || size < 0)) {
+      broken(`${sizeOf(x!.shape)} elements do not fill [${shape.join(", ")}]: no size fits for -1`)
+    }
+    if (sizeOf(x!.shape) !== sizeOf(shape)) {
+      broken(`${sizeOf(x!.shape)} elements do not fill [${shape.join(", ")}], which has ${sizeOf(shape)}`)
+    }
+    return [{ dtype: x!.dtype, shape }]
+  },
+  reference: ([x], { shape }) => [{ dtype: x!.dtype, shape, data: x!.data }],
+  gradient: ({ gradients, inputs }) => [
+    gradients[0] === undefined ? undefined : reshape(gradients[0], inputs[0]!.shape)
+  ],
+  onnx: {
+    // ONNX reads a size of 0 as "copy from the input" unless told otherwise.
+    default: (emit, [x], { shape }) => [
+      emit.node("Reshape", [x!, emit.int64(shape)], shape.includes(0) ? { allowzero: 1 } : {})
+    ]
+  },
+  sample: (pick) => {
+    const sizes = [pick.int(1, 3), pick.int(1, 3), pick.int(1, 3)] as const
+    return {
+      inputs: [{ dtype: pick.of<DType>(["float32", "int32"]), shape: sizes }],
+      attributes: { shape: pick.of([[sizes[0] * sizes[1], sizes[2]], [sizes[2], sizes[0], sizes[1]], [sizeOf(sizes)]]) }
+    }
+  },
+  points: [
+    {
+      inputs: [{ dtype: "int32", shape: [2, 3], data: Int32Array.of(1, 2, 3, 4, 5, 6) }],
+      attributes: { shape: [3, 2] },
+      outputs: [[1, 2, 3, 4, 5, 6]]
+    },
+    {
+      inputs: [{ dtype: "float32", shape: [], data: Float32Array.of(7) }],
+      attributes: { shape: [1, 1] },
+      outputs: [[7]]
+    }
+  ]
+})
+
+/**
+ * x under another shape of as many elements. One size may be −1: what is left. Raises `ShapeError`.
+ *
+ * @example reshape(x, [-1, channels]) // [B, T, C] → [B·T, C]
+ */
+export const reshape = (x: Tensor, shape: Shape): Tensor => {
+  const rest = sizeOf(x.shape) / sizeOf(shape.filter((size) => size !== -1))
+  const one = shape.filter((size) => size === -1).length === 1 && Number.isInteger(rest)
+  const filled = one ? shape.map((size) => (size === -1 ? rest : size)) : shape
+  return sameShape(filled, x.shape) ? x : apply(reshapeOperator, [x], { shape: filled })
+}
 
 /** How a reduction is asked for. */
 export interface ReduceOptions {
@@ -45,12 +101,12 @@ export const reduceWith = (operator: Operator<ReduceAttributes>, x: Tensor, opti
 }
 
 /** A tensor to reduce, with axes that exist. */
-export const sampleReduction: Operator<ReduceAttributes>["sample"] = (pick) => ({
+export const sampleReduction: Definition<ReduceAttributes>["sample"] = (pick) => ({
   inputs: [{ dtype: "float32", shape: [pick.int(1, 4), pick.int(1, 5), pick.int(1, 4)] }],
   attributes: { axes: pick.of([[0], [1], [2], [0, 1], [0, 2], [1, 2], [0, 1, 2]]) }
 })
 
-const sumOperator: Operator<ReduceAttributes> = {
+const sumOperator = make<ReduceAttributes>({
   name: "sum",
   shape: ([x], { axes }, broken) => {
     if (x!.dtype === "bool") broken("truth values have no sum: cast them first")
@@ -83,13 +139,13 @@ const sumOperator: Operator<ReduceAttributes> = {
       outputs: [[4, -5]]
     }
   ]
-}
+})
 
 /** Σ x over `axes` (all by default). float32 or int32. Raises `ShapeError`. */
 export const sum = (x: Tensor, options?: ReduceOptions): Tensor =>
   options?.axes?.length === 0 ? x : reduceWith(sumOperator, x, options)
 
-const broadcastOperator: Operator<{ readonly shape: Shape }> = {
+const broadcastOperator = make<ShapeAttributes>({
   name: "broadcastTo",
   shape: ([x], { shape }, broken) => {
     const common = broadcastShapes(x!.shape, shape)
@@ -121,7 +177,7 @@ const broadcastOperator: Operator<{ readonly shape: Shape }> = {
       outputs: [[1, 1, 2, 2, 1, 1, 2, 2]]
     }
   ]
-}
+})
 
 /** x repeated until it has `shape`. Raises `ShapeError`. */
 export const broadcastTo = (x: Tensor, shape: Shape): Tensor =>
@@ -137,4 +193,4 @@ export const sumTo = (x: Tensor, shape: Shape): Tensor => {
   return reshape(sum(x, { axes }), shape)
 }
 
-export const broadcastOperators: ReadonlyArray<Operator> = [sumOperator, broadcastOperator]
+export const broadcastOperators: ReadonlyArray<AnyOperator> = [reshapeOperator, sumOperator, broadcastOperator]

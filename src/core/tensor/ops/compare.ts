@@ -4,10 +4,19 @@
  * Comparisons have no gradient; `where` passes the gradient to the side that was chosen, which is how every operator
  * with a kink (maximum, abs, max) gets its own.
  */
-import { broadcastShapes, broadcastStrides, offsets } from "../Layout.ts"
-import { apply, type NdArray, nonDifferentiable, type Operator, type Pick, type SampleInput } from "../Operator.ts"
-import { empty } from "../Reference.ts"
-import { type DType, type Shape, scalar, type Tensor, type TensorType } from "../Tensor.ts"
+import {
+  type AnyOperator,
+  apply,
+  make,
+  type NoAttributes,
+  nonDifferentiable,
+  type Operator,
+  type Pick,
+  type Point,
+  type SampleInput
+} from "../Operator.ts"
+import { type DType, type NdArray, type Shape, scalar, type Tensor, type TensorType } from "../Tensor.ts"
+import { broadcastShapes, broadcastStrides, empty, offsets } from "../TensorData.ts"
 import { broadcastTo, sumTo } from "./broadcast.ts"
 
 /** Sizes that broadcast together, with repeated axes and axes of size 1 on either side. */
@@ -38,49 +47,105 @@ export const binaryShape = (
   return typeof shape === "string" ? broken(shape) : shape
 }
 
-const truth = (
-  name: string,
-  onnx: string,
-  dtypes: ReadonlyArray<DType>,
-  holds: (a: number, b: number) => boolean
-): Operator => ({
-  name,
-  shape: (inputs, _, broken) => [{ dtype: "bool", shape: binaryShape(inputs, dtypes, broken) }],
-  reference: ([a, b], _, [type]) => {
-    const y = empty("bool", type!.shape)
-    const [left, right] = broadcastReads([a!, b!], type!.shape)
-    for (let i = 0; i < y.data.length; i++) y.data[i] = holds(a!.data[left![i]!]!, b!.data[right![i]!]!) ? 1 : 0
-    return [y]
+interface Comparison {
+  readonly name: string
+  readonly onnx: string
+  readonly dtypes: ReadonlyArray<DType>
+  readonly holds: (a: number, b: number) => boolean
+  readonly points: ReadonlyArray<Point<NoAttributes>>
+}
+
+const comparison = ({ dtypes, holds, name, onnx, points }: Comparison): Operator =>
+  make<NoAttributes>({
+    name,
+    shape: (inputs, _, broken) => [{ dtype: "bool", shape: binaryShape(inputs, dtypes, broken) }],
+    reference: ([a, b], _, [type]) => {
+      const y = empty("bool", type!.shape)
+      const [left, right] = broadcastReads([a!, b!], type!.shape)
+      for (let i = 0; i < y.data.length; i++) y.data[i] = holds(a!.data[left![i]!]!, b!.data[right![i]!]!) ? 1 : 0
+      return [y]
+    },
+    gradient: nonDifferentiable("its result is a truth value"),
+    onnx: { default: (emit, inputs) => [emit.node(onnx, inputs)] },
+    sample: (pick) => {
+      const [a, b] = sampleShapes(pick)
+      // Few distinct whole numbers, so that equal ones are frequent.
+      const dtype = pick.of(["int32", ...dtypes.filter((each) => each !== "int32")] as const)
+      const of = (shape: Shape): SampleInput => ({
+        dtype: dtypes.includes(dtype) ? dtype : "bool",
+        shape,
+        range: [0, 1]
+      })
+      return { inputs: [of(a), of(b)], attributes: {} }
+    },
+    points
+  })
+
+/** −1, 0 and 1 compared with 0, and the ends of int32 with each other. */
+const comparedPoints = (
+  withZero: readonly [number, number, number],
+  ends: readonly [number, number]
+): ReadonlyArray<Point<NoAttributes>> => [
+  {
+    inputs: [
+      { dtype: "float32", shape: [3], data: Float32Array.of(-1, 0, 1) },
+      { dtype: "float32", shape: [1], data: Float32Array.of(0) }
+    ],
+    attributes: {},
+    outputs: [withZero]
   },
-  gradient: nonDifferentiable("its result is a truth value"),
-  onnx: { default: (emit, inputs) => [emit.node(onnx, inputs)] },
-  sample: (pick) => {
-    const [a, b] = sampleShapes(pick)
-    // Few distinct whole numbers, so that equal ones are frequent.
-    const dtype = pick.of(["int32", ...dtypes.filter((each) => each !== "int32")] as const)
-    const of = (shape: Shape): SampleInput => ({ dtype: dtypes.includes(dtype) ? dtype : "bool", shape, range: [0, 1] })
-    return { inputs: [of(a), of(b)], attributes: {} }
-  },
-  points: dtypes.includes("float32")
-    ? [
-        {
-          inputs: [
-            { dtype: "float32", shape: [3], data: Float32Array.of(-1, 0, 1) },
-            { dtype: "float32", shape: [1], data: Float32Array.of(0) }
-          ],
-          attributes: {},
-          outputs: [[-1, 0, 1].map((a) => (holds(a, 0) ? 1 : 0))]
-        }
-      ]
-    : []
+  {
+    inputs: [
+      { dtype: "int32", shape: [2], data: Int32Array.of(-2_147_483_648, 2_147_483_647) },
+      { dtype: "int32", shape: [2], data: Int32Array.of(2_147_483_647, -2_147_483_648) }
+    ],
+    attributes: {},
+    outputs: [ends]
+  }
+]
+
+/** The types with arithmetic. */
+export const numbers: ReadonlyArray<DType> = ["float32", "int32"]
+
+const equalOperator = comparison({
+  name: "equal",
+  onnx: "Equal",
+  dtypes: numbers,
+  holds: (a, b) => a === b,
+  points: comparedPoints([0, 1, 0], [0, 0])
+})
+const lessOperator = comparison({
+  name: "less",
+  onnx: "Less",
+  dtypes: numbers,
+  holds: (a, b) => a < b,
+  points: comparedPoints([1, 0, 0], [1, 0])
+})
+const lessOrEqualOperator = comparison({
+  name: "lessOrEqual",
+  onnx: "LessOrEqual",
+  dtypes: numbers,
+  holds: (a, b) => a <= b,
+  points: comparedPoints([1, 1, 0], [1, 0])
+})
+const andOperator = comparison({
+  name: "and",
+  onnx: "And",
+  dtypes: ["bool"],
+  holds: (a, b) => a !== 0 && b !== 0,
+  points: [
+    {
+      inputs: [
+        { dtype: "bool", shape: [4], data: Uint8Array.of(0, 0, 1, 1) },
+        { dtype: "bool", shape: [4], data: Uint8Array.of(0, 1, 0, 1) }
+      ],
+      attributes: {},
+      outputs: [[0, 0, 0, 1]]
+    }
+  ]
 })
 
-const equalOperator = truth("equal", "Equal", ["float32", "int32"], (a, b) => a === b)
-const lessOperator = truth("less", "Less", ["float32", "int32"], (a, b) => a < b)
-const lessOrEqualOperator = truth("lessOrEqual", "LessOrEqual", ["float32", "int32"], (a, b) => a <= b)
-const andOperator = truth("and", "And", ["bool"], (a, b) => a !== 0 && b !== 0)
-
-const notOperator: Operator = {
+const notOperator = make<NoAttributes>({
   name: "not",
   shape: ([x], _, broken) => {
     if (x!.dtype !== "bool") broken("takes truth values")
@@ -90,8 +155,14 @@ const notOperator: Operator = {
   gradient: nonDifferentiable("its result is a truth value"),
   onnx: { default: (emit, inputs) => [emit.node("Not", inputs)] },
   sample: (pick) => ({ inputs: [{ dtype: "bool", shape: [pick.int(1, 9)], range: [0, 1] }], attributes: {} }),
-  points: []
-}
+  points: [
+    {
+      inputs: [{ dtype: "bool", shape: [2], data: Uint8Array.of(0, 1) }],
+      attributes: {},
+      outputs: [[1, 0]]
+    }
+  ]
+})
 
 /** Whether a = b, element by element; float32 or int32 in, bool out, broadcasting. Raises `ShapeError`. */
 export const equal = (a: Tensor, b: Tensor): Tensor => apply(equalOperator, [a, b], {})
@@ -103,7 +174,7 @@ export const lessOrEqual = (a: Tensor, b: Tensor): Tensor => apply(lessOrEqualOp
 export const and = (a: Tensor, b: Tensor): Tensor => apply(andOperator, [a, b], {})
 export const not = (x: Tensor): Tensor => apply(notOperator, [x], {})
 
-const whereOperator: Operator = {
+const whereOperator = make<NoAttributes>({
   name: "where",
   shape: ([condition, a, b], _, broken) => {
     if (condition!.dtype !== "bool") broken("the condition must be bool")
@@ -151,7 +222,7 @@ const whereOperator: Operator = {
       outputs: [[1, 2, 9, 9]]
     }
   ]
-}
+})
 
 /** a where the condition holds, b elsewhere; all three broadcast. Raises `ShapeError`. */
 export const where = (condition: Tensor, a: Tensor, b: Tensor): Tensor => apply(whereOperator, [condition, a, b], {})
@@ -159,7 +230,7 @@ export const where = (condition: Tensor, a: Tensor, b: Tensor): Tensor => apply(
 /** ONNX's numbers for element types. */
 const onnxTypes = { float32: 1, int32: 6, bool: 9 } as const
 
-const castOperator: Operator<{ readonly to: DType }> = {
+const castOperator = make<{ readonly to: DType }>({
   name: "cast",
   shape: ([x], { to }) => [{ dtype: to, shape: x!.shape }],
   reference: ([x], { to }) => {
@@ -193,7 +264,7 @@ const castOperator: Operator<{ readonly to: DType }> = {
       outputs: [[1, 0, 1]]
     }
   ]
-}
+})
 
 /** x as another number type. float32 → int32 drops the fraction; anything but 0 is true. Nothing flows backwards. */
 export const cast = (x: Tensor, dtype: DType): Tensor =>
@@ -202,7 +273,7 @@ export const cast = (x: Tensor, dtype: DType): Tensor =>
 /** Zeros that cost a scalar, not memory in the model file. */
 export const zerosOf = (shape: Shape): Tensor => broadcastTo(scalar(0), shape)
 
-export const compareOperators: ReadonlyArray<Operator> = [
+export const compareOperators: ReadonlyArray<AnyOperator> = [
   equalOperator,
   lessOperator,
   lessOrEqualOperator,

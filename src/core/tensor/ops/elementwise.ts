@@ -5,13 +5,19 @@
  * integers do and are divided towards zero; nothing flows through them. ONNX Runtime runs one pass over memory per node, so gradient
  * rules reuse the forward result wherever that saves one.
  */
-import { apply, type GradientRule, type Operator, type Point } from "../Operator.ts"
-import { empty } from "../Reference.ts"
+import {
+  type AnyOperator,
+  apply,
+  type GradientRule,
+  make,
+  type NoAttributes,
+  type Operator,
+  type Point
+} from "../Operator.ts"
 import { type DType, scalar, type Tensor } from "../Tensor.ts"
+import { empty } from "../TensorData.ts"
 import { sumTo } from "./broadcast.ts"
-import { binaryShape, broadcastReads, less, sampleShapes, where } from "./compare.ts"
-
-type NoAttributes = Record<string, never>
+import { binaryShape, broadcastReads, less, numbers, sampleShapes, where } from "./compare.ts"
 
 interface Binary {
   readonly name: string
@@ -25,38 +31,37 @@ interface Binary {
   readonly points: ReadonlyArray<Point<NoAttributes>>
 }
 
-const numbers: ReadonlyArray<DType> = ["float32", "int32"]
-
-const binary = (definition: Binary): Operator => ({
-  name: definition.name,
-  shape: (inputs, _, broken) => [{ dtype: inputs[0]!.dtype, shape: binaryShape(inputs, numbers, broken) }],
-  reference: ([a, b], _, [type]) => {
-    const y = empty(type!.dtype, type!.shape)
-    const f = type!.dtype === "int32" ? definition.int : definition.float
-    const [left, right] = broadcastReads([a!, b!], type!.shape)
-    for (let i = 0; i < y.data.length; i++) y.data[i] = f(a!.data[left![i]!]!, b!.data[right![i]!]!)
-    return [y]
-  },
-  gradient: ({ gradients: [dy], inputs: [a, b], outputs: [y] }) => {
-    if (dy === undefined || dy.dtype !== "float32") return []
-    const [da, db] = definition.gradient(dy, a!, b!, y!)
-    return [sumTo(da, a!.shape), sumTo(db, b!.shape)]
-  },
-  onnx: { default: (emit, inputs) => [emit.node(definition.onnx, inputs)] },
-  sample: (pick) => {
-    const [a, b] = sampleShapes(pick)
-    const dtype = pick.of<DType>(["float32", "float32", "int32"])
-    const range = definition.range ?? [-2, 2]
-    return {
-      inputs: [
-        { dtype, shape: a, range: dtype === "int32" ? [-2_000_000_000, 2_000_000_000] : [-2, 2] },
-        { dtype, shape: b, range: dtype === "int32" && definition.range !== undefined ? [1, 9] : range }
-      ],
-      attributes: {}
-    }
-  },
-  points: definition.points
-})
+const binary = (definition: Binary): Operator =>
+  make<NoAttributes>({
+    name: definition.name,
+    shape: (inputs, _, broken) => [{ dtype: inputs[0]!.dtype, shape: binaryShape(inputs, numbers, broken) }],
+    reference: ([a, b], _, [type]) => {
+      const y = empty(type!.dtype, type!.shape)
+      const f = type!.dtype === "int32" ? definition.int : definition.float
+      const [left, right] = broadcastReads([a!, b!], type!.shape)
+      for (let i = 0; i < y.data.length; i++) y.data[i] = f(a!.data[left![i]!]!, b!.data[right![i]!]!)
+      return [y]
+    },
+    gradient: ({ gradients: [dy], inputs: [a, b], outputs: [y] }) => {
+      if (dy === undefined || dy.dtype !== "float32") return []
+      const [da, db] = definition.gradient(dy, a!, b!, y!)
+      return [sumTo(da, a!.shape), sumTo(db, b!.shape)]
+    },
+    onnx: { default: (emit, inputs) => [emit.node(definition.onnx, inputs)] },
+    sample: (pick) => {
+      const [a, b] = sampleShapes(pick)
+      const dtype = pick.of<DType>(["float32", "float32", "int32"])
+      const range = definition.range ?? [-2, 2]
+      return {
+        inputs: [
+          { dtype, shape: a, range: dtype === "int32" ? [-2_000_000_000, 2_000_000_000] : [-2, 2] },
+          { dtype, shape: b, range: dtype === "int32" && definition.range !== undefined ? [1, 9] : range }
+        ],
+        attributes: {}
+      }
+    },
+    points: definition.points
+  })
 
 const whole = (a: ReadonlyArray<number>, b: ReadonlyArray<number>, y: ReadonlyArray<number>): Point<NoAttributes> => ({
   inputs: [a, b].map((values) => ({ dtype: "int32", shape: [values.length], data: Int32Array.from(values) })),
@@ -64,7 +69,7 @@ const whole = (a: ReadonlyArray<number>, b: ReadonlyArray<number>, y: ReadonlyAr
   outputs: [y]
 })
 
-const addOperator = binary({
+export const addOperator = binary({
   name: "add",
   onnx: "Add",
   float: (a, b) => a + b,
@@ -73,7 +78,7 @@ const addOperator = binary({
   points: [whole([2_147_483_647], [1], [-2_147_483_648])]
 })
 
-const subOperator = binary({
+export const subOperator = binary({
   name: "sub",
   onnx: "Sub",
   float: (a, b) => a - b,
@@ -82,7 +87,7 @@ const subOperator = binary({
   points: [whole([-2_147_483_648], [1], [2_147_483_647])]
 })
 
-const mulOperator = binary({
+export const mulOperator = binary({
   name: "mul",
   onnx: "Mul",
   float: (a, b) => a * b,
@@ -91,7 +96,7 @@ const mulOperator = binary({
   points: [whole([65_537, -3], [65_537, 7], [131_073, -21])]
 })
 
-const divOperator = binary({
+export const divOperator = binary({
   name: "div",
   onnx: "Div",
   float: (a, b) => a / b,
@@ -155,7 +160,7 @@ const unary = (definition: Unary): Operator => {
   const gradient: GradientRule<NoAttributes> = ({ gradients: [dy], inputs: [x], outputs: [y] }) => [
     dy === undefined ? undefined : definition.gradient(dy, x!, y!)
   ]
-  return {
+  return make<NoAttributes>({
     name: definition.name,
     shape: ([x], _, broken) => {
       if (x!.dtype !== "float32") broken("takes float32: cast it first")
@@ -183,7 +188,7 @@ const unary = (definition: Unary): Operator => {
         outputs: [definition.points[1]]
       }
     ]
-  }
+  })
 }
 
 /**
@@ -207,7 +212,7 @@ export const erfOf = (x: number): number => {
   return Math.sign(x) * (1 - Math.exp(-z * z) / (tail * Math.sqrt(Math.PI)))
 }
 
-const negOperator = unary({
+export const negOperator = unary({
   name: "neg",
   onnx: "Neg",
   f: (x) => -x,
@@ -323,7 +328,7 @@ export const relu = (x: Tensor): Tensor => apply(reluOperator, [x], {})
 /** |x|. The gradient at 0 is 1. */
 export const abs = (x: Tensor): Tensor => apply(absOperator, [x], {})
 
-export const elementwiseOperators: ReadonlyArray<Operator> = [
+export const elementwiseOperators: ReadonlyArray<AnyOperator> = [
   addOperator,
   subOperator,
   mulOperator,

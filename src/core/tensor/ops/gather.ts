@@ -6,14 +6,20 @@
  * (sequential, hence right) for large ones. An index outside its table is an error of the backend, never a wrap-around.
  * Sources: ONNX Gather, GatherElements, ScatterElements.
  */
-import type { OnnxEmitter } from "../OnnxGraph.ts"
-import { type Attributes, apply, nonDifferentiable, type Operator } from "../Operator.ts"
-import { integers, sizeOf, type Tensor } from "../Tensor.ts"
-import { add } from "./elementwise.ts"
-import { reshape } from "./shape.ts"
-import { expectInputs } from "./signature.ts"
 
-type NoAttributes = Readonly<Record<string, never>>
+import type { OnnxEmitter } from "../OnnxGraph.ts"
+import {
+  type AnyOperator,
+  type Attributes,
+  apply,
+  expectInputs,
+  make,
+  type NoAttributes,
+  nonDifferentiable
+} from "../Operator.ts"
+import { integers, sizeOf, type Tensor } from "../Tensor.ts"
+import { reshape } from "./broadcast.ts"
+import { add } from "./elementwise.ts"
 
 const checked = (index: number, size: number): number => {
   if (index >= 0 && index < size) return index
@@ -24,7 +30,7 @@ const checked = (index: number, size: number): number => {
  * y[i…] = table[indices[i…]]         table [V, C], indices int32 [...] → y [..., C]
  * The table's gradient adds up the rows of repeated indices: scatterAddRows.
  */
-export const gatherOperator: Operator<NoAttributes> = {
+export const gatherOperator = make<NoAttributes>({
   name: "gather",
   shape: (inputs, _, broken) => {
     expectInputs(inputs, ["float32[V, C]", "int32[...]"], broken)
@@ -66,7 +72,7 @@ export const gatherOperator: Operator<NoAttributes> = {
       outputs: [[5, 6, 1, 2, 5, 6]]
     }
   ]
-}
+})
 
 /** Rows of `table` [V, C] by `indices` (int32, any shape): [..., C]. */
 export const gather = (table: Tensor, indices: Tensor): Tensor => apply(gatherOperator, [table, indices], {})
@@ -86,11 +92,11 @@ const oneHotRows = 256
 /** One-hot rows of `indices` [N]: float [N, size]. */
 const oneHot = (emit: OnnxEmitter, indices: string, size: number): string => {
   const column = emit.node("Unsqueeze", [indices, emit.int64([1])])
-  return emit.node("Cast", [emit.node("Equal", [column, iota(emit, size)])], { to: 1 })
+  return emit.node("Cast", [emit.node("Equal", [column, emitRange(emit, size)])], { to: 1 })
 }
 
-/** int32 0 … size − 1. Folded into a constant by ONNX Runtime, and one node however often it is asked for. */
-export const iota = (emit: OnnxEmitter, size: number): string => {
+/** int32 0 … size − 1. ONNX Runtime folds it into a constant, so the model file stays small; equal ranges are one node. */
+export const emitRange = (emit: OnnxEmitter, size: number): string => {
   const int = (value: number) => emit.constant({ dtype: "int32", shape: [], data: Int32Array.of(value) })
   return emit.node("Range", [int(0), int(size), int(1)])
 }
@@ -99,7 +105,7 @@ export const iota = (emit: OnnxEmitter, size: number): string => {
  * y[v] = Σ updates[n] over the n with indices[n] = v         indices int32 [N], updates [N, C] → y [V, C]
  * d updates = gather(g, indices).
  */
-export const scatterAddRowsOperator: Operator<RowsAttributes> = {
+export const scatterAddRowsOperator = make<RowsAttributes>({
   name: "scatterAddRows",
   shape: (inputs, { rows }, broken) => {
     expectInputs(inputs, ["int32[N]", "float32[N, C]"], broken)
@@ -149,15 +155,15 @@ export const scatterAddRowsOperator: Operator<RowsAttributes> = {
       outputs: [[3, 4, 0, 0, 6, 8, 0, 0]]
     }
   ]
-}
+})
 
 /** Adds the rows of `updates` [N, C] into a zero table [rows, C] at `indices` (int32 [N]). Repeated indices add up. */
 export const scatterAddRows = (indices: Tensor, updates: Tensor, options: { readonly rows: number }): Tensor =>
   apply(scatterAddRowsOperator, [indices, updates], { rows: options.rows })
 
 /** y[n] = x[n, indices[n]]         x [N, V], indices int32 [N] → y [N] */
-export const takeLastOperator: Operator<NoAttributes> = {
-  name: "takeLast",
+export const gatherElementsOperator = make<NoAttributes>({
+  name: "gatherElements",
   shape: (inputs, _, broken) => {
     expectInputs(inputs, ["float32[N, V]", "int32[N]"], broken)
     return [{ dtype: "float32", shape: inputs[1]!.shape }]
@@ -167,7 +173,7 @@ export const takeLastOperator: Operator<NoAttributes> = {
     const at = (n: number) => n * width + checked(indices!.data[n]!, width)
     return [{ ...type!, data: Float64Array.from(indices!.data, (_, n) => x!.data[at(n)]!) }]
   },
-  gradient: ({ gradients, inputs }) => [putLast(inputs[1]!, gradients[0]!, inputs[0]!.shape[1]!), undefined],
+  gradient: ({ gradients, inputs }) => [scatterElements(inputs[1]!, gradients[0]!, inputs[0]!.shape[1]!), undefined],
   onnx: {
     default: (emit, [x, indices]) => {
       const axis = emit.int64([1])
@@ -195,19 +201,19 @@ export const takeLastOperator: Operator<NoAttributes> = {
       outputs: [[3, 4]]
     }
   ]
-}
+})
 
 /** One number of each row: x [N, V], indices int32 [N] → [N]. */
-export const takeLast = (x: Tensor, indices: Tensor): Tensor => apply(takeLastOperator, [x, indices], {})
+export const gatherElements = (x: Tensor, indices: Tensor): Tensor => apply(gatherElementsOperator, [x, indices], {})
 
 interface WidthAttributes extends Attributes {
   /** V, the length of the rows. */
   readonly width: number
 }
 
-/** y[n, indices[n]] = values[n], 0 elsewhere         indices int32 [N], values [N] → y [N, V]. The gradient of takeLast. */
-export const putLastOperator: Operator<WidthAttributes> = {
-  name: "putLast",
+/** y[n, indices[n]] = values[n], 0 elsewhere         indices int32 [N], values [N] → y [N, V]. The gradient of gatherElements. */
+export const scatterElementsOperator = make<WidthAttributes>({
+  name: "scatterElements",
   shape: (inputs, { width }, broken) => {
     expectInputs(inputs, ["int32[N]", "float32[N]"], broken)
     return [{ dtype: "float32", shape: [inputs[0]!.shape[0]!, width] }]
@@ -219,7 +225,7 @@ export const putLastOperator: Operator<WidthAttributes> = {
     })
     return [{ ...type!, data }]
   },
-  gradient: ({ gradients, inputs }) => [undefined, takeLast(gradients[0]!, inputs[0]!)],
+  gradient: ({ gradients, inputs }) => [undefined, gatherElements(gradients[0]!, inputs[0]!)],
   onnx: {
     default: (emit, [indices, values], { width }, { inputs }) => {
       const axis = emit.int64([1])
@@ -248,17 +254,17 @@ export const putLastOperator: Operator<WidthAttributes> = {
       outputs: [[0, 0, 5, 6, 0, 0]]
     }
   ]
-}
+})
 
-const putLast = (indices: Tensor, values: Tensor, width: number): Tensor =>
-  apply(putLastOperator, [indices, values], { width })
+const scatterElements = (indices: Tensor, values: Tensor, width: number): Tensor =>
+  apply(scatterElementsOperator, [indices, values], { width })
 
 /**
  * x with rows position … position + n − 1 of the second-last axis replaced
  * x [..., S, D], rows [..., n, D], position int32 [] → y [..., S, D]
  * One node on the CPU, whose cost is the copy of x (6 × 256 × 64: 0.06 ms, of which the copy 0.05).
  */
-export const writeRowsOperator: Operator<NoAttributes> = {
+export const writeRowsOperator = make<NoAttributes>({
   name: "writeRows",
   rowUpdate: { rows: 1, position: 2 },
   shape: (inputs, _, broken) => {
@@ -308,11 +314,11 @@ export const writeRowsOperator: Operator<NoAttributes> = {
       outputs: [[1, 2, 7, 8, 5, 6]]
     }
   ]
-}
+})
 
 /** position … position + count − 1 as a column [count, 1]. */
 const rowsFrom = (emit: OnnxEmitter, position: string, count: number): string =>
-  emit.node("Unsqueeze", [emit.node("Add", [iota(emit, count), position]), emit.int64([1])])
+  emit.node("Unsqueeze", [emit.node("Add", [emitRange(emit, count), position]), emit.int64([1])])
 
 /**
  * x [..., S, D] with `rows` [..., n, D] written at rows position … position + n − 1 (position: int32 scalar tensor).
@@ -325,10 +331,10 @@ export const writeRows = (x: Tensor, rows: Tensor, position: Tensor): Tensor =>
 export const sliceAt = (table: Tensor, position: Tensor, count: number): Tensor =>
   gather(table, add(integers(Array.from({ length: count }, (_, i) => i)), position))
 
-export const gatherOperators: ReadonlyArray<Operator> = [
+export const gatherOperators: ReadonlyArray<AnyOperator> = [
   gatherOperator,
   scatterAddRowsOperator,
-  takeLastOperator,
-  putLastOperator,
+  gatherElementsOperator,
+  scatterElementsOperator,
   writeRowsOperator
 ]

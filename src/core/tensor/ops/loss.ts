@@ -3,15 +3,22 @@
  *
  * [T, V] is by far the largest activation of a small model, so passes over it are what counts: forward is LogSoftmax and
  * a look-up; backward is exp, one multiplication by the row's gradient, and T single numbers changed in place. Written
- * out from logSoftmax and takeLast, backward would take five passes.
+ * out from logSoftmax and gatherElements, backward would take five passes.
  */
 
 import type { OnnxEmitter } from "../OnnxGraph.ts"
-import { type Attributes, apply, applyAll, nonDifferentiable, type Operator } from "../Operator.ts"
+import {
+  type AnyOperator,
+  type Attributes,
+  apply,
+  applyAll,
+  expectInputs,
+  make,
+  nonDifferentiable
+} from "../Operator.ts"
 import { sizeOf, type Tensor } from "../Tensor.ts"
+import { sum } from "./broadcast.ts"
 import { add, exp, mul, sub } from "./elementwise.ts"
-import { sum } from "./reduce.ts"
-import { expectInputs } from "./signature.ts"
 import { logSoftmaxFromPrimitives, logSoftmaxRows } from "./softmax.ts"
 
 interface LossAttributes extends Attributes {
@@ -50,7 +57,7 @@ const forward = (emit: OnnxEmitter, logp: string, targets: string, attributes: L
  * logits [T, V], targets int32 [T] → nats [T], logp [T, V]
  * dlogits = g[t] · (exp(logp) − onehot(target)), 0 in rows that are not scored. Backward keeps logp.
  */
-export const crossEntropyOperator: Operator<LossAttributes> = {
+export const crossEntropyOperator = make<LossAttributes>({
   name: "crossEntropy",
   shape: (inputs, _, broken) => {
     expectInputs(inputs, ["float32[T, V]", "int32[T]"], broken)
@@ -106,10 +113,10 @@ export const crossEntropyOperator: Operator<LossAttributes> = {
       ]
     }
   ]
-}
+})
 
 /** g[t] · (exp(logp) − onehot(target)), 0 in rows that are not scored         logp [T, V], targets [T], g [T] → [T, V] */
-export const crossEntropyGradientOperator: Operator<LossAttributes> = {
+export const crossEntropyGradientOperator = make<LossAttributes>({
   name: "crossEntropyGradient",
   shape: (inputs, _, broken) => {
     expectInputs(inputs, ["float32[T, V]", "int32[T]", "float32[T]"], broken)
@@ -125,7 +132,9 @@ export const crossEntropyGradientOperator: Operator<LossAttributes> = {
     }
     return [{ ...type!, data }]
   },
-  gradient: nonDifferentiable("second derivatives of the loss are not derived; logSoftmax and takeLast have them"),
+  gradient: nonDifferentiable(
+    "second derivatives of the loss are not derived; logSoftmax and gatherElements have them"
+  ),
   onnx: {
     default: (emit, [logp, targets, g], attributes) => {
       const rows = emit.node("Unsqueeze", [whereScored(emit, targets!, attributes, g!, emit.float(0)), emit.int64([1])])
@@ -158,7 +167,7 @@ export const crossEntropyGradientOperator: Operator<LossAttributes> = {
       outputs: [[0.5, -0.5, 0, 0]]
     }
   ]
-}
+})
 
 /** −ln p(target) in nats: logits [T, V], targets int32 [T] → [T]; 0 where the target is `ignoreIndex` (−100, as in PyTorch). */
 export const crossEntropy = (
@@ -167,4 +176,4 @@ export const crossEntropy = (
   options: { readonly ignoreIndex?: number } = {}
 ): Tensor => applyAll(crossEntropyOperator, [logits, targets], { ignoreIndex: options.ignoreIndex ?? -100 })[0]!
 
-export const lossOperators: ReadonlyArray<Operator> = [crossEntropyOperator, crossEntropyGradientOperator]
+export const lossOperators: ReadonlyArray<AnyOperator> = [crossEntropyOperator, crossEntropyGradientOperator]

@@ -8,11 +8,10 @@
  */
 
 import type { OnnxEmitter } from "../OnnxGraph.ts"
-import type { Attributes, NdArray, OnnxForm, Operator } from "../Operator.ts"
-import { apply } from "../Operator.ts"
-import { type Shape, sameShape, scalar, sizeOf, type Tensor, type TensorType } from "../Tensor.ts"
+import { type AnyOperator, type Attributes, apply, make, type OnnxForm } from "../Operator.ts"
+import { type NdArray, type Shape, sameShape, scalar, sizeOf, type Tensor, type TensorType } from "../Tensor.ts"
+import { sumTo } from "./broadcast.ts"
 import { mul } from "./elementwise.ts"
-import { sumTo } from "./reduce.ts"
 
 export interface MatMulOptions {
   /** Swap the last two axes of `a` (of `b`) first. */
@@ -68,7 +67,7 @@ const transposeLastTwo = (emit: OnnxEmitter, name: string, rank: number): string
  * Leading axes are equal, or one operand has none and is used for every matrix of the other.
  * da = alpha · g b'ᵀ, db = alpha · a'ᵀ g (transposed back), summed where an operand was shared.
  */
-export const matMulOperator: Operator<MatMulAttributes> = {
+export const matMulOperator = make<MatMulAttributes>({
   name: "matMul",
   shape: ([a, b, ...more], { transposeA, transposeB }, broken) => {
     if (a === undefined || b === undefined || more.length > 0) return broken("expects two inputs")
@@ -148,7 +147,7 @@ export const matMulOperator: Operator<MatMulAttributes> = {
       outputs: [[8.5, 11.5, 19.5, 26.5]]
     }
   ]
-}
+})
 
 export const matMul = (a: Tensor, b: Tensor, options: MatMulOptions = {}): Tensor =>
   apply(matMulOperator, [a, b], {
@@ -166,7 +165,7 @@ interface GemmAttributes extends MatMulAttributes {
  * da and db are products as in matMul; dc = beta · g, summed over the axes that c does not have. The addend costs no pass
  * of its own on the CPU: it is what the product is accumulated onto, so a residual or a bias belongs here.
  */
-export const gemmOperator: Operator<GemmAttributes> = {
+export const gemmOperator = make<GemmAttributes>({
   name: "gemm",
   shape: ([a, b, c, ...more], { transposeA, transposeB }, broken) => {
     if (a === undefined || b === undefined || more.length > 0) return broken("expects two or three inputs")
@@ -237,7 +236,7 @@ export const gemmOperator: Operator<GemmAttributes> = {
       outputs: [[18, 26]]
     }
   ]
-}
+})
 
 export const gemm = (
   a: Tensor,
@@ -284,4 +283,4 @@ const weightGradient: OnnxForm<GemmAttributes> = (emit, [a, b], attributes, { in
     : [transposed(gemmNode(emit, [transposed(b!), a!], plain))]
 }
 
-export const matmulOperators: ReadonlyArray<Operator> = [matMulOperator, gemmOperator]
+export const matmulOperators: ReadonlyArray<AnyOperator> = [matMulOperator, gemmOperator]

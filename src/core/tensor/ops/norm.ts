@@ -7,13 +7,12 @@
  * Epsilon is inside the root, as in PyTorch. Sources: Ba et al. 2016, https://arxiv.org/abs/1607.06450; Zhang & Sennrich
  * 2019, https://arxiv.org/abs/1910.07467; ONNX LayerNormalization; ONNX Runtime's SimplifiedLayerNormalization.
  */
-import { type Attributes, applyAll, type Backward, type NdArray, type Operator } from "../Operator.ts"
-import { scalar, type Tensor } from "../Tensor.ts"
+import { type AnyOperator, type Attributes, applyAll, expectInputs, make } from "../Operator.ts"
+import { type NdArray, scalar, type Tensor } from "../Tensor.ts"
+import { broadcastTo, reshape, sum } from "./broadcast.ts"
 import { add, mul, sub } from "./elementwise.ts"
 import { gemm } from "./matmul.ts"
-import { mean as meanOf, sum } from "./reduce.ts"
-import { broadcastTo, reshape } from "./shape.ts"
-import { expectInputs } from "./signature.ts"
+import { mean as meanOf } from "./reduce.ts"
 
 interface NormAttributes extends Attributes {
   readonly epsilon: number
@@ -43,7 +42,7 @@ const overRows = { axes: [0] }
  * x [T, C], gain [C], bias [C] or absent → y [T, C], mean [T, 1], r [T, 1]
  * With n = (x − mean) · r and h = g · gain: dx = r · (h − mean(h) − n · mean(h·n)), dgain = Σ_T g·n, dbias = Σ_T g.
  */
-export const layerNormOperator: Operator<NormAttributes> = {
+export const layerNormOperator = make<NormAttributes>({
   name: "layerNorm",
   shape: (inputs, _, broken) => {
     expectInputs(inputs, ["float32[T, C]", "float32[C]", "float32[C]"], broken, 2)
@@ -109,7 +108,7 @@ export const layerNormOperator: Operator<NormAttributes> = {
       outputs: [[-1, 12], [3], [0.5]]
     }
   ]
-}
+})
 
 const total = (parts: ReadonlyArray<Tensor>): Tensor | undefined =>
   parts.reduce<Tensor | undefined>((sumSoFar, part) => (sumSoFar === undefined ? part : add(sumSoFar, part)), undefined)
@@ -123,7 +122,7 @@ export const layerNorm = (x: Tensor, gain: Tensor, bias: Tensor | undefined, eps
  * With n = x · r: dx = r · (g·gain − n · mean(g·gain·n)), dgain = Σ_T g·n.
  * rmsNorm([[3, 4]], gain 1, eps 0) = [[0.8485, 1.1314]]
  */
-export const rmsNormOperator: Operator<NormAttributes> = {
+export const rmsNormOperator = make<NormAttributes>({
   name: "rmsNorm",
   shape: (inputs, _, broken) => {
     expectInputs(inputs, ["float32[T, C]", "float32[C]"], broken)
@@ -139,7 +138,7 @@ export const rmsNormOperator: Operator<NormAttributes> = {
     const y = Float64Array.from(x!.data, (value: number, i) => value * r[Math.floor(i / C)]! * gain!.data[i % C]!)
     return [y, r].map((data, i) => ({ ...types[i]!, data }))
   },
-  gradient: ({ gradients: [g, dR], inputs, outputs }: Backward<NormAttributes>) => {
+  gradient: ({ gradients: [g, dR], inputs, outputs }) => {
     const [x, gain, r] = [inputs[0]!, inputs[1]!, outputs[1]!]
     const n = mul(x, r)
     const parts: Array<Tensor> = []
@@ -184,10 +183,10 @@ export const rmsNormOperator: Operator<NormAttributes> = {
       outputs: [[0.2, 14], [0.2]]
     }
   ]
-}
+})
 
 /** x [T, C], gain [C] → [T, C] */
 export const rmsNorm = (x: Tensor, gain: Tensor, epsilon: number): Tensor =>
   applyAll(rmsNormOperator, [x, gain], { epsilon })[0]!
 
-export const normOperators: ReadonlyArray<Operator> = [layerNormOperator, rmsNormOperator]
+export const normOperators: ReadonlyArray<AnyOperator> = [layerNormOperator, rmsNormOperator]

@@ -1,5 +1,5 @@
 /**
- * Random numbers from a counter: number i of stream s under seed k depends on (k, s, i) and on nothing else.
+ * Random numbers and dropout, from a counter: number i of stream s under seed k depends on (k, s, i) and on nothing else.
  *
  * A composition of int32 additions, wrapping multiplications and divisions, because these exist on every provider (there
  * are neither shifts nor exclusive ors on WebGPU), so all of them give the same bits. Multiplying mixes low bits into high
@@ -15,27 +15,22 @@
  * constant); the upper 16 pass the tests. Not for cryptography. Sources: Rivest et al. 1998 (q is RC6's), Steele, Lea &
  * Flood 2014 (a hashed counter as generator), https://github.com/aappleby/smhasher (A, B).
  */
-import { apply, nonDifferentiable, type Operator } from "../Operator.ts"
+import { type AnyOperator, apply, make, nonDifferentiable } from "../Operator.ts"
 import { integers, type Shape, ShapeError, scalar, show, sizeOf, type Tensor } from "../Tensor.ts"
-import { cast } from "./compare.ts"
+import { reshape } from "./broadcast.ts"
+import { cast, lessOrEqual, where } from "./compare.ts"
 import { add, div, mul } from "./elementwise.ts"
-import { reshape } from "./shape.ts"
+import { emitRange } from "./gather.ts"
 
-const iotaOperator: Operator<{ readonly size: number }> = {
+const iotaOperator = make<{ readonly size: number }>({
   name: "iota",
   shape: (_, { size }) => [{ dtype: "int32", shape: [size] }],
   reference: (_, { size }) => [{ dtype: "int32", shape: [size], data: Int32Array.from({ length: size }, (_, i) => i) }],
   gradient: nonDifferentiable("it has no inputs"),
-  onnx: {
-    // Folded into a constant when the session is made, so the model file stays small.
-    default: (emit, _, { size }) => {
-      const int = (value: number) => emit.constant({ dtype: "int32", shape: [], data: Int32Array.of(value) })
-      return [emit.node("Range", [int(0), int(size), int(1)])]
-    }
-  },
+  onnx: { default: (emit, _, { size }) => [emitRange(emit, size)] },
   sample: (pick) => ({ inputs: [], attributes: { size: pick.int(1, 9) } }),
   points: [{ inputs: [], attributes: { size: 3 }, outputs: [[0, 1, 2]] }]
-}
+})
 
 /** int32 0, 1, … size − 1. */
 export const iota = (size: number): Tensor => apply(iotaOperator, [], { size })
@@ -84,4 +79,25 @@ export const randomBits = (seed: Tensor, shape: Shape, { stream }: RandomOptions
 export const uniform = (seed: Tensor, shape: Shape, options: RandomOptions): Tensor =>
   add(mul(cast(randomBits(seed, shape, options), "float32"), scalar((1 - 2 ** -23) * 2 ** -32)), scalar(0.5))
 
-export const randomOperators: ReadonlyArray<Operator> = [iotaOperator]
+export interface DropoutOptions {
+  /** Share of the numbers that become 0: 0 ≤ rate < 1. */
+  readonly rate: number
+  /** Which of the seed's sequences to use; each use in a model takes its own. */
+  readonly stream: number
+}
+
+/** x where a uniform number is at least `rate`, divided by 1 − rate; 0 elsewhere. `seed` is an int32 scalar tensor. */
+export const dropout = (x: Tensor, seed: Tensor, { rate, stream }: DropoutOptions): Tensor => {
+  if (!(rate >= 0 && rate < 1)) {
+    throw new ShapeError({
+      operator: "dropout",
+      inputs: [show(x), show(seed)],
+      rule: `the rate must be at least 0 and below 1, it is ${rate}`
+    })
+  }
+  if (rate === 0) return x
+  const kept = lessOrEqual(scalar(rate), uniform(seed, x.shape, { stream }))
+  return mul(x, where(kept, scalar(1 / (1 - rate)), scalar(0)))
+}
+
+export const randomOperators: ReadonlyArray<AnyOperator> = [iotaOperator]

@@ -4,10 +4,9 @@
  * Operators keep reduced axes with size 1, so that results and gradients broadcast back without further ado; dropping
  * them afterwards is a reshape and costs nothing. `sum` itself stands in `broadcast.ts`, beside its gradient.
  */
-import { offsets, reducedStrides } from "../Layout.ts"
-import { apply, type Operator } from "../Operator.ts"
-import { empty } from "../Reference.ts"
+import { type AnyOperator, apply, make, type NoAttributes } from "../Operator.ts"
 import { scalar, sizeOf, type Tensor } from "../Tensor.ts"
+import { empty, offsets, reducedStrides } from "../TensorData.ts"
 import {
   broadcastTo,
   type ReduceAttributes,
@@ -20,12 +19,10 @@ import {
 import { cast, equal } from "./compare.ts"
 import { div, mul } from "./elementwise.ts"
 
-export { type ReduceOptions, sum, sumTo } from "./broadcast.ts"
-
 const countOf = (x: { readonly shape: ReadonlyArray<number> }, axes: ReadonlyArray<number>) =>
   sizeOf(axes.map((axis) => x.shape[axis]!))
 
-const meanOperator: Operator<ReduceAttributes> = {
+const meanOperator = make<ReduceAttributes>({
   name: "mean",
   shape: ([x], { axes }, broken) => {
     if (x!.dtype !== "float32") broken("takes float32: cast it first")
@@ -55,9 +52,9 @@ const meanOperator: Operator<ReduceAttributes> = {
       outputs: [[2, 4]]
     }
   ]
-}
+})
 
-const maxOperator: Operator<ReduceAttributes> = {
+const maxOperator = make<ReduceAttributes>({
   name: "max",
   shape: ([x], { axes }, broken) => {
     if (x!.dtype === "bool") broken("truth values have no largest: cast them first")
@@ -94,9 +91,9 @@ const maxOperator: Operator<ReduceAttributes> = {
       outputs: [[3, 6]]
     }
   ]
-}
+})
 
-const sumSquaresOperator: Operator = {
+const sumSquaresOperator = make<NoAttributes>({
   name: "sumSquares",
   shape: ([x], _, broken) => {
     if (x!.dtype !== "float32") broken("takes float32: cast it first")
@@ -124,7 +121,7 @@ const sumSquaresOperator: Operator = {
       outputs: [[25]]
     }
   ]
-}
+})
 
 /** Mean of x over `axes` (all by default). float32. Raises `ShapeError`. */
 export const mean = (x: Tensor, options?: ReduceOptions): Tensor =>
@@ -137,4 +134,4 @@ export const max = (x: Tensor, options?: ReduceOptions): Tensor =>
 /** Σ x² over everything, in one pass; a scalar. float32. */
 export const sumSquares = (x: Tensor): Tensor => apply(sumSquaresOperator, [x], {})
 
-export const reduceOperators: ReadonlyArray<Operator> = [meanOperator, maxOperator, sumSquaresOperator]
+export const reduceOperators: ReadonlyArray<AnyOperator> = [meanOperator, maxOperator, sumSquaresOperator]

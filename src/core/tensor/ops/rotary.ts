@@ -8,11 +8,11 @@
  * The interleaved convention (channels 2i and 2i + 1) is not offered.
  * Sources: Su et al. 2021, https://arxiv.org/abs/2104.09864; ONNX Runtime's com.microsoft.RotaryEmbedding.
  */
+
 import type { OnnxEmitter } from "../OnnxGraph.ts"
-import { type Attributes, apply, type Operator } from "../Operator.ts"
+import { type AnyOperator, type Attributes, apply, expectInputs, make, type Operator } from "../Operator.ts"
 import { sizeOf, type Tensor } from "../Tensor.ts"
-import { iota } from "./gather.ts"
-import { expectInputs } from "./signature.ts"
+import { emitRange } from "./gather.ts"
 
 export interface RotaryOptions {
   /** Base of the wavelengths; 10,000 in most checkpoints. */
@@ -38,7 +38,7 @@ const angles = (
   width: number,
   { inverse, theta }: RotaryAttributes
 ): readonly [cosine: string, sine: string] => {
-  const rows = emit.node("Unsqueeze", [emit.node("Add", [iota(emit, length), position]), emit.int64([1])])
+  const rows = emit.node("Unsqueeze", [emit.node("Add", [emitRange(emit, length), position]), emit.int64([1])])
   const data = Float32Array.from(frequencies(width, theta))
   const turns = emit.constant({ dtype: "float32", shape: [1, width / 2], data })
   const [double, single] = [{ to: 11 }, { to: 1 }]
@@ -52,7 +52,7 @@ const angles = (
  * y[t, i] = x[t, i]·cos a − x[t, i + D/2]·sin a,  y[t, i + D/2] = x[t, i + D/2]·cos a + x[t, i]·sin a   for i < D/2,
  * a = (p + t) · theta^(−2i/D), negated for the inverse         x [B, H, T, D], p int32 [] → y [B, H, T, D]
  */
-export const rotaryOperator: Operator<RotaryAttributes> = {
+export const rotaryOperator: Operator<RotaryAttributes> = make<RotaryAttributes>({
   name: "rotary",
   shape: (inputs, _, broken) => {
     expectInputs(inputs, ["float32[B, H, T, D]", "int32[]"], broken)
@@ -108,10 +108,10 @@ export const rotaryOperator: Operator<RotaryAttributes> = {
       outputs: [[1, 2, 3, 4, Math.cos(1), -Math.sin(0.01), Math.sin(1), Math.cos(0.01)]]
     }
   ]
-}
+})
 
 /** x [B, H, T, D] turned by its positions; `position` (int32 scalar tensor) is that of the first token. */
 export const rotary = (x: Tensor, position: Tensor, options: RotaryOptions): Tensor =>
   apply(rotaryOperator, [x, position], { theta: options.theta, inverse: options.inverse ?? false })
 
-export const rotaryOperators: ReadonlyArray<Operator> = [rotaryOperator]
+export const rotaryOperators: ReadonlyArray<AnyOperator> = [rotaryOperator]

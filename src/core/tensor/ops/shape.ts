@@ -3,14 +3,10 @@
  *
  * Gradients are rearrangements too: of a slice, padding; of a concatenation, a split, and the other way round.
  */
-import { axisOf, offsets, stridesOf } from "../Layout.ts"
-import { apply, applyAll, type NdArray, type Operator, type Pick } from "../Operator.ts"
-import { empty } from "../Reference.ts"
-import { type DType, type Shape, ShapeError, show, type Tensor, type TensorType } from "../Tensor.ts"
+import { type AnyOperator, apply, applyAll, make, type Pick } from "../Operator.ts"
+import { type DType, type NdArray, type Shape, ShapeError, show, type Tensor, type TensorType } from "../Tensor.ts"
+import { axisOf, empty, offsets, stridesOf } from "../TensorData.ts"
 import { zerosOf } from "./compare.ts"
-
-export { broadcastTo } from "./broadcast.ts"
-export { reshape } from "./reshape.ts"
 
 const resize = (shape: Shape, axis: number, size: number): Shape => shape.map((own, at) => (at === axis ? size : own))
 
@@ -43,7 +39,7 @@ const sampleShape = (pick: Pick): readonly [number, number, number] => [pick.int
 const matrix = (rows: number, columns: number, values: ReadonlyArray<number>) =>
   ({ dtype: "int32", shape: [rows, columns], data: Int32Array.from(values) }) as const
 
-const transposeOperator: Operator<{ readonly permutation: ReadonlyArray<number> }> = {
+const transposeOperator = make<{ readonly permutation: ReadonlyArray<number> }>({
   name: "transpose",
   shape: ([x], { permutation }, broken) => {
     const sorted = [...permutation].sort((a, b) => a - b)
@@ -85,7 +81,7 @@ const transposeOperator: Operator<{ readonly permutation: ReadonlyArray<number> 
   points: [
     { inputs: [matrix(2, 3, [1, 2, 3, 4, 5, 6])], attributes: { permutation: [1, 0] }, outputs: [[1, 4, 2, 5, 3, 6]] }
   ]
-}
+})
 
 /** Axis i of the result is axis permutation[i] of x. Raises `ShapeError`. */
 export const transpose = (x: Tensor, permutation: ReadonlyArray<number>): Tensor =>
@@ -93,7 +89,7 @@ export const transpose = (x: Tensor, permutation: ReadonlyArray<number>): Tensor
     ? x
     : apply(transposeOperator, [x], { permutation })
 
-const sliceOperator: Operator<{ readonly axis: number; readonly start: number; readonly end: number }> = {
+const sliceOperator = make<{ readonly axis: number; readonly start: number; readonly end: number }>({
   name: "slice",
   shape: ([x], { axis, end, start }, broken) => {
     const size = x!.shape[axis]!
@@ -123,7 +119,7 @@ const sliceOperator: Operator<{ readonly axis: number; readonly start: number; r
   points: [
     { inputs: [matrix(2, 3, [1, 2, 3, 4, 5, 6])], attributes: { axis: 1, start: 1, end: 3 }, outputs: [[2, 3, 5, 6]] }
   ]
-}
+})
 
 /** Elements `start` up to, not including, `end` along `axis`. Raises `ShapeError`. */
 export const slice = (x: Tensor, axis: number, start: number, end: number): Tensor => {
@@ -131,7 +127,7 @@ export const slice = (x: Tensor, axis: number, start: number, end: number): Tens
   return start === 0 && end === x.shape[found] ? x : apply(sliceOperator, [x], { axis: found, start, end })
 }
 
-const padOperator: Operator<{ readonly axis: number; readonly before: number; readonly after: number }> = {
+const padOperator = make<{ readonly axis: number; readonly before: number; readonly after: number }>({
   name: "pad",
   shape: ([x], { after, axis, before }, broken) => {
     if (x!.dtype !== "float32") broken("takes float32")
@@ -166,13 +162,13 @@ const padOperator: Operator<{ readonly axis: number; readonly before: number; re
       outputs: [[0, 0, 1, 2]]
     }
   ]
-}
+})
 
 /** x with `before` and `after` zeros around it along `axis`. float32. Raises `ShapeError`. */
 export const pad = (x: Tensor, axis: number, before: number, after: number): Tensor =>
   before === 0 && after === 0 ? x : apply(padOperator, [x], { axis: foundAxis("pad", [x], axis), before, after })
 
-const concatOperator: Operator<{ readonly axis: number }> = {
+const concatOperator = make<{ readonly axis: number }>({
   name: "concat",
   shape: (inputs, { axis }, broken) => {
     const [first, ...others] = inputs
@@ -218,7 +214,7 @@ const concatOperator: Operator<{ readonly axis: number }> = {
       outputs: [[1, 3, 4, 2, 5, 6]]
     }
   ]
-}
+})
 
 /** The tensors one after another along `axis`. Raises `ShapeError`. */
 export const concat = (xs: ReadonlyArray<Tensor>, axis: number): Tensor => {
@@ -229,7 +225,7 @@ export const concat = (xs: ReadonlyArray<Tensor>, axis: number): Tensor => {
 /** WebGPU binds a buffer per output, and has no more than this many to spare. */
 const webgpuOutputs = 8
 
-const splitOperator: Operator<{ readonly axis: number; readonly sizes: ReadonlyArray<number> }> = {
+const splitOperator = make<{ readonly axis: number; readonly sizes: ReadonlyArray<number> }>({
   name: "split",
   shape: ([x], { axis, sizes }, broken) => {
     const total = sizes.reduce((sum, size) => sum + size, 0)
@@ -283,7 +279,7 @@ const splitOperator: Operator<{ readonly axis: number; readonly sizes: ReadonlyA
     }
   },
   points: [{ inputs: [matrix(1, 3, [1, 2, 3])], attributes: { axis: 1, sizes: [1, 2] }, outputs: [[1], [2, 3]] }]
-}
+})
 
 /** Parts of the given sizes along `axis`; the sizes must add up. Raises `ShapeError`. */
 export const split = (x: Tensor, sizes: ReadonlyArray<number>, axis: number): ReadonlyArray<Tensor> => {
@@ -291,7 +287,7 @@ export const split = (x: Tensor, sizes: ReadonlyArray<number>, axis: number): Re
   return sizes.length === 1 && sizes[0] === x.shape[found] ? [x] : applyAll(splitOperator, [x], { axis: found, sizes })
 }
 
-export const shapeOperators: ReadonlyArray<Operator> = [
+export const shapeOperators: ReadonlyArray<AnyOperator> = [
   transposeOperator,
   sliceOperator,
   padOperator,

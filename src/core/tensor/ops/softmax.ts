@@ -4,14 +4,12 @@
  * Both subtract the row's largest number first, so large inputs do not overflow. A row of −∞ only is outside the domain.
  * Sources: ONNX Softmax and LogSoftmax.
  */
-import type { OnnxEmitter } from "../OnnxGraph.ts"
-import { apply, type NdArray, type Operator } from "../Operator.ts"
-import type { Tensor } from "../Tensor.ts"
-import { exp, mul, sub } from "./elementwise.ts"
-import { sum } from "./reduce.ts"
-import { expectInputs } from "./signature.ts"
 
-type NoAttributes = Readonly<Record<string, never>>
+import type { OnnxEmitter } from "../OnnxGraph.ts"
+import { type AnyOperator, apply, type Definition, expectInputs, make, type NoAttributes } from "../Operator.ts"
+import type { NdArray, Tensor } from "../Tensor.ts"
+import { sum } from "./broadcast.ts"
+import { exp, mul, sub } from "./elementwise.ts"
 
 /** log softmax of each row of `width` numbers. */
 export const logSoftmaxRows = (x: NdArray): Float64Array => {
@@ -27,7 +25,7 @@ export const logSoftmaxRows = (x: NdArray): Float64Array => {
   return out
 }
 
-const sampleRows: Operator<NoAttributes>["sample"] = (pick) => ({
+const sampleRows: Definition<NoAttributes>["sample"] = (pick) => ({
   inputs: [{ dtype: "float32", shape: [...pick.of([[], [1], [3], [2, 2]]), pick.int(1, 5)], range: [-4, 4] }],
   attributes: {}
 })
@@ -38,7 +36,7 @@ const lastAxis = (x: Tensor) => ({ axes: [x.shape.length - 1], keepDims: true })
  * y = exp(x) / Σ exp(x) over the last axis         x [..., C] → y [..., C]
  * dx = y · (g − Σ g·y). Backward keeps y only.                                softmax([0, ln 3]) = [0.25, 0.75]
  */
-export const softmaxOperator: Operator<NoAttributes> = {
+export const softmaxOperator = make<NoAttributes>({
   name: "softmax",
   shape: (inputs, _, broken) => {
     expectInputs(inputs, ["float32[..., C]"], broken)
@@ -58,7 +56,7 @@ export const softmaxOperator: Operator<NoAttributes> = {
       outputs: [[0.25, 0.75, 0.5, 0.5]]
     }
   ]
-}
+})
 
 /** LogSoftmax from primitives: the fused node has no WebGPU kernel. */
 export const logSoftmaxFromPrimitives = (emit: OnnxEmitter, x: string): string => {
@@ -72,7 +70,7 @@ export const logSoftmaxFromPrimitives = (emit: OnnxEmitter, x: string): string =
  * y = x − ln Σ exp(x) over the last axis         x [..., C] → y [..., C]
  * dx = g − exp(y) · Σ g. Backward keeps y only.                            logSoftmax([0, ln 3]) = [ln 0.25, ln 0.75]
  */
-export const logSoftmaxOperator: Operator<NoAttributes> = {
+export const logSoftmaxOperator = make<NoAttributes>({
   name: "logSoftmax",
   shape: softmaxOperator.shape,
   reference: ([x]) => [{ ...x!, data: logSoftmaxRows(x!) }],
@@ -92,7 +90,7 @@ export const logSoftmaxOperator: Operator<NoAttributes> = {
       outputs: [[Math.log(0.25), Math.log(0.75), -Math.LN2, -Math.LN2, -1000, 0]]
     }
   ]
-}
+})
 
 /** Over the last axis. x [..., C] → [..., C] */
 export const softmax = (x: Tensor): Tensor => apply(softmaxOperator, [x], {})
@@ -100,4 +98,4 @@ export const softmax = (x: Tensor): Tensor => apply(softmaxOperator, [x], {})
 /** Over the last axis. x [..., C] → [..., C] */
 export const logSoftmax = (x: Tensor): Tensor => apply(logSoftmaxOperator, [x], {})
 
-export const softmaxOperators: ReadonlyArray<Operator> = [softmaxOperator, logSoftmaxOperator]
+export const softmaxOperators: ReadonlyArray<AnyOperator> = [softmaxOperator, logSoftmaxOperator]

@@ -6,9 +6,10 @@
  */
 import { conv1d, declare, linear, type ParameterSpecs } from "../../../core/tensor/Module.ts"
 import { causalAttention } from "../../../core/tensor/ops/attention.ts"
+import { reshape } from "../../../core/tensor/ops/broadcast.ts"
 import { writeRows } from "../../../core/tensor/ops/gather.ts"
 import { rotary } from "../../../core/tensor/ops/rotary.ts"
-import { reshape, split, transpose } from "../../../core/tensor/ops/shape.ts"
+import { split, transpose } from "../../../core/tensor/ops/shape.ts"
 import type { Tensors } from "../../../core/tensor/Program.ts"
 import type { Tensor } from "../../../core/tensor/Tensor.ts"
 import type { Resolved } from "./Config.ts"

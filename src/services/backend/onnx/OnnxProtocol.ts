@@ -4,7 +4,7 @@
  * One request has one reply with the same `id`, and the worker answers in the order of asking. The worker trusts its
  * caller: names, types and lengths were checked before they are sent.
  */
-import type { RowUpdate } from "../../../core/tensor/RowUpdates.ts"
+import type { RowUpdate } from "../../../core/tensor/Lower.ts"
 import type { DType, Shape } from "../../../core/tensor/Tensor.ts"
 
 /** What one backend runs on. `auto` is resolved before a worker is asked. */

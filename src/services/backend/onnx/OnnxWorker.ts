@@ -4,7 +4,7 @@
  * ONNX Runtime computes on the thread that calls it, so it lives here. Requests are answered one after another, which
  * makes a run atomic: state is replaced only when every new value is there. New state is always written to other memory
  * than the old (in place over a whole graph, later nodes would read values that are already new); only rows of host state
- * are replaced in place, after the run (core/tensor/RowUpdates.ts).
+ * are replaced in place, after the run (core/tensor/Lower.ts).
  * On the CPU, outputs are arrays of JavaScript that feed the next run without a copy. On WebGPU state stays in device
  * buffers: they are disposed when replaced, never read directly (`getData` aborts the process), and everything is let
  * go in the order tensors, sessions, thread (any other order aborts too). Imports no Effect: a thread starts in 50 ms.

@@ -1,10 +1,10 @@
-/** Cross-entropy: closed forms, and equality with its composition from logSoftmax and takeLast. */
+/** Cross-entropy: closed forms, and equality with its composition from logSoftmax and gatherElements. */
 import { describe, expect, it } from "vitest"
 import { grad } from "../../../../src/core/tensor/Gradient.ts"
+import { sum } from "../../../../src/core/tensor/ops/broadcast.ts"
 import { mul, neg } from "../../../../src/core/tensor/ops/elementwise.ts"
-import { takeLast } from "../../../../src/core/tensor/ops/gather.ts"
+import { gatherElements } from "../../../../src/core/tensor/ops/gather.ts"
 import { crossEntropy } from "../../../../src/core/tensor/ops/loss.ts"
-import { sum } from "../../../../src/core/tensor/ops/reduce.ts"
 import { logSoftmax } from "../../../../src/core/tensor/ops/softmax.ts"
 import { evaluate } from "../../../../src/core/tensor/Reference.ts"
 import { constant, integers, scalar, type Tensor, zeros } from "../../../../src/core/tensor/Tensor.ts"
@@ -35,10 +35,10 @@ describe("crossEntropy", () => {
     }
   })
 
-  it("equals the composition of logSoftmax and takeLast, value and gradient", () => {
+  it("equals the composition of logSoftmax and gatherElements, value and gradient", () => {
     const targets = integers([2, 0, 2])
     const weights = constant({ dtype: "float32", shape: [3], data: Float64Array.of(1, -2, 0.5) })
-    const composed = sum(mul(neg(takeLast(logSoftmax(logits), targets)), weights))
+    const composed = sum(mul(neg(gatherElements(logSoftmax(logits), targets)), weights))
     const fused = sum(mul(crossEntropy(logits, targets), weights))
     expect(numbers(fused)[0]).toBeCloseTo(numbers(composed)[0]!, 12)
     const expected = numbers(grad(composed, [logits])[0]!)

@@ -1,8 +1,8 @@
 /** Products: what the contract suite does not say. Oracle: hand computation. */
 import { describe, expect, it } from "vitest"
 import { grad } from "../../../../src/core/tensor/Gradient.ts"
+import { sum } from "../../../../src/core/tensor/ops/broadcast.ts"
 import { gemm, matMul } from "../../../../src/core/tensor/ops/matmul.ts"
-import { sum } from "../../../../src/core/tensor/ops/reduce.ts"
 import { evaluate } from "../../../../src/core/tensor/Reference.ts"
 import { constant, input, type Tensor } from "../../../../src/core/tensor/Tensor.ts"
 

@@ -4,11 +4,11 @@
 import { expect, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { Backend } from "../../../../src/core/Backend.ts"
+import { splitRowUpdates } from "../../../../src/core/tensor/Lower.ts"
+import { sum } from "../../../../src/core/tensor/ops/broadcast.ts"
 import { writeRows } from "../../../../src/core/tensor/ops/gather.ts"
-import { sum } from "../../../../src/core/tensor/ops/reduce.ts"
 import * as Program from "../../../../src/core/tensor/Program.ts"
 import * as Reference from "../../../../src/core/tensor/Reference.ts"
-import * as RowUpdates from "../../../../src/core/tensor/RowUpdates.ts"
 import type { TensorData } from "../../../../src/core/tensor/Tensor.ts"
 import * as OnnxBackend from "../../../../src/services/backend/OnnxBackend.ts"
 
@@ -39,7 +39,7 @@ const program = Program.make({
 layer(OnnxBackend.layer({ device: "cpu", threads: 1 }))("rows of state", (it) => {
   it.effect("leave the Program as two outputs a state, with one position for all", () =>
     Effect.gen(function* () {
-      const { program: without, updates } = RowUpdates.split(yield* program)
+      const { program: without, updates } = splitRowUpdates(yield* program)
       expect(Object.keys(without.nextState)).toEqual([])
       expect(Object.keys(without.outputs)).toEqual(["total", "position of cache", "rows of cache", "rows of other"])
       expect(updates.map(({ state }) => state)).toEqual(["cache", "other"])

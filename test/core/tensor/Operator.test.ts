@@ -4,10 +4,11 @@
  */
 import { describe, expect, it } from "@effect/vitest"
 import { gelu } from "../../../src/core/tensor/ops/activation.ts"
+import { broadcastTo, reshape, sum } from "../../../src/core/tensor/ops/broadcast.ts"
 import { and, less, not, where } from "../../../src/core/tensor/ops/compare.ts"
 import { add, exp } from "../../../src/core/tensor/ops/elementwise.ts"
-import { max, mean, sum, sumSquares } from "../../../src/core/tensor/ops/reduce.ts"
-import { broadcastTo, concat, pad, reshape, slice, split, transpose } from "../../../src/core/tensor/ops/shape.ts"
+import { max, mean, sumSquares } from "../../../src/core/tensor/ops/reduce.ts"
+import { concat, pad, slice, split, transpose } from "../../../src/core/tensor/ops/shape.ts"
 import { type DType, input, ShapeError } from "../../../src/core/tensor/Tensor.ts"
 
 const tensor = (dtype: DType, ...shape: ReadonlyArray<number>) => input("x", dtype, shape)
