@@ -9,11 +9,11 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import * as LogTime from "../services/logs/TimeExpression.ts"
+import * as TimeExpression from "../services/logs/TimeExpression.ts"
 import { usageError } from "./UsageError.ts"
 
 /** A time, and how it was typed. */
-export interface Moment extends LogTime.LogTime {
+export interface Moment extends TimeExpression.ParsedTime {
   readonly given: string
 }
 
@@ -71,13 +71,13 @@ export const source = {
   metadataColumn: column("metadata", "metadata")
 }
 
-/** A time in any of the forms of LogTime.ts. */
+/** A time in any of the forms of TimeExpression.ts. */
 export const time = (name: string) =>
   Options.text(name).pipe(
     Options.withPseudoName("time"),
     Options.mapEffect((given) =>
       Effect.flatMap(Clock.currentTimeMillis, (millis) =>
-        Either.match(LogTime.parse(given, millis / 1000), {
+        Either.match(TimeExpression.parse(given, millis / 1000), {
           onLeft: (error) => usageError(`Option "--${name}": ${error.message}`),
           onRight: (time) => Effect.succeed<Moment>({ ...time, given })
         })
@@ -92,7 +92,7 @@ const period = Options.all({
   since: moment(
     "since",
     "after",
-    `Not before this time. One of: ${LogTime.forms}. A date is its first moment; a span counts back from now.`
+    `Not before this time. One of: ${TimeExpression.forms}. A date is its first moment; a span counts back from now.`
   ),
   until: moment("until", "before", "Not after this time.")
 }).pipe(

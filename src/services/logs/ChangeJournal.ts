@@ -1,13 +1,13 @@
 /**
- * What commands did to a project, for people: `.codex/results.md`, a table with a row for each command, and `.codex/errors.ndjson`,
- * one JSON object for each that failed, with its typed error. Both are written when the command's scope closes.
+ * What commands did in a project: `.codex/results.md`, a table for people with a row for each command, and `.codex/errors.ndjson`,
+ * with a JSON object for each command that failed, including its typed error. Both are written when the command's scope closes.
  *
  *     {"ts":1795526300.5,"time":"2026-11-24T13:18:20.500Z","session_id":"…","command":"codex train","arguments":["--run","x"],
  *      "outcome":"failure","error":{"tag":"RunError","message":"…","fields":{"reason":"NotFound",…}}}
  *
- * Any number of processes may write at once: a row and a line are one write to a file opened for appending. When the table has
- * grown beyond some hundred rows it becomes `results.1.md`, in place of the one before, and a new one begins. What cannot be
- * written is a warning: a journal never makes a command fail.
+ * Any number of processes may write at once: a row or a line is one write to a file opened for appending. A table of more than
+ * some hundred rows is renamed to `results.1.md`, replacing the previous one, and a new one begins. A failure to write is a warning:
+ * the journal never makes a command fail.
  */
 import { randomUUID } from "node:crypto"
 import {
@@ -30,46 +30,54 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Inspectable from "effect/Inspectable"
+import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import { redactRecordWith } from "../../core/data/Redaction.ts"
+import { FileError } from "../files/FileError.ts"
 import { type Outcome, plainMetadata } from "./SessionEvent.ts"
 import { exitOutcome } from "./SessionLog.ts"
 
-export interface Options {
-  /** Default `.codex`. */
-  readonly directory?: string | undefined
-  /** `codex train` */
-  readonly command: string
-  readonly arguments: ReadonlyArray<string>
-  readonly session?: string | undefined
-  /** Applied to every text that is written. */
-  readonly redact?: ((text: string) => string) | undefined
-  /** Whether a command that succeeds gets a row. Default true. */
-  readonly successes?: boolean | undefined
-}
-
-export class ChangeJournal extends Context.Tag("codex/ChangeJournal")<
-  ChangeJournal,
-  {
-    /** What came of the command, in a few words, for its row; the last call counts. */
-    readonly result: (text: string) => Effect.Effect<void>
-  }
->() {
-  /** Notes what came of the command. */
+/** The tag of the journal of one command. */
+export class ChangeJournal extends Context.Tag("codex/ChangeJournal")<ChangeJournal, ChangeJournal.Service>() {
+  /** Sets the result of the command in its row of the table; the last call counts. */
   static result(text: string): Effect.Effect<void, never, ChangeJournal> {
     return Effect.flatMap(ChangeJournal, (journal) => journal.result(text))
   }
 
-  /** Takes everything and writes nothing. */
-  static readonly silent: Context.Tag.Service<ChangeJournal> = { result: () => Effect.void }
+  /** A journal that writes nothing. */
+  static readonly silent: ChangeJournal.Service = { result: () => Effect.void }
 
-  /** The journal of one command, which lasts as long as the scope. */
-  static open(options: Options): Effect.Effect<Context.Tag.Service<ChangeJournal>, never, Scope.Scope> {
+  /** The journal of a command that runs in this scope. Nothing is written before the scope closes. */
+  static open(options: ChangeJournal.Options): Effect.Effect<ChangeJournal.Service, never, Scope.Scope> {
     return open(options)
   }
 }
 
-const open = (options: Options) =>
+export declare namespace ChangeJournal {
+  /** The command, and where its entry goes. */
+  interface Options {
+    /** Default `.codex`. */
+    readonly directory?: string | undefined
+    /** The command with its groups: `codex train`. */
+    readonly command: string
+    /** The words after that. */
+    readonly arguments: ReadonlyArray<string>
+    /** The id of its session. */
+    readonly session?: string | undefined
+    /** Applied to every text that is written. */
+    readonly redact?: ((text: string) => string) | undefined
+    /** Whether a command that succeeds gets a row. Default true. */
+    readonly successes?: boolean | undefined
+  }
+
+  /** An open journal. */
+  interface Service {
+    /** Sets the result, in a few words; the last call counts. */
+    readonly result: (text: string) => Effect.Effect<void>
+  }
+}
+
+const open = (options: ChangeJournal.Options) =>
   Effect.gen(function* () {
     const started = yield* Clock.currentTimeMillis
     let result = ""
@@ -77,12 +85,11 @@ const open = (options: Options) =>
       Effect.gen(function* () {
         const now = yield* Clock.currentTimeMillis
         const ended = { outcome: exitOutcome(exit), now, seconds: (now - started) / 1000, result }
-        yield* Effect.try(() => write(options, exit, ended))
-      }).pipe(
-        Effect.catchAll(({ error }) =>
-          Effect.logWarning(`The journal in ${directoryOf(options)} could not be written: ${messageOf(error)}`)
-        )
-      )
+        yield* Effect.try({
+          try: () => write(options, exit, ended),
+          catch: FileError.from(directoryOf(options), "write")
+        })
+      }).pipe(Effect.catchAll((error) => Effect.logWarning(`This command is not in the journal. ${error.message}`)))
     )
     return ChangeJournal.of({
       result: (text) =>
@@ -99,9 +106,9 @@ interface Ended {
   readonly result: string
 }
 
-const directoryOf = ({ directory = ".codex" }: Options): string => directory
+const directoryOf = ({ directory = ".codex" }: ChangeJournal.Options): string => directory
 
-const write = (options: Options, exit: Exit.Exit<unknown, unknown>, ended: Ended): void => {
+const write = (options: ChangeJournal.Options, exit: Exit.Exit<unknown, unknown>, ended: Ended): void => {
   if (ended.outcome === "success" && options.successes === false) return
   const directory = directoryOf(options)
   mkdirSync(directory, { recursive: true })
@@ -120,13 +127,13 @@ const write = (options: Options, exit: Exit.Exit<unknown, unknown>, ended: Ended
     }
     appendFileSync(join(directory, "errors.ndjson"), `${JSON.stringify(entry)}\n`)
   }
-  const said = failed ? messageOf(error) : ended.result
+  const result = failed ? messageOf(error) : ended.result
   append(join(directory, "results.md"), join(directory, "results.1.md"), [
     `${new Date(ended.now).toISOString().slice(0, 19)}Z`,
     redact([options.command, ...options.arguments].join(" ")),
     ended.outcome,
     ended.seconds.toFixed(1),
-    redact(said),
+    redact(result),
     options.session ?? ""
   ])
 }
@@ -140,12 +147,12 @@ What codex commands did here, the newest last. Older rows are in results.1.md, d
 `
 
 /** Bytes after which a new table begins. */
-const full = 64 * 1024
+const fullBytes = 64 * 1024
 
 const append = (file: string, older: string, cells: ReadonlyArray<string>): void => {
   if (isFull(file)) roll(file, older)
   const row = `| ${cells.map(cell).join(" | ")} |\n`
-  // Never makes the file: that would be one without a header.
+  // Never creates the file, which would be without a header.
   const add = () => {
     const opened = openSync(file, constants.O_APPEND | constants.O_WRONLY)
     try {
@@ -159,17 +166,17 @@ const append = (file: string, older: string, cells: ReadonlyArray<string>): void
   add()
 }
 
-const isFull = (file: string): boolean => (statSync(file, { throwIfNoEntry: false })?.size ?? 0) > full
+const isFull = (file: string): boolean => (statSync(file, { throwIfNoEntry: false })?.size ?? 0) > fullBytes
 
-/** After so many milliseconds its process must have died. */
-const stale = 10_000
+/** A lock that is older belongs to a process that died. */
+const staleMillis = 10_000
 
-/** By one process at a time, or a second would put the new table in place of the full one. Who comes in between adds to either. */
+/** One process at a time, or a second one would replace the full table with the new one. Others meanwhile append to either. */
 const roll = (file: string, older: string): void => {
   const lock = `${file}.rolling`
   if (!unless("EEXIST", () => writeFileSync(lock, "", { flag: "wx" }))) {
     const since = statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? Date.now()
-    if (Date.now() - since > stale) rmSync(lock, { force: true })
+    if (Date.now() - since > staleMillis) rmSync(lock, { force: true })
     return
   }
   try {
@@ -179,18 +186,18 @@ const roll = (file: string, older: string): void => {
   }
 }
 
-/** Whether it could be done; false where the file system refused with that code, as it does when another process was first. */
+/** False if the file system refused with this code, as it does when another process was faster. */
 const unless = (code: string, act: () => void): boolean => {
   try {
     act()
     return true
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === code) return false
+    if (Predicate.hasProperty(error, "code") && error.code === code) return false
     throw error
   }
 }
 
-/** The file appears with its header or not at all, and only once: another process may begin it in the same instant. */
+/** The file appears with its header or not at all, and only once (a rename would replace the file that another process began). */
 const begin = (file: string): void => {
   const temporary = `${file}.${randomUUID()}.tmp`
   writeFileSync(temporary, header)
@@ -204,7 +211,7 @@ const begin = (file: string): void => {
   }
 }
 
-/** One line, no column of its own, no markup, not too long. */
+/** The text of a cell: one line, without markup and column separators, not too long. */
 const cell = (text: string): string => {
   const plain = text.replace(/[\s\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]+/gu, " ").trim()
   const short =
@@ -218,14 +225,14 @@ const cell = (text: string): string => {
 }
 
 const describe = (error: unknown, redact: (text: string) => string) => ({
-  tag: typeof error === "object" && error !== null && "_tag" in error ? String(error._tag) : null,
+  tag: Predicate.hasProperty(error, "_tag") ? String(error._tag) : null,
   message: redact(messageOf(error)),
   ...fieldsOf(error, redact)
 })
 
-/** What a typed error says beside its message. */
+/** The fields of a typed error, apart from its message. */
 const fieldsOf = (error: unknown, redact: (text: string) => string) => {
-  if (typeof error !== "object" || error === null || !("_tag" in error)) return {}
+  if (!Predicate.hasProperty(error, "_tag")) return {}
   const own = ["_tag", "message", "stack", "cause"]
   const fields = Object.entries(error).filter(
     ([key, value]) => !own.includes(key) && !(key === "name" && value === error._tag)
@@ -234,6 +241,6 @@ const fieldsOf = (error: unknown, redact: (text: string) => string) => {
 }
 
 const messageOf = (error: unknown): string => {
-  if (typeof error === "object" && error !== null && "message" in error) return String(error.message)
+  if (Predicate.hasProperty(error, "message")) return String(error.message)
   return Inspectable.toStringUnknown(error, 0)
 }

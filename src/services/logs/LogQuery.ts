@@ -1,116 +1,121 @@
 /**
  * A query on a log, its answers, and how it is applied to events in memory (SQL for tables is in read/sql).
  */
-import { type LogEvent, levelOf, Outcome, sessionEnd, sessionStart } from "./SessionEvent.ts"
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
+import { type LogEvent, normalizeLevel, Outcome, sessionEnd, sessionStart } from "./SessionEvent.ts"
 
 /**
- * Which events of a log are asked for, and in which order. It means the same for a SQLite table and for NDJSON.
+ * Selects events of a log and their order. It means the same for a SQLite table and for NDJSON.
  *
- * The order is by time, and for equal times as they were written; `desc` is exactly the reverse. Events whose time is not
- * understood come first, and no bound of time lets them through.
+ * The order is by time, and for equal times the order of writing; `desc` is exactly the reverse. Events whose time could not be
+ * parsed come first, and `since` and `until` exclude them.
  */
 export interface LogQuery {
-  /** Exactly this session. */
+  /** Only this session. */
   readonly sessionId?: string | undefined
-  /** One of these roles; empty takes all. */
+  /** Only these roles; an empty list means all. */
   readonly roles?: ReadonlyArray<string> | undefined
-  /** One of these levels, by any of their usual names; empty takes all. */
+  /** Only these levels, by any of their common names; an empty list means all. */
   readonly levels?: ReadonlyArray<string> | undefined
-  /** The message has this text, taken literally; capital and small ASCII letters are the same. */
+  /** Only messages that contain this text, literally; upper and lower case of ASCII letters are the same. */
   readonly contains?: string | undefined
-  /** Not before: seconds since 1970. */
+  /** Not before this time, in seconds since 1970. */
   readonly since?: number | undefined
-  /** Not after: seconds since 1970. */
+  /** Not after this time, in seconds since 1970. */
   readonly until?: number | undefined
+  /** Oldest first (`asc`, the default) or newest first. */
   readonly order?: "asc" | "desc" | undefined
-  /** Of what the above lets through, the newest so many. */
+  /** Of the events selected above, only the newest `last`. */
   readonly last?: number | undefined
-  /** Of what is left, in the order that is asked for: skip so many, */
+  /** Of these, in the requested order: skip the first `offset`. */
   readonly offset?: number | undefined
-  /** then give at most so many. */
+  /** Then return at most `limit`. */
   readonly limit?: number | undefined
 }
 
-/** A session as its events tell it. */
+/** A session, computed from its events. */
 export interface SessionSummary {
   readonly session_id: string | null
   /** Seconds since 1970 of the first and the last event. */
   readonly first: number | null
   readonly last: number | null
+  /** The number of its events. */
   readonly events: number
-  /** Of its last `session_end`, where codex wrote that; `open` where more processes began than ended; else null. */
+  /** The outcome in its last `session_end`; `open` if more processes started than ended; null if there are no such events. */
   readonly outcome: string | null
 }
 
-/** A log in numbers. */
+/** Statistics of a log. */
 export interface LogStats {
   readonly events: number
   readonly sessions: number
+  /** Seconds since 1970 of the first and the last event. */
   readonly first: number | null
   readonly last: number | null
-  /** Counts by value, largest first; null for events that have none. */
+  /** Numbers of events by value, largest first; null is for events without one. */
   readonly roles: ReadonlyArray<readonly [string | null, number]>
   readonly levels: ReadonlyArray<readonly [string | null, number]>
-  /** Counts by UTC date, `2026-11-24`, in order. */
+  /** Numbers of events by UTC date, `2026-11-24`, in order. */
   readonly days: ReadonlyArray<readonly [string | null, number]>
 }
 
-/** As SQLite's `lower`: other letters than A to Z stay. Half a surrogate pair is U+FFFD, as in any file of UTF-8. */
-const small = (text: string): string => text.toWellFormed().replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
+/** As SQLite's `lower`: only A to Z change. A lone surrogate is U+FFFD, as in any UTF-8 file. */
+const lowerAscii = (text: string): string => text.toWellFormed().replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
 
-/** A test of events; order, last, limit and offset are not its business. */
+/** Whether an event is selected, apart from `last`, `offset` and `limit`. */
 export const matcher = (query: LogQuery): ((event: LogEvent) => boolean) => {
   const { sessionId, since, until, contains } = query
   const roles = new Set(query.roles)
-  const levels = new Set(query.levels?.map(levelOf))
-  const wanted = contains === undefined ? undefined : small(contains)
+  const levels = new Set(query.levels?.map(normalizeLevel))
+  const wanted = contains === undefined ? undefined : lowerAscii(contains)
   return ({ ts, session_id, role, level, message }) =>
     (sessionId === undefined || session_id === sessionId) &&
     (roles.size === 0 || (role !== null && roles.has(role))) &&
     (levels.size === 0 || (level !== null && levels.has(level))) &&
     (since === undefined || (ts !== null && ts >= since)) &&
     (until === undefined || (ts !== null && ts <= until)) &&
-    (wanted === undefined || small(message).includes(wanted))
+    (wanted === undefined || lowerAscii(message).includes(wanted))
 }
 
-/** A message of the start or the end of a session, in its first words; the original kit adds `(exc=…)` after a failure. */
-export const endings = `${sessionEnd} (`
-export const failing = `${endings}exc=`
+/** How a message of the end of a session may begin: the original kit adds `(exc=…)` after a failure. */
+export const endPrefix = `${sessionEnd} (`
+export const failurePrefix = `${endPrefix}exc=`
 export const isStart = (message: string): boolean => message === sessionStart
-export const isEnd = (message: string): boolean => message === sessionEnd || message.startsWith(endings)
+export const isEnd = (message: string): boolean => message === sessionEnd || message.startsWith(endPrefix)
 
-export interface Course {
+/** What the starts and ends of a session say about it. */
+export interface SessionEnds {
   readonly starts: number
   readonly ends: number
-  /** The last end: its message and metadata. */
+  /** The last end. */
   readonly end: { readonly message: string; readonly metadata: unknown } | undefined
 }
 
-const outcomes: ReadonlyArray<unknown> = Outcome.literals
+const isOutcome = Schema.is(Outcome)
 
-/** How a session ended, or that it has not. */
-export const sessionOutcome = ({ starts, ends, end }: Course): string | null => {
+/** How a session ended; `open` if it has not, null if that is not known. */
+export const sessionOutcome = ({ starts, ends, end }: SessionEnds): string | null => {
   if (starts > ends) return "open"
   if (end === undefined) return null
   const { metadata } = end
-  if (typeof metadata === "object" && metadata !== null && "outcome" in metadata && outcomes.includes(metadata.outcome))
-    return String(metadata.outcome)
-  return end.message.startsWith(failing) ? "failure" : "success"
+  if (Predicate.hasProperty(metadata, "outcome") && isOutcome(metadata.outcome)) return metadata.outcome
+  return end.message.startsWith(failurePrefix) ? "failure" : "success"
 }
 
-/** A summary with the place of its last event, for sessions of equal times. */
-export interface Placed {
+/** A summary with the position of its last event in the log, for sessions of equal times. */
+export interface PositionedSummary {
   readonly summary: SessionSummary
-  readonly place: number
+  readonly position: number
 }
 
 /** Newest first; sessions without a time last. */
-const newestFirst = (a: Placed, b: Placed): number =>
-  (b.summary.last ?? Number.NEGATIVE_INFINITY) - (a.summary.last ?? Number.NEGATIVE_INFINITY) || b.place - a.place
+const newestFirst = (a: PositionedSummary, b: PositionedSummary): number =>
+  (b.summary.last ?? Number.NEGATIVE_INFINITY) - (a.summary.last ?? Number.NEGATIVE_INFINITY) || b.position - a.position
 
-/** The sessions that a query asks for, as it asks for events: the newest, then in order, then those after the offset up to the limit. */
-export const page = (
-  found: ReadonlyArray<Placed>,
+/** Applies `last`, order, `offset` and `limit` of a query to sessions. */
+export const selectSessions = (
+  found: ReadonlyArray<PositionedSummary>,
   { last, limit, offset = 0, order }: LogQuery
 ): ReadonlyArray<SessionSummary> => {
   const newest = [...found].sort(newestFirst).slice(0, last)
@@ -118,10 +123,11 @@ export const page = (
   return ordered.slice(offset, limit === undefined ? undefined : offset + limit).map(({ summary }) => summary)
 }
 
+/** Numbers of events by name. */
 export type Counts = ReadonlyArray<readonly [string | null, number]>
 
-/** Adds up what has the same name. */
-export const gather = (counts: Counts): Counts => {
+/** Adds the counts of equal names. */
+export const sumByName = (counts: Counts): Counts => {
   const sums = new Map<string | null, number>()
   for (const [name, count] of counts) sums.set(name, (sums.get(name) ?? 0) + count)
   return [...sums]

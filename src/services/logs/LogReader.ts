@@ -1,6 +1,5 @@
 /**
- * Reads anybody's log: a SQLite database of any schema that has a column for messages, or a file of NDJSON, also gzipped.
- * Nothing is ever written.
+ * Reads any log: a SQLite database with a table that has a column for messages, or a file of NDJSON, also gzipped. It never writes.
  *
  *     const log = yield* LogReader.open({ path: ".codex/session_logs.db" })
  *     yield* log.events({ sessionId: "s1", last: 20 }).pipe(Stream.runForEach((event) => Console.log(event.message)))
@@ -15,7 +14,8 @@ import * as SqlLog from "./read/sql/SqlLog.ts"
 export { type Columns, type Log, LogReadError, type Options } from "./read/Log.ts"
 
 /**
- * Opens a log until the scope ends. The table and its columns are found by their names, unless they are given.
+ * Opens a log for the scope. The table and its columns are detected by their names, unless they are given. Fails with
+ * `LogReadError`.
  *
  * @example
  *   LogReader.open({ path: "agent.sqlite", table: "turns", columns: { message: "said" } })
@@ -25,23 +25,23 @@ export const open = (options: Options): Effect.Effect<Log, LogReadError, Scope.S
     file.kind === "sqlite" ? SqlLog.open({ ...options, path: file.path }) : NdjsonLog.open(file, options)
   )
 
-const expected = "Give a SQLite database, or a file of NDJSON (.ndjson or .jsonl, also with .gz)."
+const expected = "Name a SQLite database, or a file of NDJSON (.ndjson or .jsonl, also with .gz)."
 
-/** Where a path is not there, the other usual ending of a database is tried. */
+/** Finds the file of a path, and what it contains by its first bytes. If there is none, the other ending (.db, .sqlite) is tried. */
 export const find = (path: string): Effect.Effect<LogFile, LogReadError, FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const tried = [path, ...others(path)]
     for (const candidate of tried) {
-      const there = yield* Effect.mapError(fs.exists(candidate), unreadable(candidate))
-      if (there) return yield* look(fs, candidate)
+      const exists = yield* Effect.mapError(fs.exists(candidate), unreadable(candidate))
+      if (exists) return yield* inspect(fs, candidate)
     }
-    const further = tried.length > 1 ? ` Tried too: ${tried.slice(1).join(", ")}.` : ""
+    const further = tried.length > 1 ? ` Also tried: ${tried.slice(1).join(", ")}.` : ""
     return yield* new LogReadError({
       reason: "Missing",
       path,
       details: `there is no such file.${further}`,
-      remedy: "Name the log with --db or CODEX_LOG_DB_PATH; a log is made when codex first writes to it."
+      remedy: "Name the log with --db or CODEX_LOG_DB_PATH. codex creates its log when it first writes to it."
     })
   })
 
@@ -51,12 +51,12 @@ const others = (path: string): ReadonlyArray<string> => {
   return /\.(ndjson|jsonl)(\.gz)?$/i.test(path) ? [] : [`${path}.db`, `${path}.sqlite`]
 }
 
-const look = (fs: FileSystem.FileSystem, path: string): Effect.Effect<LogFile, LogReadError> =>
+const inspect = (fs: FileSystem.FileSystem, path: string): Effect.Effect<LogFile, LogReadError> =>
   Effect.gen(function* () {
     const { type, size } = yield* fs.stat(path)
     const refuse = (details: string, remedy = expected) =>
       new LogReadError({ reason: "NotALog", path, details, remedy })
-    if (type === "Directory") return yield* refuse("is a folder, not a log.", `${expected.slice(0, -1)} inside it.`)
+    if (type === "Directory") return yield* refuse("is a directory, not a log.", `${expected.slice(0, -1)} in it.`)
     if (type !== "File") return yield* refuse("is not a regular file.")
     const named = /\.(ndjson|jsonl)$/i.test(path)
     if (size === 0n && !named) return yield* refuse("is empty, so it has no table of events.")
@@ -67,7 +67,7 @@ const look = (fs: FileSystem.FileSystem, path: string): Effect.Effect<LogFile, L
     return yield* refuse("is neither a SQLite database nor NDJSON.")
   }).pipe(Effect.catchAll((error) => (error._tag === "LogReadError" ? error : unreadable(path)(error))))
 
-/** Each byte as one character. */
+/** The first bytes, each as one character. */
 const firstBytes = (fs: FileSystem.FileSystem, path: string) =>
   Effect.gen(function* () {
     const handle = yield* fs.open(path, { flag: "r" })

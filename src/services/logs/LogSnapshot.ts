@@ -1,139 +1,133 @@
 /**
- * The job behind `codex logs snapshot`: a compact, read-only copy of a log, as it is at one moment, while others write to it.
+ * A compact, read-only copy of a log as it is at one moment, while other processes write to it (`codex logs snapshot`).
  *
- * `VACUUM INTO` writes a database without free pages and without a write-ahead log, so the one file is all of it: SQLite opens it with
- * `immutable=1`, also from a medium that cannot be written. It appears under its name when it is whole and on the disk.
+ * `VACUUM INTO` writes a database without free pages and without a write-ahead log, so one file is all of it: SQLite opens it with
+ * `immutable=1`, even on a read-only medium. The file appears under its name when it is complete and on disk.
  */
-import { randomUUID } from "node:crypto"
-import {
-  chmodSync,
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync
-} from "node:fs"
-import { dirname, resolve } from "node:path"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Path from "@effect/platform/Path"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
+import * as Option from "effect/Option"
+import * as AtomicFiles from "../files/AtomicFiles.ts"
+import { FileError } from "../files/FileError.ts"
 import * as Sqlite from "./Sqlite.ts"
 
-/** A copy that was not made; nothing was changed. */
-export class SnapshotError extends Schema.TaggedError<SnapshotError>()("SnapshotError", {
-  reason: Schema.Literal("Missing", "Exists", "Source", "Unwritable"),
-  path: Schema.String,
-  details: Schema.String,
-  remedy: Schema.String,
-  cause: Schema.optional(Schema.Defect)
-}) {
-  override get message() {
-    return `${this.path}: ${this.details} ${this.remedy}`
-  }
-}
-
+/** What to copy, and where to. */
 export interface Options {
-  /** Any SQLite database. */
+  /** The log, or any other SQLite database. */
   readonly db: string
-  readonly out: string
-  /** Replace what is there. */
-  readonly force: boolean
+  /** The copy; its directory is created. Default: `<log>-<UTC time>.db` next to the log. */
+  readonly out?: string | undefined
+  /** Replace an existing file. Default false. */
+  readonly force?: boolean | undefined
 }
 
-/** Bytes of the log and of the copy. */
-export const create = ({ db, force, out: given }: Options) =>
+/**
+ * Copies a database. Returns the path of the copy, and the sizes of log and copy in bytes. Fails with `FileError`, and then has
+ * changed nothing.
+ */
+export const create = ({ db, force = false, out: given }: Options) =>
   Effect.gen(function* () {
-    // `new/../log.db` is the log also before there is a folder `new`.
-    const out = resolve(given)
+    const fs = yield* FileSystem.FileSystem
+    const paths = yield* Path.Path
+    // Resolved first: `new/../log.db` is the log even if the directory `new` does not exist.
+    const out = paths.resolve(given ?? (yield* defaultPath(db)))
     const before = yield* statOf(db)
-    if (before === undefined) {
-      return yield* new SnapshotError({
-        reason: "Missing",
+    if (Option.isNone(before)) {
+      return yield* new FileError({
         path: db,
-        details: "there is no such file.",
-        remedy: "Name the log by --db, or by CODEX_LOG_DB_PATH."
+        operation: "read",
+        code: "ENOENT",
+        details: "there is no such file",
+        remedy: "Name the log with --db or CODEX_LOG_DB_PATH."
       })
     }
     yield* refuse(db, out, force)
-    const temporary = `${out}.${randomUUID()}.tmp`
-    yield* Effect.addFinalizer(() => Effect.ignore(attempt(out, () => rmSync(temporary, { force: true }))))
-    yield* attempt(out, () => {
-      mkdirSync(dirname(out), { recursive: true })
-      // SQLite takes an empty file; that one can be made is not for it to find out.
-      closeSync(openSync(temporary, "wx"))
-    })
-    yield* copy(db, temporary)
-    yield* attempt(out, () => {
-      chmodSync(temporary, 0o444)
-      const file = openSync(temporary, "r")
-      fsyncSync(file)
-      closeSync(file)
-      renameSync(temporary, out)
-    })
-    return { before: before.size, after: (yield* statOf(out))?.size ?? 0 }
+    yield* Effect.mapError(fs.makeDirectory(paths.dirname(out), { recursive: true }), unwritable(out))
+    const { path: temporary, publish } = yield* AtomicFiles.stageFile(out)
+    // SQLite writes to an empty file, and its own error for one that it cannot create does not say why.
+    yield* Effect.mapError(fs.writeFile(temporary, new Uint8Array(), { flag: "wx" }), unwritable(out))
+    yield* copy(db, temporary, out)
+    yield* Effect.mapError(fs.chmod(temporary, 0o444), unwritable(out))
+    yield* publish()
+    const after = yield* Effect.mapError(fs.stat(out), FileError.from(out, "read"))
+    return { path: given ?? out, before: Number(before.value.size), after: Number(after.size) }
   }).pipe(Effect.scoped)
 
-/** Nothing that is there is replaced unasked, and the log, or what SQLite keeps beside a database in use, not even then. */
+const defaultPath = (db: string) =>
+  Effect.map(Clock.currentTimeMillis, (millis) => {
+    const time = new Date(millis).toISOString().slice(0, 19).replace(/[-:]/g, "")
+    return `${db.replace(/\.(db|sqlite)$/i, "")}-${time}Z.db`
+  })
+
+/** An existing file is replaced only with `force`; the log, and the files that SQLite keeps next to a database, never. */
 const refuse = (db: string, out: string, force: boolean) =>
   Effect.gen(function* () {
-    const exists = (details: string, remedy = "Choose another name.") =>
-      new SnapshotError({ reason: "Exists", path: out, details, remedy })
-    const there = yield* statOf(out)
-    const log = yield* statOf(db)
-    if (there !== undefined && there.ino === log?.ino && there.dev === log.dev) {
-      return yield* exists("this is the log itself.")
+    const fs = yield* FileSystem.FileSystem
+    const paths = yield* Path.Path
+    const exists = (details: string, remedy = "Choose another path.") =>
+      new FileError({ path: out, operation: "write", code: "EEXIST", details, remedy })
+    const existing = Option.getOrUndefined(yield* statOf(out))
+    const log = Option.getOrUndefined(yield* statOf(db))
+    if (existing !== undefined && log !== undefined && sameFile(existing, log)) {
+      return yield* exists("it is the log itself")
     }
-    const real = yield* attempt(db, () => realpathSync(db))
-    if (beside.some((end) => [`${resolve(db)}${end}`, `${real}${end}`].includes(out))) {
-      return yield* exists("SQLite keeps a part of the log under that name.")
+    const real = yield* Effect.mapError(fs.realPath(db), FileError.from(db, "read"))
+    if (sqliteSuffixes.some((suffix) => [`${paths.resolve(db)}${suffix}`, `${real}${suffix}`].includes(out))) {
+      return yield* exists("SQLite keeps a part of the log under this name")
     }
-    if (there !== undefined && !force) {
-      return yield* exists("there is a file already.", "Choose another name, or replace it with --force.")
+    if (existing !== undefined && !force) {
+      return yield* exists(
+        "there is already a file of that name",
+        "Choose another path, or replace the file with --force."
+      )
     }
-    if (there?.isDirectory()) return yield* exists("there is a folder.")
-    const used = beside.find((end) => existsSync(`${out}${end}`))
-    if (used !== undefined) {
-      return yield* exists(`the file ${out}${used} belongs to a database of that name, perhaps one in use.`)
+    if (existing?.type === "Directory") return yield* exists("it is a directory", "Name a file in it.")
+    for (const suffix of sqliteSuffixes) {
+      const used = yield* Effect.orElseSucceed(fs.exists(`${out}${suffix}`), () => false)
+      if (used) return yield* exists(`${out}${suffix} belongs to a database of that name, which may be in use`)
     }
   })
+
+const sameFile = (one: FileSystem.File.Info, other: FileSystem.File.Info): boolean =>
+  one.dev === other.dev && Option.getOrUndefined(one.ino) === Option.getOrUndefined(other.ino)
 
 /** How long to wait for a lock; a log in WAL mode needs none. */
 const busyMillis = 2000
 
-const beside = ["-wal", "-shm", "-journal"]
+/** Endings of the files that SQLite keeps next to a database in use. */
+const sqliteSuffixes = ["-wal", "-shm", "-journal"]
 
-const copy = (db: string, to: string) =>
+const copy = (db: string, temporary: string, out: string) =>
   Effect.scoped(
     Effect.gen(function* () {
       const source = yield* Sqlite.open({ path: db, readonly: true, busyMillis })
-      yield* source.rows("VACUUM INTO ?", [to])
+      yield* source.rows("VACUUM INTO ?", [temporary])
     })
   ).pipe(
-    Effect.mapError((cause) =>
-      cause.reason === "Full"
-        ? unwritable(to, cause)
-        : new SnapshotError({
-            reason: "Source",
+    Effect.mapError((fault) =>
+      fault.reason === "Full"
+        ? unwritable(out)({ code: "ENOSPC" })
+        : new FileError({
             path: db,
-            details: `cannot be copied: ${cause.message}`,
-            remedy: "Check that it is a SQLite database, and that no program holds it locked.",
-            cause
+            operation: "read",
+            details: fault.description,
+            remedy: "Check that it is a SQLite database, and that no other program has locked it.",
+            cause: fault
           })
     )
   )
 
-const statOf = (path: string) => attempt(path, () => statSync(path, { throwIfNoEntry: false }))
+const unwritable = (out: string) => FileError.from(out, "write")
 
-const attempt = <A>(path: string, use: () => A) => Effect.try({ try: use, catch: (cause) => unwritable(path, cause) })
-
-const unwritable = (path: string, cause: unknown) =>
-  new SnapshotError({
-    reason: "Unwritable",
-    path,
-    details: `the copy cannot be written (${cause instanceof Error ? cause.message : String(cause)}).`,
-    remedy: "Choose another place by --out, or make room.",
-    cause
-  })
+/** None if there is no such file. */
+const statOf = (path: string) =>
+  Effect.flatMap(FileSystem.FileSystem, (fs) => fs.stat(path)).pipe(
+    Effect.asSome,
+    Effect.catchIf(
+      (error) => error._tag === "SystemError" && error.reason === "NotFound",
+      () => Effect.succeedNone
+    ),
+    Effect.mapError(FileError.from(path, "read"))
+  )

@@ -1,7 +1,7 @@
 /**
- * The job behind `codex logs init-sample`: a log to try the commands on, in the table that codex itself writes.
+ * A sample log to try the commands on (`codex logs init-sample`), in the table that codex writes.
  *
- * Only the sample's own three sessions are ever touched: a log with real sessions keeps them.
+ * Only the three sessions of the sample are added and removed; other sessions in the log are not changed.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -9,17 +9,19 @@ import { type Level, type Metadata, type Role, toLine } from "./SessionEvent.ts"
 import { SessionLogError } from "./write/Sink.ts"
 import { explain, SqlitePool, sqliteSink, whileBusy } from "./write/SqlitePool.ts"
 
+/** What to do with the sample. */
 export interface Options {
+  /** The database; it is created if it does not exist. */
   readonly db: string
-  /** Take away what an earlier sample put there. */
+  /** Remove an earlier sample. */
   readonly reset: boolean
-  /** Put the sessions there, unless they are. */
+  /** Add the sample, unless it is there. */
   readonly seed: boolean
 }
 
 /**
- * Makes the table, and says how many sample events went, came, and how many others there are. Who asks for a sample wants it
- * written, also where logging is off.
+ * Creates the table, and returns how many sample events were removed, were added and are present, and how many other events there
+ * are. It works even if logging is turned off. Fails with `SessionLogError`.
  */
 export const create = ({ db, reset, seed }: Options) =>
   Effect.gen(function* () {
@@ -29,14 +31,14 @@ export const create = ({ db, reset, seed }: Options) =>
     const run = (sql: string) => Effect.mapError(Effect.retry(database.rows(sql), whileBusy), explain)
     const count = (where: string) =>
       Effect.map(run(`SELECT count(*) AS n FROM session_events WHERE ${where}`), ([row]) => Number(row?.n))
-    const removed = reset ? yield* count(ofSample) : 0
-    if (reset) yield* run(`DELETE FROM session_events WHERE ${ofSample}`)
-    const others = yield* count(`NOT (${ofSample})`)
-    const present = yield* count(ofSample)
+    const removed = reset ? yield* count(isSample) : 0
+    if (reset) yield* run(`DELETE FROM session_events WHERE ${isSample}`)
+    const others = yield* count(`NOT (${isSample})`)
+    const present = yield* count(isSample)
     if (!seed || present > 0) return { removed, added: 0, present, others }
     const now = (yield* Clock.currentTimeMillis) / 1000
     yield* sqliteSink(database).write(linesOf(now))
-    const added = yield* count(ofSample)
+    const added = yield* count(isSample)
     return { removed, added, present: added, others }
   }).pipe(Effect.scoped)
 
@@ -44,21 +46,21 @@ const noDatabase = (path: string) =>
   new SessionLogError({
     reason: "Schema",
     path,
-    details: "a sample is a SQLite database, and this is the name of NDJSON.",
-    remedy: "Name a database by --db."
+    details: "a sample is a SQLite database, and this is the name of an NDJSON file.",
+    remedy: "Name a database with --db."
   })
 
-const ofSample = "session_id IN ('sample-chat', 'sample-training', 'sample-failure')"
+const isSample = "session_id IN ('sample-chat', 'sample-training', 'sample-failure')"
 
-type Sample = readonly [secondsAfter: number, Role, message: string, Level?, Metadata?]
+type SampleEvent = readonly [secondsAfter: number, Role, message: string, Level?, Metadata?]
 
-interface Session {
+interface SampleSession {
   readonly id: string
   readonly secondsAgo: number
-  readonly events: ReadonlyArray<Sample>
+  readonly events: ReadonlyArray<SampleEvent>
 }
 
-const sessions: ReadonlyArray<Session> = [
+const sessions: ReadonlyArray<SampleSession> = [
   {
     id: "sample-training",
     secondsAgo: 2 * 24 * 3600,

@@ -1,39 +1,39 @@
 /**
- * One line of a session's log, as codex writes it, and as it is read from anybody's log.
+ * One event of a session log: as codex writes it, and as it is read from any log.
  *
  * Format: the table `session_events(ts REAL, session_id TEXT, role TEXT, message TEXT)` of the original kit, with columns
  * `level TEXT` and `metadata TEXT` (JSON) added; or a line of NDJSON with the same six keys. `ts` is in seconds since 1970
- * (UTC), with fractions. A session starts with the message `session_start` and ends with `session_end`, both of role
+ * (UTC), with fractions. A session begins with the message `session_start` and ends with `session_end`, both of role
  * `system`.
  */
 import * as Inspectable from "effect/Inspectable"
 import * as Schema from "effect/Schema"
 
-/** Who speaks. A log of somebody else may hold other roles. */
+/** Who speaks. Logs of other programs may have other roles. */
 export const Role = Schema.Literal("user", "assistant", "system", "tool")
 export type Role = typeof Role.Type
 
-/** How grave it is, from least to most. */
+/** How severe an event is, from least to most. */
 export const Level = Schema.Literal("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 export type Level = typeof Level.Type
 
 /**
- * The name of a session; also the name of its NDJSON file, so no separators and no leading dot.
+ * The id of a session. It also names the NDJSON file, so it has no path separators and no leading dot.
  *
  * @example
  *   Schema.decodeUnknownSync(SessionId)("2026-11-24T13-00-00Z-4f1c")
  */
 export const SessionId = Schema.String.pipe(
   Schema.pattern(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/, {
-    message: () => "a session id has 1 to 128 letters, digits, _, - or ., and starts with none of - and ."
+    message: () => "a session id has 1 to 128 letters, digits, _, - or ., and does not start with - or ."
   })
 )
 
-/** What else is known of an event: any JSON. */
+/** Further data of an event: any JSON object. */
 export const Metadata = Schema.Record({ key: Schema.String, value: Schema.Unknown })
 export type Metadata = typeof Metadata.Type
 
-/** An event as codex writes it; keys as in the table and in NDJSON. */
+/** An event as codex writes it. The keys are those of the table and of NDJSON. */
 export interface SessionEvent {
   /** Seconds since 1970. */
   readonly ts: number
@@ -44,35 +44,37 @@ export interface SessionEvent {
   readonly metadata: Metadata
 }
 
+/** The message of the first event of a session. */
 export const sessionStart = "session_start"
+/** The message of the last event of a session; its metadata has the outcome and the duration. */
 export const sessionEnd = "session_end"
 
-/** How a session, or a process that takes part in one, ended. */
+/** How a session, or a process that took part in one, ended. `defect` is a bug: an Effect died. */
 export const Outcome = Schema.Literal("success", "failure", "defect", "interrupted")
 export type Outcome = typeof Outcome.Type
 
-/** An event as it was found: what a log does not have, or what cannot be understood there, is null. */
+/** An event as it was read. What the log does not have, or what could not be parsed, is null. */
 export interface LogEvent {
   /** Seconds since 1970. */
   readonly ts: number | null
-  /** ISO 8601 in UTC with milliseconds; where the log's time is not understood, its text. */
+  /** ISO 8601 in UTC with milliseconds; the original text where it could not be parsed as a time. */
   readonly time: string | null
   readonly session_id: string | null
   readonly role: string | null
-  /** In capitals; WARNING is WARN. Of a log without levels: the role, where that is one (INFO, WARN). */
+  /** In capitals; WARNING is WARN. In a log without levels it is the role, if that is a level (INFO, WARN). */
   readonly level: string | null
   readonly message: string
-  /** Parsed where it is JSON, else as it is. */
+  /** Parsed if it is JSON, else the text. */
   readonly metadata: unknown
 }
 
-/** A level by any of its usual names, in capitals: `warning` is WARN; a name that is none of ours stays. */
-export const levelOf = (name: string): string => {
+/** The level of a name: `warning` is WARN. An unknown name is only put into capitals. */
+export const normalizeLevel = (name: string): string => {
   const level = name.trim().toUpperCase()
   return levelAliases[level] ?? level
 }
 
-/** Usual names of levels that are not ours. */
+/** Common names of levels in other programs. */
 export const levelAliases: Readonly<Record<string, Level>> = {
   WARNING: "WARN",
   ERR: "ERROR",
@@ -83,17 +85,18 @@ export const levelAliases: Readonly<Record<string, Level>> = {
 }
 
 /**
- * An event as one line of JSON, from which both NDJSON and the table are written.
+ * An event as one line of JSON without a line feed, from which both NDJSON and the table are written.
  *
- * Logging must not fail because of what is logged: values that JSON cannot hold become text, and half a surrogate pair, which UTF-8
+ * Logging must not fail because of what is logged: values that JSON cannot hold become text, and a lone surrogate, which UTF-8
  * cannot hold, becomes U+FFFD.
  */
-/** No line feed inside, none at the end. */
 export const toLine = ({ level, message, metadata, role, session_id, ts }: SessionEvent): string => {
-  // Put together by hand, which takes a third of the time that JSON.stringify takes for the whole.
+  // Concatenated by hand: three times as fast as JSON.stringify of the whole event.
   const known = `{"ts":${ts},"session_id":"${session_id}","role":"${role}","level":"${level}","message":${JSON.stringify(message)}`
-  const line = isEmpty(metadata) ? `${known}}` : `${known},"metadata":${jsonOf(metadata)}}`
-  return line.includes("\\ud") ? line.replace(escapes, (found) => (found.length === 6 ? "\ufffd" : found)) : line
+  const line = isEmpty(metadata) ? `${known}}` : `${known},"metadata":${stringify(metadata)}}`
+  return line.includes("\\ud")
+    ? line.replace(surrogateEscapes, (found) => (found.length === 6 ? "\ufffd" : found))
+    : line
 }
 
 const isEmpty = (metadata: Metadata): boolean => {
@@ -101,24 +104,24 @@ const isEmpty = (metadata: Metadata): boolean => {
   return true
 }
 
-/** JSON escapes a surrogate only where its other half is missing. */
-const escapes = /\\(?:ud[89a-f][0-9a-f]{2}|.)/g
+/** JSON.stringify escapes a surrogate only if its other half is missing. */
+const surrogateEscapes = /\\(?:ud[89a-f][0-9a-f]{2}|.)/g
 
-const jsonOf = (metadata: Metadata): string => {
-  for (const attempt of [() => JSON.stringify(metadata), () => JSON.stringify(metadata, plain)])
+const stringify = (metadata: Metadata): string => {
+  for (const attempt of [() => JSON.stringify(metadata), () => JSON.stringify(metadata, withoutBigInt)])
     try {
       return attempt()
     } catch {}
-  return JSON.stringify(texts(metadata))
+  return JSON.stringify(valuesAsText(metadata))
 }
 
-/** Metadata as JSON has it: what an object says of itself, not the object. */
-export const plainMetadata = (metadata: Metadata): Metadata => decode(jsonOf(metadata))
+/** Metadata as it reads back from JSON: objects with a `toJSON` are replaced by its result. */
+export const plainMetadata = (metadata: Metadata): Metadata => decode(stringify(metadata))
 
 const decode = Schema.decodeSync(Schema.parseJson(Metadata))
 
-const plain = (_: string, value: unknown): unknown => (typeof value === "bigint" ? value.toString() : value)
+const withoutBigInt = (_: string, value: unknown): unknown => (typeof value === "bigint" ? value.toString() : value)
 
-/** What JSON refuses whole, such as what contains itself. */
-const texts = (metadata: Metadata): Metadata =>
+/** For metadata that JSON.stringify refuses, such as an object that contains itself. */
+const valuesAsText = (metadata: Metadata): Metadata =>
   Object.fromEntries(Object.entries(metadata).map(([key, value]) => [key, Inspectable.toStringUnknown(value, 0)]))

@@ -1,18 +1,18 @@
 /**
- * A session's log: what happened, who said it, how it ended. It is a scoped resource: opening it writes `session_start`, and
- * whichever way the scope closes, `session_end` with outcome and duration is written last.
+ * The log of a session: what happened, who said it, how it ended. It is a scoped resource: opening it writes `session_start`, and
+ * when the scope closes, for whatever reason, `session_end` with outcome and duration is written last.
  *
  *     const program = Effect.gen(function* () {
  *       const session = yield* SessionLog
- *       yield* session.log("user", "hello")          // returns when it is on the disk
+ *       yield* session.log("user", "hello")          // returns when it is on disk
  *       yield* Effect.log("also an event").pipe(Effect.annotateLogs({ step: 3 }))
  *     })
  *     program.pipe(Effect.provide(SessionLog.layer()), Effect.provide(SqlitePool.layer))
  *
  * Events go to `.codex/session_logs.db` (CODEX_LOG_DB_PATH) and to `.codex/sessions/<id>.ndjson`; a database path that ends in
- * `.ndjson` means that file alone. CODEX_SESSION_ID names the session to take part in; processes that are started while a
- * session is open inherit it. CODEX_SESSION_LOGGING=0 turns all of it off, =1 turns on what a config turned off;
- * CODEX_LOG_REDACT=1 takes secrets out of what is written.
+ * `.ndjson` means this file alone. CODEX_SESSION_ID names the session to take part in; processes that are started while a
+ * session is open inherit it. CODEX_SESSION_LOGGING=0 turns logging off, =1 turns it on even if a config turned it off;
+ * CODEX_LOG_REDACT=1 removes secrets from what is written.
  */
 import { randomUUID } from "node:crypto"
 import * as Cause from "effect/Cause"
@@ -25,9 +25,11 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Redaction from "../../core/data/Redaction.ts"
+import { plural } from "../../core/Plural.ts"
 import { version } from "../../core/Version.ts"
 import * as LogEnvironment from "./LogEnvironment.ts"
 import {
@@ -47,45 +49,41 @@ import { SqlitePool, sqliteSink } from "./write/SqlitePool.ts"
 import * as Telemetry from "./write/Telemetry.ts"
 import * as Writer from "./write/Writer.ts"
 
-export interface Options {
-  /** Default: CODEX_SESSION_ID, else a new one. */
-  readonly id?: string | undefined
-  /** The database; a path that ends in `.ndjson` is NDJSON instead; `false` writes none. Default: CODEX_LOG_DB_PATH. */
-  readonly db?: string | false | undefined
-  /** The copy as NDJSON; `false` writes none. Default: `.codex/sessions/<id>.ndjson`. */
-  readonly ndjson?: string | false | undefined
-  /** Take secrets out, by the default rules or by these. Default: CODEX_LOG_REDACT. */
-  readonly redact?: boolean | ReadonlyArray<Redaction.Rule> | undefined
-  /** Whether to write at all; CODEX_SESSION_LOGGING wins over it. Default true. */
-  readonly enabled?: boolean | undefined
-  /** Beside what `session_start` says by itself: process, directory and versions. */
-  readonly metadata?: Metadata | undefined
-}
-
+/**
+ * The tag of an open session, and the ways to open one.
+ *
+ * @example
+ *   yield* SessionLog.open({ db: "demo.db", ndjson: false })
+ */
 export class SessionLog extends Context.Tag("codex/SessionLog")<SessionLog, SessionLog.Service>() {
-  /** A session for the scope. Several may be open in a process; those of one database share a connection. */
+  /**
+   * Opens a session for the scope. A process may have several open; those of one database share a connection. Fails with
+   * `SessionLogError` if the log cannot be opened.
+   */
   static open(
-    options: Options = {}
+    options: SessionLog.Options = {}
   ): Effect.Effect<SessionLog.Service, SessionLogError | ConfigError.ConfigError, Scope.Scope | SqlitePool> {
     return open(options)
   }
 
-  /** To take part in a session that others begin and end: the same, without the two events. */
+  /** Takes part in a session that another process begins and ends: as `open`, without these two events. */
   static attach(
-    options: Options = {}
+    options: SessionLog.Options = {}
   ): Effect.Effect<SessionLog.Service, SessionLogError | ConfigError.ConfigError, Scope.Scope | SqlitePool> {
     return attach(options)
   }
 
-  /** A session for the layer's scope that also takes what is logged through Effect, and its spans. */
-  static layer(options: Options = {}): Layer.Layer<SessionLog, SessionLogError | ConfigError.ConfigError, SqlitePool> {
+  /** A session for the layer's scope that also records what is logged through Effect, and spans (`recorder`). */
+  static layer(
+    options: SessionLog.Options = {}
+  ): Layer.Layer<SessionLog, SessionLogError | ConfigError.ConfigError, SqlitePool> {
     return Layer.provideMerge(SessionLog.recorder, Layer.scoped(SessionLog, open(options)))
   }
 
-  /** Whether the environment wants anything to be written. */
+  /** Whether the environment allows logging: CODEX_SESSION_LOGGING. */
   static readonly isEnabled: Effect.Effect<boolean, ConfigError.ConfigError> = Effect.suspend(() => isEnabled())
 
-  /** A session that takes everything and writes nothing. */
+  /** A session that writes nothing. */
   static readonly silent: SessionLog.Service = {
     id: "none",
     enabled: false,
@@ -97,7 +95,7 @@ export class SessionLog extends Context.Tag("codex/SessionLog")<SessionLog, Sess
     flush: Effect.void
   }
 
-  /** Sends what is logged through Effect, and spans when they end, to the session, besides where they go already. */
+  /** Adds to the session what is logged through Effect, and spans when they end. Other loggers and tracers keep working. */
   static readonly recorder: Layer.Layer<never, never, SessionLog> = Layer.unwrapEffect(
     Effect.gen(function* () {
       const { post } = yield* SessionLog
@@ -108,42 +106,59 @@ export class SessionLog extends Context.Tag("codex/SessionLog")<SessionLog, Sess
 }
 
 export declare namespace SessionLog {
+  /** Where a session is written, and how. */
+  interface Options {
+    /** The id. Default: CODEX_SESSION_ID, else a new one. */
+    readonly id?: string | undefined
+    /** The database; a path that ends in `.ndjson` is written as NDJSON; `false` writes none. Default: CODEX_LOG_DB_PATH. */
+    readonly db?: string | false | undefined
+    /** The copy as NDJSON; `false` writes none. Default: `.codex/sessions/<id>.ndjson`. */
+    readonly ndjson?: string | false | undefined
+    /** Whether to remove secrets, with the default rules or with these. Default: CODEX_LOG_REDACT. */
+    readonly redact?: boolean | ReadonlyArray<Redaction.Rule> | undefined
+    /** Whether to write at all; CODEX_SESSION_LOGGING takes precedence. Default true. */
+    readonly enabled?: boolean | undefined
+    /** Metadata of `session_start`, in addition to process id, directory and versions. */
+    readonly metadata?: Metadata | undefined
+  }
+
+  /** An open session. */
   interface Service {
     readonly id: string
-    /** False where logging is off: nothing is written then. */
+    /** False if logging is off: then nothing is written. */
     readonly enabled: boolean
     /** The files that are written. */
     readonly paths: ReadonlyArray<string>
-    /** A text as the session's rules for secrets leave it. */
+    /** Removes secrets from a text by the rules of the session. */
     readonly redact: (text: string) => string
-    /** Returns when the event is written: no crash loses it from then on. Waits while the writing is behind. */
+    /** Returns when the event is written: from then on no crash loses it. Waits while writing is behind. */
     readonly log: (
       role: Role,
       message: string,
       metadata?: Metadata,
       level?: Level
     ) => Effect.Effect<void, SessionLogError>
-    /** Several at once, in order, in one commit. */
+    /** Writes several events in order, in one commit. */
     readonly logAll: (events: ReadonlyArray<Event>) => Effect.Effect<void, SessionLogError>
-    /** For what cannot wait, such as a Logger: written soon, and at the latest when the session ends. Role `system`. */
+    /** For callers that cannot wait, such as a Logger: written soon, and at the latest when the session ends. Role `system`. */
     readonly post: (event: Telemetry.Posted) => void
-    /** Waits until everything so far is written. */
+    /** Waits until all events so far are written. */
     readonly flush: Effect.Effect<void, SessionLogError>
   }
 
+  /** An event to write. */
   interface Event {
     readonly role: Role
     readonly message: string
     readonly metadata?: Metadata | undefined
     /** Default INFO. */
     readonly level?: Level | undefined
-    /** When it happened, in seconds since 1970. Default: now. */
+    /** The time, in seconds since 1970. Default: now. */
     readonly ts?: number | undefined
   }
 }
 
-/** The session without its start and end. */
-const attach = (options: Options) =>
+const attach = (options: SessionLog.Options) =>
   Effect.gen(function* () {
     const id = yield* idOf(options.id)
     if (!(yield* isEnabled(options.enabled))) return { ...SessionLog.silent, id }
@@ -154,7 +169,7 @@ const attach = (options: Options) =>
     const clock = yield* Effect.clock
 
     let last = 0
-    /** Never before the event before: the order of time is the order of writing, also when the clock is set back. */
+    /** Never earlier than the previous event: time order is the order of writing, even if the clock is set back. */
     const now = () => {
       last = Math.max(last, clock.unsafeCurrentTimeMillis() / 1000)
       return last
@@ -166,8 +181,8 @@ const attach = (options: Options) =>
     const logAll: SessionLog.Service["logAll"] = (events) =>
       Effect.suspend(() => {
         for (const event of events) {
-          const fault = faultOf(event)
-          if (fault !== undefined) return fault
+          const error = invalid(event)
+          if (error !== undefined) return error
         }
         return events.length === 0 ? Effect.void : writer.append(events.map(lineOf))
       })
@@ -176,7 +191,7 @@ const attach = (options: Options) =>
       Effect.flatMap(writer.lost, ({ error, lines }) =>
         error === undefined || lines === 0
           ? Effect.void
-          : Effect.logWarning(`${lines} events of session ${id} are not in its log. ${error.message}`)
+          : Effect.logWarning(`Lost ${plural(lines, "event")} of session ${id}. ${error.message}`)
       )
     )
     return SessionLog.of({
@@ -191,7 +206,7 @@ const attach = (options: Options) =>
     })
   })
 
-const open = (options: Options) =>
+const open = (options: SessionLog.Options) =>
   Effect.gen(function* () {
     const session = yield* attach(options)
     if (!session.enabled) return session
@@ -203,7 +218,7 @@ const open = (options: Options) =>
         yield* session.logAll([endOf(exit, seconds)])
       }).pipe(
         Effect.catchAll((error) =>
-          Effect.logWarning(`The end of session ${session.id} is not in its log. ${error.message}`)
+          Effect.logWarning(`The end of session ${session.id} could not be logged. ${error.message}`)
         )
       )
     )
@@ -211,7 +226,7 @@ const open = (options: Options) =>
     return session
   })
 
-/** CODEX_SESSION_LOGGING, else what a config says. */
+/** CODEX_SESSION_LOGGING, else the option. */
 const isEnabled = (given = true): Effect.Effect<boolean, ConfigError.ConfigError> =>
   Config.withDefault(Config.boolean("CODEX_SESSION_LOGGING"), given)
 
@@ -227,13 +242,13 @@ const idOf = (given: string | undefined) =>
         new SessionLogError({
           reason: "Id",
           path: source,
-          details: `${JSON.stringify(id.slice(0, 200))} is no name for a session.`,
-          remedy: "Use 1 to 128 letters, digits, _, - and ., beginning with a letter, a digit or _."
+          details: `${JSON.stringify(id.slice(0, 200))} is not a valid session id.`,
+          remedy: "Use 1 to 128 letters, digits, _, - and ., starting with a letter, a digit or _."
         })
     )
   })
 
-/** Sorts by the time of the start. */
+/** Ids sort by the time of the start. */
 const newId = Effect.map(
   Clock.currentTimeMillis,
   (now) => `${new Date(now).toISOString().slice(0, 19).replace(/:/g, "-")}Z-${randomUUID().slice(0, 8)}`
@@ -241,22 +256,22 @@ const newId = Effect.map(
 
 const sinksOf = (
   id: string,
-  { db, ndjson }: Options
+  { db, ndjson }: SessionLog.Options
 ): Effect.Effect<ReadonlyArray<Sink>, SessionLogError | ConfigError.ConfigError, Scope.Scope | SqlitePool> =>
   Effect.gen(function* () {
     const path = db === false ? undefined : (db ?? (yield* LogEnvironment.databasePath))
     if (path?.endsWith(".ndjson")) return [yield* ndjsonSink({ path, sync: true })]
-    const lines = ndjson === false ? undefined : (ndjson ?? `${yield* LogEnvironment.sessionsDirectory}/${id}.ndjson`)
+    const copy = ndjson === false ? undefined : (ndjson ?? `${yield* LogEnvironment.sessionsDirectory}/${id}.ndjson`)
     const { open } = yield* SqlitePool
     const database = path === undefined ? [] : [sqliteSink(yield* open(path))]
-    const file = lines === undefined ? [] : [yield* ndjsonSink({ path: lines, sync: path === undefined })]
+    const file = copy === undefined ? [] : [yield* ndjsonSink({ path: copy, sync: path === undefined })]
     return [...database, ...file]
   })
 
-const rulesOf = (given: Options["redact"]) =>
+const rulesOf = (given: SessionLog.Options["redact"]) =>
   Effect.gen(function* () {
-    const asked = given ?? (yield* Config.withDefault(Config.boolean("CODEX_LOG_REDACT"), false))
-    return typeof asked === "boolean" ? (asked ? Redaction.defaultRules : []) : asked
+    const redact = given ?? (yield* Config.withDefault(Config.boolean("CODEX_LOG_REDACT"), false))
+    return typeof redact === "boolean" ? (redact ? Redaction.defaultRules : []) : redact
   })
 
 const redacted = (event: SessionEvent, rules: ReadonlyArray<Redaction.Rule>): SessionEvent => ({
@@ -268,13 +283,18 @@ const redacted = (event: SessionEvent, rules: ReadonlyArray<Redaction.Rule>): Se
 const roles: ReadonlySet<string> = new Set(Role.literals)
 const levels: ReadonlySet<string> = new Set(Level.literals)
 
-/** TypeScript refuses such an event; what comes from outside may be one. One of them would spoil the batch of others. */
-const faultOf = ({ level = "INFO", message, role, ts = 0 }: SessionLog.Event): SessionLogError | undefined => {
+/** Checks an event that TypeScript has not checked. An invalid one would fail the batch of others. */
+const invalid = ({ level = "INFO", message, role, ts = 0 }: SessionLog.Event): SessionLogError | undefined => {
   const wrong = (path: string, found: unknown, remedy: string) =>
-    new SessionLogError({ reason: "Event", path, details: `${String(found)} is no ${path} of an event.`, remedy })
+    new SessionLogError({
+      reason: "Event",
+      path,
+      details: `${String(found)} is not a valid ${path} of an event.`,
+      remedy
+    })
   if (!roles.has(role)) return wrong("role", role, `Use ${Role.literals.join(", ")}.`)
   if (!levels.has(level)) return wrong("level", level, `Use ${Level.literals.join(", ")}.`)
-  if (typeof message !== "string") return wrong("message", message, "Use a text.")
+  if (typeof message !== "string") return wrong("message", message, "Use a string.")
   return Number.isFinite(ts) ? undefined : wrong("ts", ts, "Use seconds since 1970.")
 }
 
@@ -291,7 +311,7 @@ const endOf = (exit: Exit.Exit<unknown, unknown>, seconds: number): SessionLog.E
   }
 }
 
-/** How a scope closed. */
+/** The outcome of a scope's exit. */
 export const exitOutcome = (exit: Exit.Exit<unknown, unknown>): Outcome => {
   if (Exit.isSuccess(exit)) return "success"
   if (Cause.isInterruptedOnly(exit.cause)) return "interrupted"
@@ -299,6 +319,6 @@ export const exitOutcome = (exit: Exit.Exit<unknown, unknown>): Outcome => {
 }
 
 const describe = (error: unknown): Metadata => {
-  const tag = typeof error === "object" && error !== null && "_tag" in error ? { tag: String(error._tag) } : {}
+  const tag = Predicate.hasProperty(error, "_tag") ? { tag: String(error._tag) } : {}
   return { ...tag, message: error instanceof Error ? error.message : String(error) }
 }

@@ -1,22 +1,23 @@
 /**
- * A SQLite file, opened: the one place that meets @effect/sql-sqlite-node and knows SQLite's error codes.
+ * An open SQLite file: the only module that uses @effect/sql-sqlite-node and knows SQLite's error codes.
  *
- * The package opens and sets WAL outside of its error channel (as defects), and traces each statement; here both are tamed:
- * every failure is a SqliteFault, and a log that records spans does not record its own. Statements run on the calling thread
- * and are not interrupted midway, so keep them short: page through what may be long.
+ * The package reports failures to open a file as defects, and traces each statement. Here every failure is a SqliteFault, and
+ * statements are not traced, or a log that records spans would record its own. Statements run on the calling thread and cannot be
+ * interrupted, so keep them short: read in pages what may be long.
  */
 import * as Reactivity from "@effect/experimental/Reactivity"
 import { SqlError } from "@effect/sql/SqlError"
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 
-/** What SQLite said, by the decision that a caller can take. `cause` has its code. */
+/** An error of SQLite, classified by what a caller can do. `cause` has its code. */
 export class SqliteFault extends Schema.TaggedError<SqliteFault>()("SqliteFault", {
   /**
-   * Missing: no such file or folder. Busy: another process holds it. Full: no space. Statement: SQLite refused the SQL. Driver: there
-   * is no SQLite, because better-sqlite3's install script did not run or was for another Node.
+   * Missing: no such file or directory. Busy: another process has locked it. Full: no space. Statement: SQLite refused the SQL.
+   * Driver: SQLite is not available, because better-sqlite3's install script did not run or was for another Node.
    */
   reason: Schema.Literal(
     "Missing",
@@ -32,43 +33,51 @@ export class SqliteFault extends Schema.TaggedError<SqliteFault>()("SqliteFault"
   path: Schema.String,
   cause: Schema.Defect
 }) {
+  /** What is wrong, as the end of a sentence. */
+  get description() {
+    return `${descriptions[this.reason]}${this.cause instanceof Error ? ` (${this.cause.message})` : ""}`
+  }
   override get message() {
-    return `${this.path}: ${sayings[this.reason]}${this.cause instanceof Error ? ` (${this.cause.message})` : ""}.`
+    return `${this.path}: ${this.description}.`
   }
 }
 
-const sayings: Record<SqliteFault["reason"], string> = {
-  Missing: "there is no such file, or it cannot be opened",
-  NotADatabase: "is not a SQLite database",
-  Corrupt: "is a damaged SQLite database",
-  Busy: "is locked by another process",
-  ReadOnly: "may not be written",
+const descriptions: Record<SqliteFault["reason"], string> = {
+  Missing: "it does not exist or cannot be opened",
+  NotADatabase: "it is not a SQLite database",
+  Corrupt: "it is a damaged SQLite database",
+  Busy: "it is locked by another process",
+  ReadOnly: "it is read-only",
   Full: "the disk is full",
   Statement: "SQLite refused a statement",
   Disk: "the disk failed",
   Driver: "better-sqlite3 is not built for this Node"
 }
 
+/** A value of SQLite. */
 export type Value = string | number | bigint | Uint8Array | null
+/** A row of a result, by column. */
 export type Row = { readonly [column: string]: Value }
 
+/** An open database. */
 export interface Database {
   readonly path: string
-  /** Rows of one statement, values bound. Integers beyond 2^53 lose digits: cast them to text or REAL in the statement. */
+  /** Runs one statement with bound values and returns its rows. Integers above 2^53 lose digits: cast them to text or REAL. */
   readonly rows: (sql: string, values?: ReadonlyArray<Value>) => Effect.Effect<ReadonlyArray<Row>, SqliteFault>
-  /** All statements of the effect, or none. `BEGIN` takes no lock: begin with a write, or retry on Busy. */
+  /** Commits all statements of the effect, or none. `BEGIN` takes no lock: begin with a write, or retry on Busy. */
   readonly transaction: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqliteFault, R>
   readonly client: SqliteClient.SqliteClient
 }
 
 export interface Options {
   readonly path: string
-  /** Opens what is there and changes nothing, whatever its journal mode. */
+  /** Opens an existing file and changes nothing, whatever its journal mode. */
   readonly readonly?: boolean
-  /** How long SQLite itself waits for a lock, with the thread asleep. Default 5,000 ms. */
+  /** How long SQLite waits for a lock, which blocks the thread. Default 5,000 ms. */
   readonly busyMillis?: number
 }
 
+/** Opens a database for the scope. */
 export const open = ({
   path,
   readonly = false,
@@ -80,7 +89,7 @@ export const open = ({
       Effect.catchAllDefect((cause) => new SqliteFault({ reason: reasonOf(cause), path, cause }))
     )
     const fault = (error: SqlError) => new SqliteFault({ reason: reasonOf(error.cause), path, cause: error.cause })
-    // The package keeps prepared statements by their text, and a failure to prepare one as well: after a fault texts differ.
+    // The package caches prepared statements by their text, failures to prepare included: after a fault the texts differ.
     let faults = 0
     const database: Database = {
       path,
@@ -106,17 +115,16 @@ export const open = ({
     return database
   })
 
-/** The fault in what a use of the client failed or died with: SQLite's own error is somewhere down its causes. */
+/** Translates what a use of the client failed or died with; SQLite's own error is nested in its causes. */
 export const faultOf = (path: string, error: unknown): SqliteFault => {
   let cause = error
   while (cause instanceof Error && codeOf(cause) === "" && cause.cause instanceof Error) cause = cause.cause
   return new SqliteFault({ reason: reasonOf(cause), path, cause })
 }
 
-const codeOf = (cause: unknown): string =>
-  typeof cause === "object" && cause !== null && "code" in cause ? String(cause.code) : ""
+const codeOf = (cause: unknown): string => (Predicate.hasProperty(cause, "code") ? String(cause.code) : "")
 
-/** By SQLite's result codes (https://www.sqlite.org/rescode.html); extended ones begin with the plain one. */
+/** By SQLite's result codes (https://www.sqlite.org/rescode.html); an extended code begins with the primary one. */
 const reasonOf = (cause: unknown): SqliteFault["reason"] => {
   const code = codeOf(cause)
   const found = reasons.find(([beginning]) => code.startsWith(beginning))
@@ -126,7 +134,7 @@ const reasonOf = (cause: unknown): SqliteFault["reason"] => {
     (cause instanceof Error && cause.message.startsWith("Could not locate the bindings"))
   )
     return "Driver"
-  // better-sqlite3 looks at the folder itself, and raises a TypeError.
+  // better-sqlite3 checks the directory itself, and throws a TypeError.
   return cause instanceof TypeError && cause.message.includes("directory does not exist") ? "Missing" : "Statement"
 }
 

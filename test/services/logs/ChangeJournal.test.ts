@@ -20,7 +20,7 @@ import * as FastCheck from "effect/FastCheck"
 import * as Logger from "effect/Logger"
 import * as Schema from "effect/Schema"
 import { defaultRules, redact } from "../../../src/core/data/Redaction.ts"
-import { ChangeJournal, type Options } from "../../../src/services/logs/ChangeJournal.ts"
+import { ChangeJournal } from "../../../src/services/logs/ChangeJournal.ts"
 import { node } from "../../cli/children.ts"
 import { bundled } from "./program.ts"
 
@@ -41,7 +41,10 @@ class Odd extends Schema.TaggedError<Odd>()("Odd", {
 }
 
 /** Runs a command with a journal, and gives what was warned of. */
-const command = (effect: Effect.Effect<unknown, unknown, ChangeJournal>, options: Partial<Options> = {}) =>
+const command = (
+  effect: Effect.Effect<unknown, unknown, ChangeJournal>,
+  options: Partial<ChangeJournal.Options> = {}
+) =>
   Effect.gen(function* () {
     const warnings: Array<string> = []
     const logger = Logger.make(({ message }) => {

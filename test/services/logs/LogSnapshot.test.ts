@@ -18,6 +18,7 @@ import {
 } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import * as NodeContext from "@effect/platform-node/NodeContext"
 import { afterEach, beforeEach, describe, expect, it } from "@effect/vitest"
 import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
@@ -68,7 +69,7 @@ const count = (path: string): unknown => {
 }
 
 const snapshot = (options: { readonly out?: string; readonly force?: boolean; readonly db?: string } = {}) =>
-  LogSnapshot.create({ db, out, force: false, ...options })
+  Effect.provide(LogSnapshot.create({ db, out, force: false, ...options }), NodeContext.layer)
 
 const failure = (options: Parameters<typeof snapshot>[0] = {}) =>
   Effect.map(Effect.flip(snapshot(options)), ({ message }) => message)
@@ -97,7 +98,7 @@ describe("a copy", () => {
       const before = bytes()
       const sizes = yield* snapshot()
       expect(bytes()).toEqual(before)
-      expect(sizes).toEqual({ before: statSync(db).size, after: statSync(out).size })
+      expect(sizes).toEqual({ path: out, before: statSync(db).size, after: statSync(out).size })
       expect(contents(out)).toEqual(contents(db))
       expect(statSync(out).mode & 0o777).toBe(0o444)
       expect(readdirSync(join(directory, "copies"))).toEqual(["copy.db"])
@@ -180,12 +181,16 @@ describe("what is there", () => {
       log(10).close()
       mkdirSync(join(directory, "copies"))
       writeFileSync(out, "mine")
-      expect(yield* failure()).toBe(`${out}: there is a file already. Choose another name, or replace it with --force.`)
+      expect(yield* failure()).toBe(
+        `${out} could not be written: there is already a file of that name. Choose another path, or replace the file with --force.`
+      )
       expect(readFileSync(out, "utf8")).toBe("mine")
       yield* snapshot({ force: true })
       yield* snapshot({ force: true })
       expect(contents(out)).toEqual(contents(db))
-      expect(yield* failure({ out: join(directory, "copies"), force: true })).toContain("there is a folder.")
+      expect(yield* failure({ out: join(directory, "copies"), force: true })).toContain(
+        "it is a directory. Name a file in it."
+      )
     })
   )
 
@@ -195,7 +200,7 @@ describe("what is there", () => {
       const before = bytes()
       symlinkSync(db, join(directory, "link.db"))
       for (const name of ["logs.db", "./copies/../logs.db", "link.db"])
-        expect(yield* failure({ out: `${directory}/${name}`, force: true })).toContain("this is the log itself.")
+        expect(yield* failure({ out: `${directory}/${name}`, force: true })).toContain("it is the log itself.")
       for (const end of ["-wal", "-shm", "-journal"])
         expect(yield* failure({ out: `${db}${end}`, force: true })).toContain("SQLite keeps a part of the log")
       expect(bytes()).toEqual(before)
@@ -220,17 +225,17 @@ describe("a copy that cannot be made", () => {
 
   it.live("says why, and leaves nothing half", () =>
     Effect.gen(function* () {
-      expect(yield* failure()).toContain("logs.db: there is no such file. Name the log by --db")
+      expect(yield* failure()).toContain("logs.db could not be read: there is no such file. Name the log with --db")
       writeFileSync(db, "notes, not a database\n".repeat(100))
-      expect(yield* failure()).toMatch(/logs\.db: cannot be copied: .*is not a SQLite database/)
+      expect(yield* failure()).toMatch(/logs\.db could not be read: it is not a SQLite database/)
       rmSync(db)
       log().close()
       writeFileSync(join(directory, "file"), "")
       expect(yield* failure({ out: join(directory, "file/copy.db") })).toMatch(
-        /file\/copy\.db: the copy cannot be written .*Choose another place by --out/
+        /file\/copy\.db could not be written: .*Choose another path/
       )
       truncateSync(db, Math.floor(statSync(db).size / 2 / 4096) * 4096)
-      expect(yield* failure()).toMatch(/logs\.db: cannot be copied: .*is a damaged SQLite database/)
+      expect(yield* failure()).toMatch(/logs\.db could not be read: it is a damaged SQLite database/)
       expect(left()).toEqual([])
     })
   )
@@ -271,7 +276,7 @@ describe("a copy that cannot be made", () => {
       const message = yield* failure({ out: join(disk(), "copy.db") })
       const there = readdirSync(disk())
       spawnSync("umount", [disk()])
-      expect(message).toMatch(/the copy cannot be written .*full.*make room/)
+      expect(message).toMatch(/copy\.db could not be written: there is no space left on the disk\. Free some space/)
       expect(there).toEqual([])
     })
   )

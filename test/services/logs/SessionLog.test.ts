@@ -23,7 +23,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FastCheck from "effect/FastCheck"
 import * as Fiber from "effect/Fiber"
-import { type Options, SessionLog } from "../../../src/services/logs/SessionLog.ts"
+import { SessionLog } from "../../../src/services/logs/SessionLog.ts"
 import { SqlitePool } from "../../../src/services/logs/write/SqlitePool.ts"
 
 let directory = ""
@@ -70,7 +70,7 @@ const env = (variables: Record<string, string>) =>
 /** Runs `use` in a session and gives the exit. */
 const inSession = <A, E>(
   use: (session: SessionLog.Service) => Effect.Effect<A, E, SessionLog | SqlitePool>,
-  options: Options = {},
+  options: SessionLog.Options = {},
   variables: Record<string, string> = {}
 ) =>
   Effect.flatMap(SessionLog, use).pipe(
@@ -422,7 +422,7 @@ describe("redaction", () => {
 })
 
 describe("a log that cannot be written", () => {
-  const failure = (options: Options, variables: Record<string, string> = {}) =>
+  const failure = (options: SessionLog.Options, variables: Record<string, string> = {}) =>
     Effect.map(
       inSession(() => Effect.void, options, variables),
       (exit) =>
@@ -435,7 +435,7 @@ describe("a log that cannot be written", () => {
 
   it.live.each(["", "a/b", "../up", ".hidden", "a b", "x".repeat(200)])("refuses %j as the name of a session", (id) =>
     Effect.gen(function* () {
-      expect(yield* failure({ id })).toContain("is no name for a session. Use 1 to 128 letters")
+      expect(yield* failure({ id })).toContain("is not a valid session id. Use 1 to 128 letters")
       expect(readdirSync(directory)).toEqual([])
     })
   )
@@ -452,7 +452,7 @@ describe("a log that cannot be written", () => {
         Effect.all([Effect.flip(wrong(session)), session.log("user", "other")], { concurrency: 2 })
       )
       expect(Exit.isSuccess(exit) && String(exit.value[0])).toContain(
-        `${name}: ${found} is no ${name} of an event. Use`
+        `${name}: ${found} is not a valid ${name} of an event. Use`
       )
       expect(messages(rows())).toEqual(["session_start", "other", "session_end"])
     })
@@ -463,7 +463,7 @@ describe("a log that cannot be written", () => {
       const exit = yield* inSession((session) =>
         Effect.flip(session.logAll([{ role: "user", message: "x", ts: Number.NaN }]))
       )
-      expect(Exit.isSuccess(exit) && exit.value.message).toBe("ts: NaN is no ts of an event. Use seconds since 1970.")
+      expect(Exit.isSuccess(exit) && exit.value.message).toBe("ts: NaN is not a valid ts of an event. Use seconds since 1970.")
       expect(messages(rows())).toEqual(["session_start", "session_end"])
     })
   )
@@ -473,7 +473,7 @@ describe("a log that cannot be written", () => {
       writeFileSync(db, "these are my notes, not a database\n".repeat(100))
       const before = readFileSync(db)
       expect(yield* failure({})).toMatch(
-        /logs\.db: is not a SQLite database.*Choose another path; this file was not touched\./
+        /logs\.db: is not a SQLite database.*Choose another path\. This file was not changed\./
       )
       expect(readFileSync(db).equals(before)).toBe(true)
     })
@@ -486,7 +486,7 @@ describe("a log that cannot be written", () => {
       database.close()
       const before = readFileSync(db)
       expect(yield* failure({})).toContain(
-        "its table session_events has the columns actor, event, not those of a session log"
+        "is not a session log: its table session_events has other columns (actor, event). Choose another path."
       )
       expect(readFileSync(db).equals(before)).toBe(true)
     })

@@ -67,7 +67,7 @@ describe("a fault", () => {
     const fault = Sqlite.faultOf("x.db", cause)
     expect(fault.reason).toBe("Driver")
     expect(explain(fault).message).toBe(
-      "x.db: SQLite is not there: better-sqlite3 is not built for this Node. " +
+      "x.db: SQLite is not available: better-sqlite3 is not built for this version of Node. " +
         "Run `npm rebuild better-sqlite3`, or log to a file: CODEX_LOG_DB_PATH=.codex/log.ndjson."
     )
   })

@@ -73,23 +73,23 @@ describe("a time", () => {
     ["２０２６-11-24", undefined],
     ["constructor", undefined],
     ["__proto__", undefined],
-    ["2026-02-30", "There is no such day in the calendar."],
-    ["2026-13-01", "There is no such day in the calendar."],
-    ["2026-00-10", "There is no such day in the calendar."],
-    ["2026-01-00T10:00Z", "There is no such day in the calendar."],
-    ["1900-02-29", "There is no such day in the calendar."],
-    ["2026-11-24T24:00Z", "A day has the times 00:00:00 to 23:59:59."],
-    ["2026-11-24T23:60Z", "A day has the times 00:00:00 to 23:59:59."],
-    ["2016-12-31T23:59:60Z", "A day has the times 00:00:00 to 23:59:59."],
-    ["2026-11-24T13:00+24:00", "An offset is at most 23:59."],
-    ["2026-11-24T13:00+01:60", "An offset is at most 23:59."],
-    ["1764000000000", "As seconds since 1970 it lies beyond the year 9999; for milliseconds, divide by 1000."]
+    ["2026-02-30", "The calendar does not have this day."],
+    ["2026-13-01", "The calendar does not have this day."],
+    ["2026-00-10", "The calendar does not have this day."],
+    ["2026-01-00T10:00Z", "The calendar does not have this day."],
+    ["1900-02-29", "The calendar does not have this day."],
+    ["2026-11-24T24:00Z", "The time of day is from 00:00:00 to 23:59:59."],
+    ["2026-11-24T23:60Z", "The time of day is from 00:00:00 to 23:59:59."],
+    ["2016-12-31T23:59:60Z", "The time of day is from 00:00:00 to 23:59:59."],
+    ["2026-11-24T13:00+24:00", "The offset is at most 23:59."],
+    ["2026-11-24T13:00+01:60", "The offset is at most 23:59."],
+    ["1764000000000", "As seconds since 1970 it is after the year 9999; divide milliseconds by 1000."]
   ])("%j is none", (text, reason) => {
     const result = parse(text, now)
     if (Either.isRight(result)) throw new Error(`taken as ${result.right.seconds}`)
     expect(result.left.reason).toBe(reason)
     expect(result.left.message).toBe(
-      `${JSON.stringify(text)} is no time.${reason === undefined ? "" : ` ${reason}`} A time is one of: ` +
+      `${JSON.stringify(text)} is not a time.${reason === undefined ? "" : ` ${reason}`} Use one of: ` +
         "2026-11-24T13:00:00Z, the same with +01:00 or with no zone (UTC), 2026-11-24, now, today, yesterday, tomorrow, " +
         "30s, 15m, 2h, 3d, 1w (ago), or seconds since 1970."
     )

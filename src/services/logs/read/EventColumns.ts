@@ -2,15 +2,17 @@
  * Which columns of a table, or keys of an NDJSON object, hold which part of an event; and an event from the texts found there.
  */
 import * as Effect from "effect/Effect"
-import { Level, type LogEvent, levelOf } from "../SessionEvent.ts"
+import { Level, type LogEvent, normalizeLevel } from "../SessionEvent.ts"
 import { type Columns, LogReadError } from "./Log.ts"
 import { isoOf } from "./Timestamp.ts"
 
+/** A part of an event that a column may hold. */
 export type Part = keyof Columns
 
-/** In the order in which they are looked for: a name that fits two parts goes to the first that has no better one. */
+/** In the order of detection: a name that fits two parts goes to the first that has no better one. */
 export const parts: ReadonlyArray<Part> = ["time", "session", "role", "message", "level", "metadata"]
 
+/** Names of columns by part, in order of preference. Case and punctuation are ignored: `createdAt` is `created_at`. */
 export const columnNames: Record<Part, ReadonlyArray<string>> = {
   time: ["ts", "timestamp", "created_at", "time", "logged_at", "datetime", "created", "date", "at", "when"],
   session: [
@@ -31,19 +33,19 @@ export const columnNames: Record<Part, ReadonlyArray<string>> = {
   metadata: ["metadata", "meta", "data", "extra", "attributes", "properties", "payload"]
 }
 
-const plain = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]/g, "")
+const comparable = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]/g, "")
 
 const ranks: Record<Part, ReadonlyMap<string, number>> = {
-  time: new Map(columnNames.time.map((name, rank) => [plain(name), rank])),
-  session: new Map(columnNames.session.map((name, rank) => [plain(name), rank])),
-  role: new Map(columnNames.role.map((name, rank) => [plain(name), rank])),
-  message: new Map(columnNames.message.map((name, rank) => [plain(name), rank])),
-  level: new Map(columnNames.level.map((name, rank) => [plain(name), rank])),
-  metadata: new Map(columnNames.metadata.map((name, rank) => [plain(name), rank]))
+  time: new Map(columnNames.time.map((name, rank) => [comparable(name), rank])),
+  session: new Map(columnNames.session.map((name, rank) => [comparable(name), rank])),
+  role: new Map(columnNames.role.map((name, rank) => [comparable(name), rank])),
+  message: new Map(columnNames.message.map((name, rank) => [comparable(name), rank])),
+  level: new Map(columnNames.level.map((name, rank) => [comparable(name), rank])),
+  metadata: new Map(columnNames.metadata.map((name, rank) => [comparable(name), rank]))
 }
 
 /**
- * Which of these names holds which part; `given` wins. No name is used twice, unless it was given twice.
+ * Assigns names of columns to parts; `given` takes precedence. No name is used twice, unless it was given twice.
  *
  * @example
  *   assign(["id", "createdAt", "text"], {}) // { time: "createdAt", message: "text" }
@@ -55,7 +57,7 @@ export const assign = (found: ReadonlyArray<string>, given: Columns): Columns =>
     if (chosen[part] !== undefined) continue
     let best = Number.POSITIVE_INFINITY
     for (const name of found) {
-      const rank = ranks[part].get(plain(name)) ?? Number.POSITIVE_INFINITY
+      const rank = ranks[part].get(comparable(name)) ?? Number.POSITIVE_INFINITY
       if (rank >= best || used.has(name)) continue
       best = rank
       chosen[part] = name
@@ -65,6 +67,7 @@ export const assign = (found: ReadonlyArray<string>, given: Columns): Columns =>
   return chosen
 }
 
+/** The options of `codex logs` for the table and its columns. */
 export const flags: Record<Part | "table", string> = {
   table: "--table",
   time: "--time-column",
@@ -75,7 +78,7 @@ export const flags: Record<Part | "table", string> = {
   metadata: "--metadata-column"
 }
 
-/** Names go into SQL: letters, digits and _ only. */
+/** Fails for names that are not plain: they become part of SQL. */
 export const checkNames = (
   path: string,
   given: Columns & { readonly table?: string | undefined }
@@ -88,8 +91,8 @@ export const checkNames = (
       return new LogReadError({
         reason: "Option",
         path,
-        details: `${flags[part]} is ${JSON.stringify(name)}, which is no name: it may have letters, digits and _ only.`,
-        remedy: "Make a view with a plain name where a table or column has another."
+        details: `${flags[part]} is ${JSON.stringify(name)}, which is not a valid name: only letters, digits and _ are allowed.`,
+        remedy: "If a table or column has such a name, create a view with plain names."
       })
     },
     { discard: true }
@@ -97,9 +100,10 @@ export const checkNames = (
 
 const levels: ReadonlyArray<string> = Level.literals
 
+/** The parts of an event as they were found. */
 export interface EventTexts {
   readonly seconds: number | null
-  /** The time as it was found. */
+  /** The original text of the time. */
   readonly time: string | null
   readonly session: string | null
   readonly role: string | null
@@ -108,6 +112,7 @@ export interface EventTexts {
   readonly metadata: unknown
 }
 
+/** An event from its parts. */
 export const eventOf = (texts: EventTexts): LogEvent => ({
   ts: texts.seconds,
   time: texts.seconds === null ? texts.time : isoOf(texts.seconds),
@@ -118,14 +123,14 @@ export const eventOf = (texts: EventTexts): LogEvent => ({
   metadata: texts.metadata
 })
 
-/** A level, else the role where that is one of ours. */
+/** The level, else the role if that is the name of a level. */
 export const levelIn = (level: string | null, role: string | null): string | null => {
-  if (level !== null && level.trim() !== "") return levelOf(level)
-  const told = levelOf(role ?? "")
-  return levels.includes(told) ? told : null
+  if (level !== null && level.trim() !== "") return normalizeLevel(level)
+  const fromRole = normalizeLevel(role ?? "")
+  return levels.includes(fromRole) ? fromRole : null
 }
 
-/** JSON where it is JSON, else as it is. */
+/** Parsed if it is JSON, else the text. */
 export const metadataOf = (text: string | null): unknown => {
   if (text === null) return null
   try {

@@ -3,16 +3,19 @@
  */
 import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
-import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
 import * as ExitCode from "../../../core/ExitCode.ts"
+import { FileError } from "../../files/FileError.ts"
 import type { LogQuery, LogStats, SessionSummary } from "../LogQuery.ts"
 import type { LogEvent } from "../SessionEvent.ts"
 
-/** A log that cannot be read; nothing was changed. `remedy` says what to do. */
+/**
+ * A log that cannot be read; nothing was changed. It is not a FileError, because callers decide by the reason: a reader that follows
+ * a log waits while it is locked.
+ */
 export class LogReadError extends Schema.TaggedError<LogReadError>()("LogReadError", {
-  /** `Option`: a table or column that was named is not there or is no name. `Schema`: no table can be read as a log. */
+  /** `Option`: a table or column in the options does not exist or is not a valid name. `Schema`: no table looks like a log. */
   reason: Schema.Literal("Missing", "NotALog", "Corrupt", "Locked", "Unreadable", "Option", "Schema"),
   path: Schema.String,
   details: Schema.String,
@@ -27,7 +30,7 @@ export class LogReadError extends Schema.TaggedError<LogReadError>()("LogReadErr
   }
 }
 
-/** Names of columns, where they are not found by themselves. */
+/** Names of columns that are not detected automatically. In NDJSON they are keys. */
 export interface Columns {
   readonly time?: string | undefined
   readonly session?: string | undefined
@@ -37,12 +40,13 @@ export interface Columns {
   readonly metadata?: string | undefined
 }
 
+/** Which log to open. */
 export interface Options {
   /** A database (`.db` and `.sqlite` are both tried) or a file of NDJSON (`.ndjson`, `.jsonl`, and either with `.gz`). */
   readonly path: string
-  /** The table or view. Default: the one that looks most like a log. */
+  /** The table or view. Default: the one that looks most like a log. NDJSON has none. */
   readonly table?: string | undefined
-  /** Of NDJSON: keys. */
+  /** Names that take precedence over the detected ones. */
   readonly columns?: Columns | undefined
 }
 
@@ -52,70 +56,52 @@ export interface LogFile {
   readonly kind: "sqlite" | "ndjson" | "gzip"
 }
 
-/** How many events `follow` begins with, and how often it looks for more. */
+/** How many events `follow` begins with by default, and how often it checks for more. */
 export const defaultLast = 10
 export const defaultEvery = Duration.millis(250)
 
 /** An open log. */
 export interface Log {
-  /** The file that is read: where `logs.db` is not there and `logs.sqlite` is, the latter. */
+  /** The file that is read: `logs.sqlite` if `logs.db` was given and does not exist, or the reverse. */
   readonly path: string
   /** What is read: `session_events(ts, session_id, role, message)`, or `NDJSON`. */
   readonly shape: string
-  /** Events one after the other, however many: memory does not grow with them. */
+  /** The selected events, in order. Memory use does not depend on their number. */
   readonly events: (query: LogQuery) => Stream.Stream<LogEvent, LogReadError>
   /**
-   * The last events that were written, in the order of writing, then each further one as it comes; never ends, but for
-   * `once`, which leaves the further ones out. `last` of the query says how many come first (default 10); order, limit and
-   * offset of the query mean nothing here.
+   * The last events, in the order of writing, then each new one. It never ends, unless `once` is set, which leaves out the new
+   * ones. `last` of the query is how many come first (default 10); its order, limit and offset have no effect. `every` is how
+   * often to check for new events (default 250 ms).
    */
   readonly follow: (
     query: LogQuery,
     options?: { readonly every?: Duration.DurationInput | undefined; readonly once?: boolean | undefined }
   ) => Stream.Stream<LogEvent, LogReadError>
   /**
-   * Newest session first, unless the order is `asc`. Session, roles, levels, text and times choose the events that are looked at;
-   * last, order, offset and limit count sessions.
+   * The sessions, newest first unless the order is `asc`. Session, roles, levels, text and times select events; last, order, offset
+   * and limit apply to sessions.
    */
   readonly sessions: (query: LogQuery) => Effect.Effect<ReadonlyArray<SessionSummary>, LogReadError>
+  /** Counts the selected events by role, level and day. */
   readonly stats: (query: LogQuery) => Effect.Effect<LogStats, LogReadError>
-  /** Lines that are no events (torn by a crash, say) and were skipped so far. */
+  /** How many lines were skipped so far, because they are not events (torn by a crash, for example). */
   readonly skipped: Effect.Effect<number>
 }
 
-/** A failure of the file system or of gzip, as an error of the reader. */
+/** Translates a failure of the file system or of gzip. */
 export const unreadable =
   (path: string) =>
   (cause: unknown): LogReadError => {
-    const message = cause instanceof Error ? cause.message : String(cause)
-    const code = codeOf(cause)
-    if (code.startsWith("Z_"))
-      return new LogReadError({
-        reason: "Corrupt",
-        path,
-        details: `its gzip data is damaged or cut off (${message}).`,
-        remedy: "What came before is complete; restore the rest from a copy.",
-        cause
-      })
-    if (code === "ENOENT" || code === "NotFound")
-      return new LogReadError({
-        reason: "Missing",
-        path,
-        details: "the file is gone.",
-        remedy: "If it was moved or rotated, name it again with --db.",
-        cause
-      })
-    return new LogReadError({
-      reason: "Unreadable",
-      path,
-      details: `the file cannot be read (${message}).`,
-      remedy: "Check its permissions and those of its directory.",
-      cause
-    })
+    const { code, details, remedy } = FileError.from(path, "read")(cause)
+    const error = (reason: LogReadError["reason"], details: string, remedy: string) =>
+      new LogReadError({ reason, path, details, remedy, cause })
+    if (code?.startsWith("Z_") === true)
+      return error(
+        "Corrupt",
+        `its gzip data is damaged or cut off (${details}).`,
+        "What came before is complete; restore the rest from a copy."
+      )
+    if (code === "ENOENT")
+      return error("Missing", "the file is gone.", "If it was moved or rotated, name it again with --db.")
+    return error("Unreadable", `the file cannot be read: ${details}.`, remedy)
   }
-
-/** Node's code, or the reason of a SystemError of @effect/platform. */
-const codeOf = (cause: unknown): string => {
-  if (Predicate.hasProperty(cause, "code")) return String(cause.code)
-  return Predicate.hasProperty(cause, "reason") ? String(cause.reason) : ""
-}

@@ -1,5 +1,8 @@
 /**
- * Gzipped NDJSON that appears under its name whole and on the disk, or not at all; `codex logs` reads it as it is.
+ * What a rotation is to do and has done, and the archives it writes: gzipped NDJSON, which `codex logs` reads as well.
+ *
+ * An archive is written under a temporary name, synced, and renamed when the caller says so. The temporary name is not one of
+ * AtomicFiles, because it must be found again: after a crash the next rotation completes or removes this archive.
  */
 import { createHash } from "node:crypto"
 import { createReadStream, createWriteStream } from "node:fs"
@@ -10,57 +13,62 @@ import { pipeline } from "node:stream/promises"
 import { createGzip } from "node:zlib"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { SessionLogError } from "../write/Sink.ts"
+import { FileError, type FileOperation } from "../../files/FileError.ts"
 
+/** Which logs to rotate, and what to move to the archive. */
 export interface RotateOptions {
   /** The database, or the one NDJSON file that CODEX_LOG_DB_PATH may name. */
   readonly db: string
-  /** Folder of the sessions' NDJSON, where that is rotated too. */
-  readonly sessions: string | undefined
+  /** The directory of the sessions' NDJSON files, to rotate them as well. */
+  readonly sessions?: string | undefined
+  /** The directory of the archives. Default: `archive` next to the log. */
+  readonly archive?: string | undefined
+  /** Events older than this, in seconds, are moved. Default: 30 days, unless `maxBytes` is given. */
+  readonly maxAge?: number | undefined
+  /** The oldest events are moved until the database has at most this many bytes; the same for the files of the directory. */
+  readonly maxBytes?: number | undefined
+  /** Only report what would be moved. Default false. */
+  readonly dryRun?: boolean | undefined
+}
+
+/** The options with their defaults. */
+export interface RotationPlan {
+  readonly db: string
   readonly archive: string
-  /** Older events go, in seconds. */
   readonly maxAge: number | undefined
-  /** The oldest events go until the database has at most so many bytes; the same for the folder. */
   readonly maxBytes: number | undefined
-  /** Only say what would go. */
   readonly dryRun: boolean
 }
 
-/** What a rotation did, or would do, to a database, a file or a folder. */
+/** What a rotation moved, or would move, from a database, a file or a directory. */
 export interface Rotated {
+  /** The path of the log. */
   readonly of: string
-  /** Events that went from a database. */
+  /** How many events were moved from a database. */
   readonly events?: number
-  /** Files that went from a folder. */
+  /** How many files were moved from a directory. */
   readonly files?: number
-  /** What was written: of a database one file as a rule, of a folder one for each of its files. */
+  /** The archives that were written: usually one for a database, one per file for a directory. */
   readonly archives: ReadonlyArray<string>
-  /** Bytes in use. */
+  /** Bytes in use before and after. */
   readonly before: number
   readonly after: number
-  /** Why there is more left than was asked for. */
+  /** Why more than `maxBytes` is left. */
   readonly note?: string | undefined
 }
 
-export const unwritable = (path: string, cause: unknown) =>
-  new SessionLogError({
-    reason:
-      typeof cause === "object" && cause !== null && "code" in cause && cause.code === "ENOSPC" ? "Full" : "Unwritable",
-    path,
-    details: `cannot be written (${cause instanceof Error ? cause.message : String(cause)}).`,
-    remedy: "Choose another folder by --archive, or make room. The log is as it was.",
-    cause
-  })
+/** Calls Node's file system. */
+export const attempt = <A>(path: string, operation: FileOperation, use: () => A) =>
+  Effect.try({ try: use, catch: FileError.from(path, operation) })
 
-/** Calls of the file system around an archive. */
-export const attempt = <A>(path: string, use: () => A) =>
-  Effect.try({ try: use, catch: (cause) => unwritable(path, cause) })
+/** The temporary name of an archive; with the time of the rotation, in seconds, it belongs to one rotation only. */
+export const partialPath = (path: string, seconds?: number): string =>
+  seconds === undefined ? `${path}.partial` : `${path}.${Math.round(seconds * 1000)}.partial`
 
-/** The name of an archive that is not whole yet; with a mark, one that no other has. */
-export const partial = (path: string, mark?: number): string =>
-  mark === undefined ? `${path}.partial` : `${path}.${Math.round(mark * 1000)}.partial`
+/** Errors name the archive, which the user knows. */
+const unwritable = (path: string) => FileError.from(path.replace(/(\.\d+)?\.partial$/, ""), "write")
 
-/** Writes the texts to the path, compressed and synced; returns the SHA-256 of the file, in hexadecimal. */
+/** Writes texts to a file, compressed and synced; returns the SHA-256 of the file, in hexadecimal. */
 export const write = <E, R>(path: string, texts: Stream.Stream<string, E, R>) =>
   Effect.gen(function* () {
     const runtime = yield* Effect.runtime<R>()
@@ -74,16 +82,16 @@ export const write = <E, R>(path: string, texts: Stream.Stream<string, E, R>) =>
     )
     const sha256 = yield* Effect.tryPromise({
       try: (signal) => compress(Readable.from(Stream.toAsyncIterableRuntime(source, runtime)), path, signal),
-      catch: (cause) => (failure.cause === undefined ? unwritable(path, cause) : failure.cause)
+      catch: (cause) => (failure.cause === undefined ? unwritable(path)(cause) : failure.cause)
     })
     return sha256
   })
 
-/** The same for a file that nobody writes any more. */
-export const file = (from: string, path: string) =>
+/** Compresses a file that no process writes to any more; returns the SHA-256 of the archive, in hexadecimal. */
+export const writeFile = (from: string, path: string) =>
   Effect.tryPromise({
     try: (signal) => compress(createReadStream(from), path, signal),
-    catch: (cause) => unwritable(path, cause)
+    catch: unwritable(path)
   })
 
 /** The SHA-256 of a file, in hexadecimal. */
@@ -94,17 +102,17 @@ export const digest = (path: string) =>
       await pipeline(createReadStream(path), hash, { signal })
       return hash.digest("hex")
     },
-    catch: (cause) => unwritable(path, cause)
+    catch: FileError.from(path, "read")
   })
 
-/** Gives the archive its name. */
-export const finish = (temporary: string, path: string) =>
+/** Renames a complete archive to its final name. */
+export const publish = (temporary: string, path: string) =>
   Effect.tryPromise({
     try: async () => {
       await rename(temporary, path)
-      await syncFolder(path)
+      await syncDirectory(path)
     },
-    catch: (cause) => unwritable(path, cause)
+    catch: FileError.from(path, "write")
   })
 
 const compress = async (source: Readable, path: string, signal: AbortSignal): Promise<string> => {
@@ -118,14 +126,14 @@ const compress = async (source: Readable, path: string, signal: AbortSignal): Pr
   await pipeline(source, createGzip(), hashed, createWriteStream(path), { signal })
   const written = await open(path, "r+")
   await written.sync().finally(() => written.close())
-  await syncFolder(path)
+  await syncDirectory(path)
   return hash.digest("hex")
 }
 
-/** The name of a file is on the disk when its folder is. Not every file system can do that: then it is as safe as it gets. */
-const syncFolder = async (path: string): Promise<void> => {
+/** The name of a file is on disk when its directory is synced. Some file systems cannot do that; then the name is less safe. */
+const syncDirectory = async (path: string): Promise<void> => {
   try {
-    const folder = await open(dirname(path))
-    await folder.sync().finally(() => folder.close())
+    const directory = await open(dirname(path))
+    await directory.sync().finally(() => directory.close())
   } catch {}
 }

@@ -1,15 +1,15 @@
 /**
- * Moves a database's old events to archives: one by age, and further ones while the database is still larger than was asked for.
+ * Moves old events of a database to archives: one by age, and more while the database is still larger than `maxBytes`.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Sqlite from "../Sqlite.ts"
 import { SessionLogError } from "../write/Sink.ts"
 import { explain, SqlitePool, whileBusy } from "../write/SqlitePool.ts"
-import type { Rotated, RotateOptions } from "./Archive.ts"
-import * as Events from "./EventArchive.ts"
+import type { Rotated, RotationPlan } from "./Archive.ts"
+import * as EventArchive from "./EventArchive.ts"
 
-/** Fails for what is no session log, before anything is made or changed. */
+/** Fails for a file that is not a session log, before anything is created or changed. */
 export const check = (path: string) =>
   Effect.flatMap(columnsOf(path), (columns) =>
     columns.length > 0
@@ -18,16 +18,16 @@ export const check = (path: string) =>
           reason: "Schema",
           path,
           details: "has no table session_events.",
-          remedy: "Name a log that codex writes, by --db or CODEX_LOG_DB_PATH."
+          remedy: "Name a log of codex with --db or CODEX_LOG_DB_PATH."
         })
   )
 
-const columnsOf = (path: string) => Effect.scoped(Effect.map(look(path), ({ columns }) => columns))
+const columnsOf = (path: string) => Effect.scoped(Effect.map(openReadonly(path), ({ columns }) => columns))
 
-/** The database as it is, not brought up to date. */
-const look = (path: string) =>
+/** The database without a migration. */
+const openReadonly = (path: string) =>
   opened(path, true).pipe(
-    // After a crash SQLite has to restore it first, which changes nothing that was acknowledged.
+    // After a crash SQLite must restore it first, which does not change events that were acknowledged.
     Effect.catchIf(
       (fault) => fault.reason === "ReadOnly",
       () => opened(path, false)
@@ -42,35 +42,35 @@ const opened = (path: string, readonly: boolean) =>
     return { database, columns: rows.map(({ name }) => String(name).toLowerCase()) }
   })
 
-export const rotate = (options: RotateOptions, now: number) =>
-  options.dryRun ? plan(options, now) : moveAll(options, now)
+/** Moves old events; a dry run only counts them. */
+export const rotate = (options: RotationPlan, now: number) =>
+  options.dryRun ? countOld(options, now) : moveAll(options, now)
 
-/** What would go. */
-const plan = (options: RotateOptions, now: number) =>
+const countOld = (options: RotationPlan, now: number) =>
   Effect.gen(function* () {
-    const { columns, database } = yield* look(options.db)
+    const { columns, database } = yield* openReadonly(options.db)
     const before = yield* sizeOf(database)
     const old = yield* oldEvents(database, options, now, before, columns.includes("metadata"))
     const rotated: Rotated = { of: options.db, events: old?.events ?? 0, archives: [], before, after: before }
     return rotated
   }).pipe(Effect.scoped)
 
-/** An estimate says what has to go for a size, with 2 % to spare; each further round asks for more. */
-const rounds = 16
+/** Which events to move for a size is estimated, with a margin of 2 %; each further round moves more. */
+const maxRounds = 16
 
-const moveAll = (options: RotateOptions, now: number) =>
+const moveAll = (options: RotationPlan, now: number) =>
   Effect.gen(function* () {
     const pool = yield* SqlitePool
     const database = yield* pool.open(options.db)
-    yield* Events.recover(database, options.archive)
+    yield* EventArchive.recover(database, options.archive)
     const before = yield* sizeOf(database)
     const archives: Array<string> = []
     let after = before
     let events = 0
-    for (let round = 0; round < rounds; round++) {
+    for (let round = 0; round < maxRounds; round++) {
       const old = yield* oldEvents(database, options, now, after, true, 2 ** round)
       if (old === undefined) break
-      archives.push(yield* Events.move(database, options.archive, old, now))
+      archives.push(yield* EventArchive.move(database, options.archive, old, now))
       events += old.events
       yield* shrink(database)
       after = yield* sizeOf(database)
@@ -78,14 +78,14 @@ const moveAll = (options: RotateOptions, now: number) =>
     }
     if (archives.length === 0 && (yield* isMostlyFree(database))) yield* shrink(database)
     const tooLarge = options.maxBytes !== undefined && after > options.maxBytes
-    const note = tooLarge ? yield* reasonOf(database) : undefined
+    const note = tooLarge ? yield* excessNote(database) : undefined
     const rotated: Rotated = { of: options.db, events, archives, before, after, note }
     return rotated
   }).pipe(Effect.scoped)
 
 const oldEvents = (
   database: Sqlite.Database,
-  { maxAge, maxBytes }: RotateOptions,
+  { maxAge, maxBytes }: RotationPlan,
   now: number,
   bytes: number,
   hasMetadata: boolean,
@@ -99,7 +99,7 @@ const oldEvents = (
       maxBytes === undefined || bytes <= maxBytes
         ? Option.none()
         : yield* number(database, beyond(hasMetadata), [(bytes - maxBytes * 0.98) * factor, bytes])
-    // A time that is a text is after all numbers for SQLite: it has no age.
+    // SQLite orders texts after all numbers, so an event whose time is a text never counts as old.
     const where = "rowid <= ? AND (ts < ? OR rowid <= ?)"
     const values = [newest.value, until, Option.getOrElse(excess, () => Number.MIN_SAFE_INTEGER)]
     const [row] = yield* database.rows(
@@ -107,17 +107,23 @@ const oldEvents = (
        FROM session_events WHERE ${where}`,
       values
     )
-    const events = Number(row?.events ?? 0)
+    const events = Number(row?.events)
     if (events === 0) return undefined
-    return { where, values, events, first: finite(row?.first), last: finite(row?.last) } satisfies Events.Old
+    return {
+      where,
+      values,
+      events,
+      first: finite(row?.first),
+      last: finite(row?.last)
+    } satisfies EventArchive.OldEvents
   }).pipe(Effect.mapError(explain))
 
 const finite = (value: Sqlite.Value | undefined): number =>
   typeof value === "number" && Number.isFinite(value) ? value : 0
 
 /**
- * The newest event that has to go for a database to lose the first value's bytes of the second's: an event's share of the file is taken to be
- * its share of all text and, for what else a row and its index entries take, 100 bytes.
+ * SQL for the newest event to move, for a database to lose the first value's bytes out of the second's. The share of an event in the
+ * file is estimated by the length of its texts plus 100 bytes for the rest of the row and its index entries.
  */
 const beyond = (hasMetadata: boolean): string => `WITH costs AS (
   SELECT rowid AS event, 100 + coalesce(octet_length(message), 0)
@@ -130,15 +136,15 @@ SELECT max(event) AS n FROM sums WHERE older < ? * 1.0 / ? * (SELECT sum(cost) F
 const number = (database: Sqlite.Database, sql: string, values: ReadonlyArray<number> = []) =>
   Effect.map(database.rows(sql, values), ([row]) => (typeof row?.n === "number" ? Option.some(row.n) : Option.none()))
 
-/** Why the database is larger than was asked for, though all that was there is in the archive. */
-const reasonOf = (database: Sqlite.Database) =>
+/** Why the database is still larger than requested. */
+const excessNote = (database: Sqlite.Database) =>
   Effect.map(number(database, "SELECT count(*) AS n FROM session_events").pipe(Effect.mapError(explain)), (left) =>
     Option.contains(left, 0)
-      ? "An empty log, and other tables if there are any, take that much."
-      : "Events were written meanwhile: run the rotation again."
+      ? "The log is empty; it and other tables in the file take this much."
+      : "Events were written meanwhile. Run the rotation again."
   )
 
-/** Gives the space back, where other processes let it; else the free pages are the next events' space. */
+/** Returns the free space to the file system, unless other processes prevent it; then new events reuse it. */
 const shrink = (database: Sqlite.Database) =>
   Effect.zipRight(
     Effect.retry(database.rows("VACUUM"), { times: 20, schedule: whileBusy }),
@@ -147,18 +153,18 @@ const shrink = (database: Sqlite.Database) =>
     Effect.catchAll((fault) =>
       fault.reason === "Busy"
         ? Effect.void
-        : Effect.logWarning(`The space of the archived events was not given back. ${fault.message}`)
+        : Effect.logWarning(`The space of the archived events could not be freed. ${fault.message}`)
     )
   )
 
-/** As after a rotation that could not shrink it. */
+/** As after a rotation that could not shrink the file. */
 const isMostlyFree = (database: Sqlite.Database) =>
   number(database, "SELECT freelist_count * 2 > page_count AS n FROM pragma_freelist_count, pragma_page_count").pipe(
     Effect.map(Option.contains(1)),
     Effect.mapError(explain)
   )
 
-/** Bytes in use. */
+/** Bytes in use, without free pages. */
 const sizeOf = (database: Sqlite.Database) =>
   number(
     database,

@@ -1,9 +1,9 @@
 /**
- * Moves a set of events from a database to one archive, so that a crash at any moment leaves each event in one place.
+ * Moves a set of events from a database to one archive, so that after a crash at any moment each event is in exactly one place.
  *
- * The table `session_archives` says how far it went. A row without a hash: the archive is being written, its events are in the
- * table of events. With a hash: they are gone from there, and the archive is whole, if only under its temporary name. `settle`
- * brings either state to its end; it runs after each move, and for what a killed rotation left, at the start of the next.
+ * The table `session_archives` records the state. A row without a hash: the archive is being written, and its events are still in
+ * the table of events. A row with a hash: the events are deleted there, and the archive is complete, possibly under its temporary
+ * name. `settle` completes either state; it runs after each move, and at the start of a rotation for what a killed one left.
  */
 import { existsSync, readdirSync, rmSync } from "node:fs"
 import { join } from "node:path"
@@ -16,43 +16,45 @@ import { SessionLogError } from "../write/Sink.ts"
 import { explain, whileBusy } from "../write/SqlitePool.ts"
 import * as Archive from "./Archive.ts"
 
-/** A set of events that stays the same while others write. */
-export interface Old {
-  /** A condition on rows, and its values. */
+/** A set of events that stays the same while other processes write. */
+export interface OldEvents {
+  /** A condition in SQL, and its values. */
   readonly where: string
   readonly values: ReadonlyArray<number>
   readonly events: number
-  /** Times in seconds. */
+  /** Times of the first and the last, in seconds since 1970. */
   readonly first: number
   readonly last: number
 }
 
-/** Returns the path of the archive. */
-export const move = (database: Database, folder: string, old: Old, now: number) =>
+/** Moves the events and returns the path of the archive. */
+export const move = (database: Database, directory: string, old: OldEvents, now: number) =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
-      const name = yield* begin(database, folder, old, now)
-      const moved = yield* Effect.exit(restore(fill(database, name, Archive.partial(join(folder, name), now), old)))
-      const settled = yield* Effect.exit(settle(database, folder, name))
+      const name = yield* begin(database, directory, old, now)
+      const moved = yield* Effect.exit(
+        restore(fill(database, name, Archive.partialPath(join(directory, name), now), old))
+      )
+      const settled = yield* Effect.exit(settle(database, directory, name))
       yield* Exit.zipRight(moved, settled)
-      return join(folder, name)
+      return join(directory, name)
     })
   )
 
-/** Ends what rotations began that were killed. */
-export const recover = (database: Database, folder: string) =>
+/** Completes what killed rotations left. */
+export const recover = (database: Database, directory: string) =>
   Effect.flatMap(Effect.mapError(database.rows("SELECT file FROM session_archives"), explain), (rows) =>
-    Effect.forEach(rows, ({ file }) => settle(database, folder, String(file)), { discard: true })
+    Effect.forEach(rows, ({ file }) => settle(database, directory, String(file)), { discard: true })
   )
 
-/** Takes a name that no file here begins with, not even another database's that archives here as well and was killed. */
-const begin = (database: Database, folder: string, old: Old, now: number) =>
+/** Reserves a name that no file in the directory begins with, including partial archives of other databases. */
+const begin = (database: Database, directory: string, old: OldEvents, now: number) =>
   Effect.gen(function* () {
-    const there = yield* Archive.attempt(folder, () => readdirSync(folder))
+    const existing = yield* Archive.attempt(directory, "read", () => readdirSync(directory))
     for (let n = 1; ; n++) {
       const name = nameOf(old, n)
       const known = yield* write(database, "SELECT 1 FROM session_archives WHERE file = ?", [name])
-      if (known.length > 0 || there.some((file) => file.startsWith(name))) continue
+      if (known.length > 0 || existing.some((file) => file.startsWith(name))) continue
       yield* write(
         database,
         "INSERT INTO session_archives(file, created_ts, events, first_ts, last_ts, sha256) VALUES (?, ?, 0, ?, ?, '')",
@@ -62,8 +64,8 @@ const begin = (database: Database, folder: string, old: Old, now: number) =>
     }
   })
 
-/** `session_events-20261101T120000-20261124T130834.ndjson.gz`, the times of its first and last event; with a number if that is taken. */
-const nameOf = ({ first, last }: Old, n: number): string =>
+/** `session_events-20261101T120000-20261124T130834.ndjson.gz`, by the times of the first and last event; with a number if that is used. */
+const nameOf = ({ first, last }: OldEvents, n: number): string =>
   `session_events-${stamp(first)}-${stamp(last)}${n === 1 ? "" : `.${n}`}.ndjson.gz`
 
 const stamp = (seconds: number): string => {
@@ -71,8 +73,8 @@ const stamp = (seconds: number): string => {
   return Number.isNaN(date.getTime()) ? "unknown" : date.toISOString().replace(/[-+:]|\.\d+Z/g, "")
 }
 
-/** Writes the archive; then deletes what is in it and notes that, both or neither. */
-const fill = (database: Database, name: string, temporary: string, old: Old) =>
+/** Writes the archive; then deletes its events and records that, in one transaction. */
+const fill = (database: Database, name: string, temporary: string, old: OldEvents) =>
   Effect.gen(function* () {
     let count = 0
     const texts = Stream.map(pagesOf(database, old), (page) => {
@@ -83,7 +85,7 @@ const fill = (database: Database, name: string, temporary: string, old: Old) =>
     yield* database
       .transaction(
         Effect.gen(function* () {
-          // The first statement writes, so that waiting for the lock works.
+          // The first statement writes, so that SQLite waits for the lock.
           yield* database.rows(`DELETE FROM session_events WHERE ${old.where}`, old.values)
           const deleted = yield* changes(database)
           yield* database.rows("UPDATE session_archives SET events = ?, sha256 = ? WHERE file = ?", [
@@ -91,8 +93,8 @@ const fill = (database: Database, name: string, temporary: string, old: Old) =>
             sha256,
             name
           ])
-          const noted = yield* changes(database)
-          if (deleted !== count || noted !== 1) return yield* concurrent(database.path)
+          const recorded = yield* changes(database)
+          if (deleted !== count || recorded !== 1) return yield* concurrent(database.path)
         })
       )
       .pipe(Effect.retry(whileBusy))
@@ -105,22 +107,22 @@ const concurrent = (path: string) =>
     reason: "Busy",
     path,
     details: "another process removed events at the same time.",
-    remedy: "Nothing was changed here: run the rotation again."
+    remedy: "Nothing was changed. Run the rotation again."
   })
 
-/** By what the row says; an archive that has its name is done. */
-const settle = (database: Database, folder: string, name: string) =>
+/** Completes the move by the state of its row. An archive with its final name is complete. */
+const settle = (database: Database, directory: string, name: string) =>
   Effect.gen(function* () {
-    const path = join(folder, name)
+    const path = join(directory, name)
     const [row] = yield* write(database, "SELECT sha256, created_ts FROM session_archives WHERE file = ?", [name])
     if (row === undefined) return
-    // The time makes it this database's: others that archive here may have begun archives of the same name.
-    const temporary = Archive.partial(path, Number(row.created_ts))
+    // The time tells it from archives of the same name that other databases have begun here.
+    const temporary = Archive.partialPath(path, Number(row.created_ts))
     if (row.sha256 === "") {
-      yield* Archive.attempt(folder, () => rmSync(temporary, { force: true }))
+      yield* Archive.attempt(temporary, "remove", () => rmSync(temporary, { force: true }))
       yield* write(database, "DELETE FROM session_archives WHERE file = ? AND sha256 = ''", [name])
     } else if (!existsSync(path) && existsSync(temporary)) {
-      yield* Archive.finish(temporary, path)
+      yield* Archive.publish(temporary, path)
     }
   })
 
@@ -130,8 +132,8 @@ const write = (database: Database, sql: string, values: ReadonlyArray<string | n
 const pageRows = 500
 const pageBytes = 4 << 20
 
-/** Lines, as they were written, by id. A page has that many rows or bytes, but at least one row. */
-const pagesOf = (database: Database, { values, where }: Old) =>
+/** Lines in order of id. A page has at most this many rows or bytes, but at least one row. */
+const pagesOf = (database: Database, { values, where }: OldEvents) =>
   Stream.paginateEffect(Number.MIN_SAFE_INTEGER, (after) =>
     Effect.gen(function* () {
       const sizes = yield* database.rows(
@@ -155,7 +157,7 @@ const pagesOf = (database: Database, { values, where }: Old) =>
     })
   )
 
-/** A value of any type is written as readers show it; JSON inside JSON as JSON. */
+/** Values of any type as readers show them; metadata that is JSON stays JSON. */
 const lines = `SELECT json_object(
   'ts', CASE typeof(ts) WHEN 'blob' THEN CAST(ts AS TEXT) ELSE ts END,
   'session_id', CAST(session_id AS TEXT), 'role', CAST(role AS TEXT), 'level', CAST(level AS TEXT),

@@ -1,40 +1,41 @@
 /**
- * Moves old NDJSON files to the archive. Who writes one looks before each batch whether it still has its name, so a file that was
- * renamed gets no more lines but those that were on their way.
+ * Moves old NDJSON files to the archive. Writers check before each batch whether the file still has its name, so a renamed file gets
+ * at most the lines that were being written at that moment.
  *
- * A file is first renamed where it is, to `<its name in the archive>.rotating`, then compressed into the archive, which may be on
- * another disk, then removed. What a killed rotation left under such a name goes on from there in the next one.
+ * A file is first renamed in its directory, to `<its name in the archive>.rotating`, then compressed into the archive, which may be
+ * on another disk, then removed. The next rotation continues with files of such names that a killed one left.
  */
 import { existsSync, linkSync, readdirSync, renameSync, rmSync, statSync } from "node:fs"
 import { basename, dirname, join } from "node:path"
 import * as Effect from "effect/Effect"
-import type { Rotated, RotateOptions } from "./Archive.ts"
+import type { FileError } from "../../files/FileError.ts"
+import type { Rotated, RotationPlan } from "./Archive.ts"
 import * as Archive from "./Archive.ts"
 
-interface Found {
+interface SessionFile {
   readonly path: string
   readonly bytes: number
-  /** Of the last write, in seconds since 1970. */
+  /** Time of the last write, in seconds since 1970. */
   readonly written: number
 }
 
-/** A session that was written to since is likely to go on. */
-const live = 3600
+/** A session with a write in the last hour is likely to be open. */
+const liveSeconds = 3600
 
 const rotating = ".rotating"
 
-/** Files of the folder whose sessions are over: by age, and the oldest while there are too many bytes. */
-export const rotateFolder = ({ archive, dryRun, maxAge, maxBytes }: RotateOptions, sessions: string, now: number) =>
+/** Moves files of sessions that have ended: by age, and the oldest while there are too many bytes. */
+export const rotateDirectory = ({ archive, dryRun, maxAge, maxBytes }: RotationPlan, sessions: string, now: number) =>
   Effect.gen(function* () {
     const archives = dryRun ? [] : yield* recover(sessions, archive)
-    const found = yield* Archive.attempt(sessions, () => filesIn(sessions, ".ndjson"))
+    const found = yield* Archive.attempt(sessions, "read", () => filesIn(sessions, ".ndjson"))
     const before = found.reduce((sum, { bytes }) => sum + bytes, 0)
     let after = before
     let files = archives.length
     for (const file of found) {
       const age = now - file.written
       const tooOld = maxAge !== undefined && age > maxAge
-      const tooMuch = maxBytes !== undefined && after > maxBytes && age > live
+      const tooMuch = maxBytes !== undefined && after > maxBytes && age > liveSeconds
       if (!tooOld && !tooMuch) continue
       if (!dryRun) archives.push(yield* move(file.path, archive))
       after -= file.bytes
@@ -42,16 +43,16 @@ export const rotateFolder = ({ archive, dryRun, maxAge, maxBytes }: RotateOption
     }
     const note =
       !dryRun && maxBytes !== undefined && after > maxBytes
-        ? "Sessions that were written to in the last hour stay."
+        ? "Sessions with events in the last hour are not moved."
         : undefined
     return { of: sessions, files, archives, before, after, note } satisfies Rotated
   })
 
-/** The one file that all sessions share: as a whole. */
-export const rotateFile = ({ archive, db, dryRun, maxAge, maxBytes }: RotateOptions, now: number) =>
+/** Moves the file that all sessions share, as a whole. */
+export const rotateFile = ({ archive, db, dryRun, maxAge, maxBytes }: RotationPlan, now: number) =>
   Effect.gen(function* () {
     const archives = dryRun ? [] : yield* recover(dirname(db), archive)
-    const { mtimeMs, size } = yield* Archive.attempt(db, () => statSync(db))
+    const { mtimeMs, size } = yield* Archive.attempt(db, "read", () => statSync(db))
     const tooOld = maxAge !== undefined && now - mtimeMs / 1000 > maxAge
     const goes = tooOld || (maxBytes !== undefined && size > maxBytes)
     const files = archives.length + (goes ? 1 : 0)
@@ -60,22 +61,22 @@ export const rotateFile = ({ archive, db, dryRun, maxAge, maxBytes }: RotateOpti
   })
 
 /** Oldest first. */
-const filesIn = (folder: string, ending: string): ReadonlyArray<Found> =>
-  existsSync(folder)
-    ? readdirSync(folder)
+const filesIn = (directory: string, ending: string): ReadonlyArray<SessionFile> =>
+  existsSync(directory)
+    ? readdirSync(directory)
         .filter((name) => name.endsWith(ending))
         .flatMap((name) => {
-          const path = join(folder, name)
+          const path = join(directory, name)
           const stat = statSync(path, { throwIfNoEntry: false })
           return stat?.isFile() ? [{ path, bytes: stat.size, written: stat.mtimeMs / 1000 }] : []
         })
         .sort((one, other) => one.written - other.written)
     : []
 
-/** First out of the way of writers, then compressed. Where that fails the file comes back, unless there is a new one already. */
+/** Renames a file, so that writers begin a new one, then compresses it. If that fails, it gets its name back unless there is a new one. */
 const move = (path: string, archive: string) =>
   Effect.gen(function* () {
-    const moved = yield* Archive.attempt(path, () => {
+    const moved = yield* Archive.attempt(path, "write", () => {
       const free = join(dirname(path), `${freeName(archive, dirname(path), basename(path))}${rotating}`)
       renameSync(path, free)
       return free
@@ -83,7 +84,7 @@ const move = (path: string, archive: string) =>
     return yield* compress(moved, archive).pipe(
       Effect.onError(() =>
         Effect.ignore(
-          Archive.attempt(path, () => {
+          Archive.attempt(path, "write", () => {
             linkSync(moved, path)
             rmSync(moved)
           })
@@ -92,50 +93,55 @@ const move = (path: string, archive: string) =>
     )
   })
 
-/** Files that a rotation renamed before it was killed. */
-const recover = (folder: string, archive: string) =>
+/** Archives the files that a killed rotation has renamed. */
+const recover = (directory: string, archive: string) =>
   Effect.gen(function* () {
     const archives: Array<string> = []
-    for (const { path } of yield* Archive.attempt(folder, () => filesIn(folder, `.ndjson${rotating}`)))
+    for (const { path } of yield* Archive.attempt(directory, "read", () => filesIn(directory, `.ndjson${rotating}`)))
       archives.push(yield* compress(path, archive))
     return archives
   })
 
-const compress = (path: string, folder: string) =>
+const compress = (path: string, directory: string) =>
   Effect.gen(function* () {
     const name = basename(path, rotating)
-    const own = join(folder, `${name}.gz`)
-    const before = existsSync(own)
-    const archive = before ? join(folder, `${freeName(folder, dirname(path), name)}.gz`) : own
-    const sha256 = yield* whole(path, archive)
-    const remove = Archive.attempt(path, () => rmSync(path, { force: true }))
-    if (before && (yield* Archive.digest(own)) === sha256) {
-      // Killed between its two last steps.
-      yield* Archive.attempt(folder, () => rmSync(Archive.partial(archive), { force: true }))
+    const usual = join(directory, `${name}.gz`)
+    const earlier = existsSync(usual)
+    const archive = earlier ? join(directory, `${freeName(directory, dirname(path), name)}.gz`) : usual
+    const sha256 = yield* compressComplete(path, archive)
+    const remove = Archive.attempt(path, "remove", () => rmSync(path, { force: true }))
+    if (earlier && (yield* Archive.digest(usual)) === sha256) {
+      // The rotation was killed between its last two steps.
+      yield* removePartial(archive)
       yield* remove
-      return own
+      return usual
     }
-    yield* Effect.uninterruptible(Effect.zipRight(Archive.finish(Archive.partial(archive), archive), remove))
+    yield* Effect.uninterruptible(Effect.zipRight(Archive.publish(Archive.partialPath(archive), archive), remove))
     return archive
   })
 
-/** Again where the file grew: a writer that had opened it before it was renamed wrote after that. */
-const whole = (path: string, archive: string): Effect.Effect<string, ReturnType<typeof Archive.unwritable>> =>
+/** Compresses again if the file grew: a writer that had opened it before the rename wrote to it. */
+const compressComplete = (path: string, archive: string): Effect.Effect<string, FileError> =>
   Effect.gen(function* () {
-    const { size } = yield* Archive.attempt(path, () => statSync(path))
-    const sha256 = yield* Archive.file(path, Archive.partial(archive)).pipe(
-      Effect.onError(() =>
-        Effect.ignore(Archive.attempt(archive, () => rmSync(Archive.partial(archive), { force: true })))
-      )
+    const { size } = yield* Archive.attempt(path, "read", () => statSync(path))
+    const sha256 = yield* Archive.writeFile(path, Archive.partialPath(archive)).pipe(
+      Effect.onError(() => Effect.ignore(removePartial(archive)))
     )
-    return (yield* Archive.attempt(path, () => statSync(path))).size === size ? sha256 : yield* whole(path, archive)
+    return (yield* Archive.attempt(path, "read", () => statSync(path))).size === size
+      ? sha256
+      : yield* compressComplete(path, archive)
   })
 
-/** `<session>.ndjson`, or with a number where a session of that name was archived before. */
-const freeName = (archive: string, folder: string, name: string): string => {
+const removePartial = (archive: string) => {
+  const partial = Archive.partialPath(archive)
+  return Archive.attempt(partial, "remove", () => rmSync(partial, { force: true }))
+}
+
+/** `<session>.ndjson`, with a number if a session of that name was archived before. */
+const freeName = (archive: string, directory: string, name: string): string => {
   const stem = name.replace(/\.ndjson$/, "")
   for (let n = 1; ; n++) {
     const free = `${stem}${n === 1 ? "" : `.${n}`}.ndjson`
-    if (!existsSync(join(archive, `${free}.gz`)) && !existsSync(join(folder, `${free}${rotating}`))) return free
+    if (!existsSync(join(archive, `${free}.gz`)) && !existsSync(join(directory, `${free}${rotating}`))) return free
   }
 }

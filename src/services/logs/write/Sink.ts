@@ -6,10 +6,14 @@ import { dirname } from "node:path"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import { FileError } from "../../files/FileError.ts"
 
-/** A log that could not be opened or written. What was acknowledged before stays. */
+/**
+ * A log that could not be opened or written. Events that were acknowledged before are not affected. It is not a FileError, because
+ * a caller decides differently: a command continues without its log.
+ */
 export class SessionLogError extends Schema.TaggedError<SessionLogError>()("SessionLogError", {
-  /** `Id` and `Event` are the caller's to mend; the others tell of the file. */
+  /** `Id` and `Event` are mistakes of the caller; the others concern the file. */
   reason: Schema.Literal("Id", "Event", "Schema", "Unwritable", "Busy", "Full", "Corrupt"),
   /** The file, or the option. */
   path: Schema.String,
@@ -22,35 +26,44 @@ export class SessionLogError extends Schema.TaggedError<SessionLogError>()("Sess
   }
 }
 
+/** Lines that `write` has returned for survive the death of the process. */
 export interface Sink {
   readonly path: string
-  /** All lines or none; in order. */
+  /** Writes all lines, in order, or none. */
   readonly write: (lines: ReadonlyArray<string>) => Effect.Effect<void, SessionLogError>
 }
 
-export interface NdjsonOptions {
-  readonly path: string
-  /** Also survive a loss of power. Not for a copy of what a database holds. */
-  readonly sync: boolean
-}
-
-interface Opened {
+interface OpenFile {
   readonly descriptor: number
   readonly inode: number
-  /** Bytes when this process had written last: it then ended with a line feed. */
+  /** The size after the last write of this process, when it ended with a line feed. */
   end: number
 }
 
-/** Makes the folder and the file, and closes it with the scope. */
-export const ndjsonSink = ({ path, sync }: NdjsonOptions): Effect.Effect<Sink, SessionLogError, Scope.Scope> =>
+/**
+ * Appends lines to a file, which any number of processes may do at once. `sync`: lines also survive a loss of power, which a copy of
+ * a database need not. Creates the directory and the file, and closes the file with the scope.
+ *
+ * A batch is one write to a file opened for appending, which the operating system does not mix with others. Before each write the
+ * file is checked: if a rotation has moved it away, a new one is opened, and if another process died in the middle of a line, the
+ * batch begins with a line feed, so that the torn line stays separate. The calls are synchronous: two of some microseconds each,
+ * a tenth of a round trip to the thread pool.
+ */
+export const ndjsonSink = ({
+  path,
+  sync
+}: {
+  readonly path: string
+  readonly sync: boolean
+}): Effect.Effect<Sink, SessionLogError, Scope.Scope> =>
   Effect.gen(function* () {
     const attempt = <A>(use: () => A) => Effect.try({ try: use, catch: (cause) => unwritable(path, cause) })
-    let opened: Opened | undefined
+    let opened: OpenFile | undefined
     const close = () => {
       if (opened !== undefined) closeSync(opened.descriptor)
       opened = undefined
     }
-    const reopen = (): Opened => {
+    const reopen = (): OpenFile => {
       close()
       const descriptor = openSync(path, "a+")
       opened = { descriptor, inode: fstatSync(descriptor).ino, end: 0 }
@@ -70,7 +83,7 @@ export const ndjsonSink = ({ path, sync }: NdjsonOptions): Effect.Effect<Sink, S
           const size = found?.size ?? 0
           const torn = size !== file.end && endsTorn(file.descriptor, size)
           const bytes = Buffer.from(`${torn ? "\n" : ""}${lines.join("\n")}\n`)
-          // Unknown until all of it is written: a full disk takes a part.
+          // Unknown until all is written: a full disk accepts a part.
           file.end = -1
           for (let at = 0; at < bytes.length; ) at += writeSync(file.descriptor, bytes, at)
           if (sync) fdatasyncSync(file.descriptor)
@@ -85,19 +98,12 @@ const endsTorn = (file: number, size: number): boolean => {
 }
 
 const unwritable = (path: string, cause: unknown): SessionLogError => {
-  const code = typeof cause === "object" && cause !== null && "code" in cause ? String(cause.code) : ""
+  const { code, details, remedy } = FileError.from(path, "write")(cause)
   return new SessionLogError({
     reason: code === "ENOSPC" || code === "EDQUOT" ? "Full" : "Unwritable",
     path,
-    details: `cannot be written (${cause instanceof Error ? cause.message : String(cause)}).`,
-    remedy: remedies[code] ?? "Choose another path, or turn the file off with `ndjson: false`.",
+    details: `cannot be written: ${details}.`,
+    remedy,
     cause
   })
-}
-
-const remedies: Record<string, string> = {
-  ENOSPC: "Make room on the disk.",
-  EDQUOT: "Make room within your quota.",
-  EACCES: "Check that you may write there.",
-  EROFS: "The disk is read-only: choose another path."
 }

@@ -21,14 +21,15 @@ import * as Scope from "effect/Scope"
 import { type Database, faultOf, open as openSqlite, SqliteFault } from "../Sqlite.ts"
 import { SessionLogError, type Sink } from "./Sink.ts"
 
-/** How long SQLite sleeps for a lock, and this thread with it; beyond that fibers have their turn between attempts. */
+/** How long SQLite waits for a lock, which blocks the thread; after that, other fibers run between attempts. */
 const busyMillis = 5
 
-const idle = "5 seconds"
+/** How long a shared connection stays open after its last session. */
+const idleTimeToLive = "5 seconds"
 
 /**
- * Attempts while other processes hold the lock: some 30 seconds. Each waits a random part of its turn, or those who collided
- * once would do so again.
+ * Retries for about 30 seconds while another process holds the lock. The delays are random, or processes that collided once would
+ * collide again.
  */
 export const whileBusy = Schedule.exponential("5 millis", 1.5).pipe(
   Schedule.union(Schedule.spaced("250 millis")),
@@ -40,19 +41,21 @@ export const whileBusy = Schedule.exponential("5 millis", 1.5).pipe(
   )
 )
 
+/** Connections for writing session logs. */
 export class SqlitePool extends Context.Tag("codex/SqlitePool")<
   SqlitePool,
   {
-    /** The database in this file, made and brought up to date where that is needed. */
+    /** Opens the database of this file for the scope; creates and migrates it if necessary. */
     readonly open: (path: string) => Effect.Effect<Database, SessionLogError, Scope.Scope>
   }
 >() {
+  /** The pool of a process. Connections are closed with the layer. */
   static readonly layer: Layer.Layer<SqlitePool, ConfigError.ConfigError> = Layer.scoped(
     SqlitePool,
     Effect.gen(function* () {
       const shared = yield* Config.withDefault(Config.boolean("CODEX_SQLITE_POOL"), true)
       if (!shared) return SqlitePool.of({ open })
-      const databases = yield* RcMap.make({ lookup: open, idleTimeToLive: idle })
+      const databases = yield* RcMap.make({ lookup: open, idleTimeToLive })
       return SqlitePool.of({ open: (path) => RcMap.get(databases, resolve(path)) })
     })
   )
@@ -67,7 +70,7 @@ const open = (path: string): Effect.Effect<Database, SessionLogError, Scope.Scop
     return yield* Effect.retry(connect(path), whileBusy)
   }).pipe(Effect.mapError((error) => (error._tag === "SqliteFault" ? explain(error) : error)))
 
-/** A connection that could not be prepared is closed at once: the next attempt has one of its own. */
+/** A connection that could not be prepared is closed at once: the next attempt opens a new one. */
 const connect = (path: string) =>
   Effect.scopeWith((outer) =>
     Effect.flatMap(Scope.fork(outer, ExecutionStrategy.sequential), (scope) =>
@@ -87,11 +90,11 @@ const prepare = (database: Database) =>
       return yield* new SessionLogError({
         reason: "Schema",
         path: database.path,
-        details: `is not a session log: its table session_events has the columns ${names.join(", ")}, not those of a session log.`,
-        remedy: "Choose another path; nothing was changed."
+        details: `is not a session log: its table session_events has other columns (${names.join(", ")}).`,
+        remedy: "Choose another path. Nothing was changed."
       })
     yield* database.rows("PRAGMA journal_mode = WAL")
-    // A commit is on the disk when it is acknowledged, also if the power fails then.
+    // A commit is on disk when it is acknowledged, even if the power fails.
     yield* database.rows("PRAGMA synchronous = FULL")
     const { done } = yield* migrate.pipe(
       Effect.provideService(SqlClient.SqlClient, database.client),
@@ -102,7 +105,7 @@ const prepare = (database: Database) =>
     if (!done) yield* new SqliteFault({ reason: "Busy", path: database.path, cause: new Error("migrating") })
   })
 
-/** What a writer is told of SQLite's faults. */
+/** Translates a fault of SQLite for writers. */
 export const explain = (fault: SqliteFault): SessionLogError => {
   const { cause, path } = fault
   const reason = cause instanceof Error ? ` (${cause.message})` : ""
@@ -110,24 +113,24 @@ export const explain = (fault: SqliteFault): SessionLogError => {
     new SessionLogError({ reason: kind, path, details: `${details}${reason}.`, remedy, cause })
   switch (fault.reason) {
     case "Busy":
-      return error("Busy", "stayed locked by another process for 30 seconds", "See which program has it open.")
+      return error("Busy", "was locked by another process for 30 seconds", "Find out which program has it open.")
     case "Full":
-      return error("Full", "the disk is full", "Make room, or move old events away with `codex logs rotate`.")
+      return error("Full", "the disk is full", "Free some space, or archive old events with `codex logs rotate`.")
     case "NotADatabase":
-      return error("Schema", "is not a SQLite database", "Choose another path; this file was not touched.")
+      return error("Schema", "is not a SQLite database", "Choose another path. This file was not changed.")
     case "Statement":
       return error(
         "Schema",
         "SQLite refused a statement",
-        "Is its table session_events another one? Choose another path."
+        "If its table session_events belongs to another program, choose another path."
       )
     case "Corrupt":
-      return error("Corrupt", "is damaged", "Move it away; `sqlite3 old.db .recover` gets back what it holds.")
+      return error("Corrupt", "is damaged", "Move it away; `sqlite3 old.db .recover` recovers what it contains.")
     case "Driver":
       return new SessionLogError({
         reason: "Unwritable",
         path,
-        details: "SQLite is not there: better-sqlite3 is not built for this Node.",
+        details: "SQLite is not available: better-sqlite3 is not built for this version of Node.",
         remedy: "Run `npm rebuild better-sqlite3`, or log to a file: CODEX_LOG_DB_PATH=.codex/log.ndjson.",
         cause
       })
@@ -135,7 +138,7 @@ export const explain = (fault: SqliteFault): SessionLogError => {
       return error(
         "Unwritable",
         "cannot be opened for writing",
-        "Check that the folder exists and that you may write there."
+        "Check that its directory exists and that you have permission to write there."
       )
   }
 }
@@ -144,6 +147,12 @@ const insert = `INSERT INTO session_events(ts, session_id, role, message, level,
 SELECT value ->> 'ts', value ->> 'session_id', value ->> 'role', value ->> 'message', value ->> 'level', value -> 'metadata'
 FROM json_each(?)`
 
+/**
+ * Writes lines as rows of the table `session_events`.
+ *
+ * A batch is one statement that parses the lines itself: all of it is committed or none, without an explicit transaction, and faster
+ * than a statement per row through Effect. While another process writes, it is retried.
+ */
 export const sqliteSink = (database: Database): Sink => ({
   path: database.path,
   write: (lines) =>
@@ -151,6 +160,10 @@ export const sqliteSink = (database: Database): Sink => ({
       .rows(insert, [`[${lines.join(",")}]`])
       .pipe(Effect.retry(whileBusy), Effect.mapError(explain), Effect.asVoid)
 })
+
+// Migrations. A step that was released is never changed: add another. The first step finds the original kit's table or creates it;
+// later ones add to it and remove nothing, so that the kit's tools keep working. Row ids are never reused (AUTOINCREMENT), which
+// readers that follow a log rely on.
 
 const eventsTable = Effect.flatMap(
   SqlClient.SqlClient,
@@ -177,7 +190,7 @@ const indexes = Effect.gen(function* () {
   yield* sql`CREATE INDEX IF NOT EXISTS session_events_by_time ON session_events(ts)`
 })
 
-/** What rotations move to archives; a row without a hash is one that is being written (rotateLogs/Events.ts). */
+/** The archives of rotations; a row without a hash is an archive that is being written (rotation/EventArchive.ts). */
 const archivesTable = Effect.flatMap(
   SqlClient.SqlClient,
   (sql) => sql`CREATE TABLE IF NOT EXISTS session_archives(
@@ -198,8 +211,8 @@ const migrations = {
 }
 
 /**
- * Brings the database of the SqlClient up to date. `done` is false where another process is at it, or was in between: then all of
- * this has to be done again. (The migrator takes any failure to write its table for another process, and goes on without an error.)
+ * Migrates the database of the SqlClient. `done` is false if another process was migrating it: then this must be repeated. (The
+ * migrator takes any failure to write its table for another process, and succeeds.)
  */
 const migrate = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient

@@ -1,9 +1,9 @@
 /**
- * What a program says through Effect, as events of a session: `Effect.log*` through a Logger, spans through a Tracer.
+ * Effect's own telemetry as events of a session: `Effect.log*` through a Logger, spans through a Tracer.
  *
- * A log event has the level it was logged with, its annotations, log spans, the cause and the span it was logged in. A span
- * becomes an event when it ends: its name, how long it took, its attributes, and how it failed if it did. Loggers and tracers
- * cannot wait, so these events are posted: they are written soon, and at the latest when the session ends.
+ * A log message becomes an event with its level, annotations, log spans, cause and the current span. A span becomes an event when it
+ * ends: its name, duration, attributes, and the cause if it failed. Loggers and tracers cannot wait, so these events are posted:
+ * they are written soon, and at the latest when the session ends.
  */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
@@ -19,12 +19,14 @@ import * as Option from "effect/Option"
 import * as Tracer from "effect/Tracer"
 import type { Level, Metadata } from "../SessionEvent.ts"
 
+/** An event to write later. */
 export interface Posted {
   readonly message: string
   readonly level: Level
   readonly metadata: Metadata
 }
 
+/** A Logger that posts what is logged. */
 export const logger = (post: (event: Posted) => void): Logger.Logger<unknown, void> =>
   Logger.make(({ annotations, cause, context, date, logLevel, message, spans }) => {
     const parts: ReadonlyArray<unknown> = Array.isArray(message) ? message : [message]
@@ -47,7 +49,7 @@ export const logger = (post: (event: Posted) => void): Logger.Logger<unknown, vo
 
 const textOf = (part: unknown): string => (part instanceof Error ? String(part) : Inspectable.toStringUnknown(part, 0))
 
-/** Spans go to the tracer that was there before as well. */
+/** A Tracer that posts spans when they end, and passes them on to the tracer `before`. */
 export const tracer = (before: Tracer.Tracer, post: (event: Posted) => void): Tracer.Tracer =>
   Tracer.make({
     context: before.context,
@@ -56,13 +58,13 @@ export const tracer = (before: Tracer.Tracer, post: (event: Posted) => void): Tr
       const end = span.end.bind(span)
       span.end = (endTime, exit) => {
         end(endTime, exit)
-        if (span.status._tag === "Ended") post(ended(span, endTime - span.status.startTime, exit))
+        if (span.status._tag === "Ended") post(spanEvent(span, endTime - span.status.startTime, exit))
       }
       return span
     }
   })
 
-const ended = (span: Tracer.Span, nanoseconds: bigint, exit: Exit.Exit<unknown, unknown>): Posted => ({
+const spanEvent = (span: Tracer.Span, nanoseconds: bigint, exit: Exit.Exit<unknown, unknown>): Posted => ({
   message: span.name,
   level: Exit.isSuccess(exit) ? "DEBUG" : Cause.isInterruptedOnly(exit.cause) ? "WARN" : "ERROR",
   metadata: {

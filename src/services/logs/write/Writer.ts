@@ -1,10 +1,9 @@
 /**
- * Gathers the lines that are logged while the sinks write, and writes them as one batch: the more is logged at once, the fewer
- * commits it takes, and a line logged alone does not wait for company.
+ * Collects the lines that are logged while the sinks write, and writes them as the next batch: the more is logged at once, the fewer
+ * commits are needed, and a single line is written without delay.
  *
- * `append` waits until the line is written, and before that until there is room: a batch that gathers more than its bounds keeps
- * further callers waiting. `post` is for loggers, which cannot wait: its lines are always taken, and whether they were written
- * shows in `flush` and in `lost`.
+ * `append` waits until its lines are written, and first until the batch has room: a full batch makes further callers wait. `post` is
+ * for loggers, which cannot wait: its lines are always accepted, and `flush` and `lost` tell whether they were written.
  */
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
@@ -12,25 +11,27 @@ import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import type { SessionLogError, Sink } from "./Sink.ts"
 
+/** A queue of lines in front of the sinks. */
 export interface Writer {
-  /** All of them in one batch, in order; returns when they are written. */
+  /** Adds lines to one batch, in order; returns when they are written. */
   readonly append: (lines: ReadonlyArray<string>) => Effect.Effect<void, SessionLogError>
+  /** Adds a line without waiting. */
   readonly post: (line: string) => void
-  /** Waits until everything that came so far is written; fails if the last batch of it was not. */
+  /** Waits until all lines so far are written; fails if their last batch was not. */
   readonly flush: Effect.Effect<void, SessionLogError>
-  /** Posted lines that could not be written so far, and why the last could not. */
+  /** How many posted lines could not be written, and the last error. */
   readonly lost: Effect.Effect<{ readonly lines: number; readonly error: SessionLogError | undefined }>
 }
 
-/** Bounds of what gathers while a batch is written. */
-const bounds = { lines: 4096, bytes: 16 * 1024 * 1024 }
+/** How much a batch may collect while the previous one is written. */
+const limits = { lines: 4096, bytes: 16 * 1024 * 1024 }
 
 interface Batch {
   readonly lines: Array<string>
   bytes: number
-  /** Of the lines, those that nobody waits for. */
+  /** How many of the lines were posted. */
   posted: number
-  /** Who waits. A Deferred would copy its list for each one more. */
+  /** The callers that wait. A Deferred would copy its list for each further one. */
   readonly waiting: Array<(written: Effect.Effect<void, SessionLogError>) => void>
   written: Exit.Exit<void, SessionLogError> | undefined
 }
@@ -46,31 +47,31 @@ const whenWritten = (batch: Batch): Effect.Effect<void, SessionLogError> =>
       })
   )
 
-/** Ends with the scope, after what came before is written. */
+/** Starts the writer. When the scope closes, the remaining lines are written. */
 export const make = (sinks: ReadonlyArray<Sink>): Effect.Effect<Writer, never, Scope.Scope> =>
   Effect.gen(function* () {
-    let gathering = newBatch()
+    let collecting = newBatch()
     let writing: Batch | undefined
     let lost: Effect.Effect.Success<Writer["lost"]> = { lines: 0, error: undefined }
     const wake = yield* Queue.sliding<void>(1)
 
     const add = (lines: ReadonlyArray<string>): Batch => {
       for (const line of lines) {
-        gathering.lines.push(line)
-        gathering.bytes += line.length
+        collecting.lines.push(line)
+        collecting.bytes += line.length
       }
       wake.unsafeOffer(undefined)
-      return gathering
+      return collecting
     }
 
     const writeBatch = Effect.suspend(() => {
-      if (gathering.lines.length === 0) return Effect.void
-      const batch = gathering
+      if (collecting.lines.length === 0) return Effect.void
+      const batch = collecting
       writing = batch
-      gathering = newBatch()
+      collecting = newBatch()
       const { lines, posted } = batch
       return Effect.forEach(
-        parts(lines),
+        split(lines),
         (part) => Effect.forEach(sinks, (sink) => sink.write(part), { discard: true }),
         { discard: true }
       ).pipe(
@@ -96,8 +97,8 @@ export const make = (sinks: ReadonlyArray<Sink>): Effect.Effect<Writer, never, S
 
     const append: Writer["append"] = (lines) =>
       Effect.suspend(() => {
-        if (gathering.lines.length >= bounds.lines || gathering.bytes >= bounds.bytes) {
-          return Effect.zipRight(Effect.exit(whenWritten(gathering)), append(lines))
+        if (collecting.lines.length >= limits.lines || collecting.bytes >= limits.bytes) {
+          return Effect.zipRight(Effect.exit(whenWritten(collecting)), append(lines))
         }
         return whenWritten(add(lines))
       })
@@ -108,26 +109,26 @@ export const make = (sinks: ReadonlyArray<Sink>): Effect.Effect<Writer, never, S
         add([line]).posted += 1
       },
       flush: Effect.suspend(() => {
-        const last = gathering.lines.length > 0 ? gathering : writing
+        const last = collecting.lines.length > 0 ? collecting : writing
         return last === undefined ? Effect.void : whenWritten(last)
       }),
       lost: Effect.sync(() => lost)
     }
   })
 
-/** One turn of the event loop: fibers that are about to log do so, and share a commit. */
+/** One turn of the event loop: fibers that are about to log can join the batch. */
 const turn = Effect.async<void>((resume) => {
   const immediate = setImmediate(() => resume(Effect.void))
   return Effect.sync(() => clearImmediate(immediate))
 })
 
-/** Loggers may gather more than a statement should hold. */
-const parts = (lines: ReadonlyArray<string>): ReadonlyArray<ReadonlyArray<string>> => {
+/** Splits lines by the limits: posted lines may be more than one statement should hold. */
+const split = (lines: ReadonlyArray<string>): ReadonlyArray<ReadonlyArray<string>> => {
   const found: Array<Array<string>> = [[]]
   let bytes = 0
   for (const line of lines) {
-    const last = found[found.length - 1] ?? []
-    if (last.length > 0 && (bytes + line.length > bounds.bytes || last.length >= bounds.lines)) {
+    const last = found.at(-1)!
+    if (last.length > 0 && (bytes + line.length > limits.bytes || last.length >= limits.lines)) {
       found.push([line])
       bytes = line.length
     } else {

@@ -10,19 +10,19 @@ import type * as LogReader from "../../../../src/services/logs/LogReader.ts"
 import { all, failure, open, type Workspace, workspace } from "./workspace.ts"
 
 const logs = "CREATE TABLE logs(ts, message TEXT); INSERT INTO logs VALUES (1, 'a');"
-const kinds = "Give a SQLite database, or a file of NDJSON (.ndjson or .jsonl, also with .gz)"
-const named = "Name the log with --db or CODEX_LOG_DB_PATH; a log is made when codex first writes to it."
+const kinds = "Name a SQLite database, or a file of NDJSON (.ndjson or .jsonl, also with .gz)"
+const named = "Name the log with --db or CODEX_LOG_DB_PATH. codex creates its log when it first writes to it."
 const expected =
-  "no table looks like a log. Expected columns for the message and for one of time, session, role, level, by these names: " +
+  "no table looks like a log. Expected a column for the message and one for time, session, role or level, with these names: " +
   "time (ts, timestamp, created_at, time, logged_at, datetime, created, date, at, when); " +
   "session (session_id, session, sid, conversation_id, conversation, context_id, thread_id, thread, chat_id, run_id); " +
   "role (role, kind, type, actor, author, sender, speaker); " +
   "message (message, msg, content, text, body, event, detail, details, description); " +
   "level (level, lvl, severity, log_level, levelname); " +
   "metadata (metadata, meta, data, extra, attributes, properties, payload)."
-const nameIt = "Name the table with --table, and columns with --message-column, --time-column and so on."
-const plainName = "which is no name: it may have letters, digits and _ only."
-const makeView = "Make a view with a plain name where a table or column has another."
+const nameIt = "Name the table with --table, and its columns with --message-column, --time-column and so on."
+const plainName = "which is not a valid name: only letters, digits and _ are allowed."
+const makeView = "If a table or column has such a name, create a view with plain names."
 
 interface Case {
   readonly what: string
@@ -47,13 +47,13 @@ const cases: ReadonlyArray<Case> = [
     what: "a database that is not there",
     file: "none.db",
     reason: "Missing",
-    text: ({ path }) => `there is no such file. Tried too: ${path("none.sqlite")}. ${named}`
+    text: ({ path }) => `there is no such file. Also tried: ${path("none.sqlite")}. ${named}`
   },
   {
     what: "a path without an ending",
     file: "none",
     reason: "Missing",
-    text: ({ path }) => `there is no such file. Tried too: ${path("none.db")}, ${path("none.sqlite")}. ${named}`
+    text: ({ path }) => `there is no such file. Also tried: ${path("none.db")}, ${path("none.sqlite")}. ${named}`
   },
   {
     what: "NDJSON that is not there",
@@ -66,7 +66,7 @@ const cases: ReadonlyArray<Case> = [
     file: "folder",
     make: ({ path }) => mkdirSync(path("folder")),
     reason: "NotALog",
-    text: () => `is a folder, not a log. ${kinds} inside it.`
+    text: () => `is a directory, not a log. ${kinds} in it.`
   },
   {
     what: "an empty file",
@@ -87,7 +87,8 @@ const cases: ReadonlyArray<Case> = [
     file: "log.db",
     make: ({ write }) => write("log.db", "SQLite format 3\0 and no more"),
     reason: "NotALog",
-    text: () => "is not a SQLite database, or is encrypted (file is not a database). Give a SQLite database or NDJSON."
+    text: () =>
+      "is not a SQLite database, or is encrypted (file is not a database). Name a SQLite database or an NDJSON file."
   },
   {
     what: "a database that was cut off",
@@ -95,7 +96,7 @@ const cases: ReadonlyArray<Case> = [
     make: (work) => truncateSync(large(work), 20_000),
     reason: "Corrupt",
     text: () =>
-      "is a damaged SQLite database (database disk image is malformed). Save what is left with `sqlite3 FILE .recover`, or go back to a copy."
+      "is a damaged SQLite database (database disk image is malformed). Recover what is left with `sqlite3 FILE .recover`, or restore a copy."
   },
   {
     what: "a database with bytes overwritten",
@@ -103,7 +104,7 @@ const cases: ReadonlyArray<Case> = [
     make: (work) => work.write("log.db", readFileSync(large(work)).fill(0xaa, 8192, 40_960)),
     reason: "Corrupt",
     text: () =>
-      "is a damaged SQLite database (database disk image is malformed). Save what is left with `sqlite3 FILE .recover`, or go back to a copy."
+      "is a damaged SQLite database (database disk image is malformed). Recover what is left with `sqlite3 FILE .recover`, or restore a copy."
   },
   {
     what: "gzip that was cut off",
@@ -134,7 +135,7 @@ const cases: ReadonlyArray<Case> = [
     options: { table: "other" },
     reason: "Schema",
     text: () =>
-      "no column of other(x) is known to hold messages; expected one of message, msg, content, text, body, event, detail, details, description. Name it with --message-column."
+      "no column of other(x) has a common name for messages: message, msg, content, text, body, event, detail, details, description. Name the column with --message-column."
   },
   {
     what: "SQL in the table's name",
@@ -160,7 +161,7 @@ const cases: ReadonlyArray<Case> = [
     make: good,
     options: { table: "logz" },
     reason: "Option",
-    text: () => "--table is logz, which is not there. Did you mean logs? There are: logs, other."
+    text: () => "--table is logz, but there is no such table. Did you mean logs? Available: logs, other."
   },
   {
     what: "a column that is not there",
@@ -168,7 +169,8 @@ const cases: ReadonlyArray<Case> = [
     make: good,
     options: { table: "logs", columns: { message: "mesage" } },
     reason: "Option",
-    text: () => "--message-column is mesage, which is no column of logs. Did you mean message? There are: ts, message."
+    text: () =>
+      "--message-column is mesage, which is not a column of logs. Did you mean message? Available: ts, message."
   },
   {
     what: "a column that no table has",
@@ -176,7 +178,7 @@ const cases: ReadonlyArray<Case> = [
     make: good,
     options: { columns: { session: "zzz" } },
     reason: "Option",
-    text: () => "--session-column is zzz, which is no column of logs. There are: ts, message."
+    text: () => "--session-column is zzz, which is not a column of logs. Available: ts, message."
   },
   {
     what: "a table of NDJSON",
@@ -184,7 +186,7 @@ const cases: ReadonlyArray<Case> = [
     make: ({ write }) => write("log.ndjson", "{}"),
     options: { table: "logs" },
     reason: "Option",
-    text: () => "--table is logs, but the file is NDJSON and has no tables. Leave --table out."
+    text: () => "--table is logs, but the file is NDJSON and has no tables. Remove --table."
   }
 ]
 
@@ -218,7 +220,7 @@ describe("an error of the reader", () => {
         writer.close()
         expect([error.reason, error.message]).toEqual([
           "Locked",
-          `${work.path("log.db")}: is locked by another process (database is locked). Wait until that process is done, or stop it, and try again.`
+          `${work.path("log.db")}: is locked by another process (database is locked). Wait for that process or stop it, and try again.`
         ])
         expect(yield* all(yield* open(work.path("log.db")))).toHaveLength(1)
       }),

@@ -61,7 +61,7 @@ describe("a log that may not be written", () => {
       const error = yield* asOther(failure(path))
       expect([error.reason, error.message]).toEqual([
         "Unreadable",
-        `${path}: SQLite cannot open it (attempt to write a readonly database). A database in WAL mode needs a folder that may be written. Copy it (with its -wal or -journal file, if there is one) to where you may write, and read the copy, or read one made by \`codex logs snapshot\`.`
+        `${path}: SQLite cannot open it (attempt to write a readonly database). A database in WAL mode needs a writable directory. Copy it (with its -wal or -journal file, if there is one) to a writable directory, and read the copy, or read a copy made by \`codex logs snapshot\`.`
       ])
     })
   )

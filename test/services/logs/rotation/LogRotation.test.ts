@@ -178,7 +178,7 @@ describe("a database", () => {
     Effect.gen(function* () {
       create(events(50))
       const [rotated] = yield* rotate({ maxBytes: 100 })
-      expect(rotated).toMatchObject({ events: 50, note: expect.stringContaining("An empty log") })
+      expect(rotated).toMatchObject({ events: 50, note: expect.stringContaining("The log is empty") })
       expect(rotated?.after).toBeGreaterThan(100)
       expect(numbers(archived())).toEqual(upTo(50))
     })
@@ -372,7 +372,7 @@ describe("a database", () => {
         concurrency: 2
       })
       expect(results.map(({ _tag }) => _tag).sort()).toEqual(["Failure", "Success"])
-      expect(String(results.find(({ _tag }) => _tag === "Failure"))).toContain("another rotation is at work here")
+      expect(String(results.find(({ _tag }) => _tag === "Failure"))).toContain("another rotation is running here")
       expect(numbers(archived())).toEqual(upTo(20_000))
     })
   )
@@ -509,7 +509,11 @@ describe("the folder of sessions", () => {
       expect(rotated).toMatchObject({ files: 1, before: 8000, after: 7000, note: undefined })
       expect(inFolder()).toEqual(["b.ndjson", "c.ndjson", "live.ndjson"])
       const [, more] = yield* rotate({ maxBytes: 100 })
-      expect(more).toMatchObject({ files: 2, after: 5000, note: expect.stringContaining("in the last hour") })
+      expect(more).toMatchObject({
+        files: 2,
+        after: 5000,
+        note: expect.stringContaining("Sessions with events in the last hour are not moved.")
+      })
       expect(inFolder()).toEqual(["live.ndjson"])
     })
   )
@@ -597,7 +601,7 @@ describe("one NDJSON file", () => {
 describe("what cannot be rotated", () => {
   it.live("is said, and nothing is changed", () =>
     Effect.gen(function* () {
-      expect(yield* failure()).toContain("logs.db: there is no such file. Name the log by --db")
+      expect(yield* failure()).toContain("logs.db could not be read: there is no such file. Name the log with --db")
       writeFileSync(db, "my notes, not a database\n".repeat(100))
       expect(yield* failure({ maxBytes: 0 })).toContain("logs.db: is not a SQLite database")
       rmSync(db)
@@ -615,7 +619,7 @@ describe("what cannot be rotated", () => {
       create(events(100))
       writeFileSync(join(directory, "file"), "")
       expect(yield* failure({ maxBytes: 0, archive: join(directory, "file/archive") })).toMatch(
-        /file\/archive: cannot be written .*Choose another folder by --archive/
+        /file\/archive could not be written: .*Choose another path/
       )
       expect(numbers(left())).toEqual(upTo(100))
     })
@@ -660,13 +664,13 @@ describe.skipIf(!mounts)("an archive on a disk of its own", () => {
   it.live("that is full changes nothing, and says so", () =>
     Effect.gen(function* () {
       create(upTo(100).map((i) => [1, "s", "tool", `${i} ${noise(200)}`, "INFO", null]))
-      expect(yield* failure({ maxAge: day })).toMatch(/archive.*cannot be written .*ENOSPC/)
+      expect(yield* failure({ maxAge: day })).toMatch(/archive.*gz could not be written: there is no space left on the disk\. Free some space\./)
       expect(numbers(left())).toEqual(upTo(100))
       expect(readdirSync(archive).filter((name) => !name.startsWith("."))).toEqual([])
       yield* rotate({ maxAge: day, archive: join(directory, "elsewhere") })
       expect(left()).toEqual([])
       session(noise(20_000))
-      expect(yield* failure({ maxAge: day })).toMatch(/archive.*cannot be written .*ENOSPC/)
+      expect(yield* failure({ maxAge: day })).toMatch(/archive.*gz could not be written: there is no space left on the disk\. Free some space\./)
       expect(readdirSync(sessions).filter((name) => !name.startsWith("."))).toEqual(["a.ndjson"])
       expect(readdirSync(archive).filter((name) => !name.startsWith("."))).toEqual([])
     })

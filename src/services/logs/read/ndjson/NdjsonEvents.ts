@@ -1,8 +1,8 @@
 /**
- * The events of a file of NDJSON in the order of a query.
+ * The events of an NDJSON file in the order of a query.
  *
- * A log is nearly always in the order of time already: a first pass finds out, and a second one gives the events, with
- * nothing kept. Otherwise the places of events are kept and sorted, and their lines are read by position.
+ * A log is nearly always in time order already: a first pass checks that, and a second one returns the events without keeping
+ * anything. Otherwise the positions of events are collected and sorted, and their lines are read by position.
  */
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Chunk from "effect/Chunk"
@@ -33,14 +33,14 @@ export const events = (
                 Stream.take(Math.max(0, Math.min(limit ?? count, count - skipped)))
               )
           }
-          const places = yield* sorted(file, query)
-          const asked = query.order === "desc" ? places.toReversed() : places
-          const wanted = asked.slice(offset, limit === undefined ? undefined : offset + limit)
-          return eventsAt(fs, file, wanted)
+          const places = yield* sortedPlaces(file, query)
+          const inOrder = query.order === "desc" ? places.toReversed() : places
+          const selected = inOrder.slice(offset, limit === undefined ? undefined : offset + limit)
+          return eventsAt(fs, file, selected)
         })
       )
 
-/** Lines that are events of the query, as they are written. */
+/** Lines with events of the query, in file order. */
 const chosen = (file: NdjsonFile, query: LogQuery) => {
   const matches = matcher(query)
   return Stream.filter(lines(file), (record): record is Found => record.event !== undefined && matches(record.event))
@@ -50,10 +50,11 @@ interface Found extends NdjsonLine {
   readonly event: LogEvent
 }
 
+/** Events of the query in file order, without `last`, `offset` and `limit`. */
 export const matching = (file: NdjsonFile, query: LogQuery): Stream.Stream<LogEvent, LogReadError> =>
   Stream.map(chosen(file, query), ({ event }) => event)
 
-/** How many events there are, and whether none is earlier than the one before it. */
+/** The number of events, and whether they are in time order. */
 const survey = (file: NdjsonFile, query: LogQuery) =>
   Effect.suspend(() => {
     let ordered = true
@@ -71,11 +72,11 @@ const survey = (file: NdjsonFile, query: LogQuery) =>
     ).pipe(Effect.map(() => ({ ordered, count })))
   })
 
-/** Places in order of time: all that can be needed, and no more. */
-const sorted = (file: NdjsonFile, query: LogQuery) =>
+/** Positions in time order, only as many as the query can need. */
+const sortedPlaces = (file: NdjsonFile, query: LogQuery) =>
   Effect.suspend(() => {
     const { last = Number.POSITIVE_INFINITY, offset = 0, limit = Number.POSITIVE_INFINITY, order = "asc" } = query
-    // With `last` and ascending order the first of the last are given: all of the last are needed to know them.
+    // `last` in ascending order needs all of the last events, even if `limit` then takes the first of them.
     const most = order === "desc" ? Math.min(last, offset + limit) : query.last === undefined ? offset + limit : last
     const places = makePlaces(most, order === "asc" && query.last === undefined ? "first" : "last")
     return Stream.runForEachChunk(chosen(file, query), (chunk) =>
@@ -89,7 +90,7 @@ const sorted = (file: NdjsonFile, query: LogQuery) =>
 const PAGE_ROWS = 1000
 const PAGE_BYTES = 4 << 20
 
-/** The events at places, page by page. */
+/** The events at these positions, read in pages. */
 export const eventsAt = (
   fs: FileSystem.FileSystem,
   file: NdjsonFile,
@@ -102,7 +103,7 @@ export const eventsAt = (
           const end = pageEnd(places, start)
           const page = places.slice(start, end)
           const texts = file.gzip ? [] : yield* linesAt(handle, page)
-          const events = page.flatMap(({ event }, i) => event ?? file.parse(texts[i] ?? "") ?? [])
+          const events = page.flatMap(({ event }, i) => event ?? file.parse(texts[i]!) ?? [])
           return [Chunk.unsafeFromArray(events), end < places.length ? Option.some(end) : Option.none<number>()]
         })
       )
@@ -117,13 +118,13 @@ export const eventsAt = (
 const pageEnd = (places: ReadonlyArray<Place>, start: number): number => {
   let bytes = 0
   for (let end = start; end < places.length; end++) {
-    bytes += places[end]?.length ?? 0
+    bytes += places[end]!.length
     if (end - start === PAGE_ROWS || (end > start && bytes > PAGE_BYTES)) return end
   }
   return places.length
 }
 
-/** Lines near each other are read at once. */
+/** Reads lines that are close together at once. */
 const linesAt = (handle: FileSystem.File, page: ReadonlyArray<Place>) =>
   Effect.gen(function* () {
     const first = page.reduce((least, { offset }) => Math.min(least, offset), Number.POSITIVE_INFINITY)
@@ -141,7 +142,7 @@ const linesAt = (handle: FileSystem.File, page: ReadonlyArray<Place>) =>
     )
   })
 
-/** What is there of so many bytes. */
+/** Reads `length` bytes, or fewer at the end of the file. */
 export const bytesAt = (handle: FileSystem.File, offset: number, length: number) =>
   Effect.gen(function* () {
     yield* handle.seek(offset, "start")
@@ -155,20 +156,23 @@ export const bytesAt = (handle: FileSystem.File, offset: number, length: number)
     return bytes.subarray(0, filled)
   })
 
+/** The position of an event in the file. */
 export interface Place {
   readonly offset: number
   readonly length: number
-  /** Kept where the file cannot be read by position. */
+  /** Kept for a gzipped file, which cannot be read by position. */
   readonly event: LogEvent | undefined
 }
 
 interface Places {
   readonly add: (place: Place, seconds: number | null) => void
-  /** In order of time, and for equal times as they were written. */
+  /** In time order, and for equal times in file order. */
   readonly sorted: () => ReadonlyArray<Place>
 }
 
-/** Of all that are added, at most the first or the last so many are kept. */
+/**
+ * Collects positions and keeps at most the first or the last `most` of them. Numbers in typed arrays, so that millions fit in memory.
+ */
 const makePlaces = (most: number, which: "first" | "last"): Places => {
   let seconds = new Float64Array(1024)
   let offsets = new Float64Array(1024)
@@ -184,9 +188,9 @@ const makePlaces = (most: number, which: "first" | "last"): Places => {
     const all = new Uint32Array(count)
     for (let i = 0; i < count; i++) all[i] = i
     all.sort((a, b) => {
-      const difference = (seconds[a] ?? 0) - (seconds[b] ?? 0)
-      // Two times that are not understood differ by NaN.
-      return difference || (offsets[a] ?? 0) - (offsets[b] ?? 0)
+      const difference = seconds[a]! - seconds[b]!
+      // Two unknown times (-Infinity) differ by NaN.
+      return difference || offsets[a]! - offsets[b]!
     })
     return which === "first" ? all.subarray(0, most) : all.subarray(Math.max(0, count - most))
   }
@@ -195,7 +199,7 @@ const makePlaces = (most: number, which: "first" | "last"): Places => {
     const pick = (from: Float64Array): Float64Array<ArrayBuffer> => {
       const picked = new Float64Array(from.length)
       kept.forEach((index, i) => {
-        picked[i] = from[index] ?? 0
+        picked[i] = from[index]!
       })
       return picked
     }
@@ -219,6 +223,6 @@ const makePlaces = (most: number, which: "first" | "last"): Places => {
       events[count] = event
       count += 1
     },
-    sorted: () => Array.from(order(), (i) => ({ offset: offsets[i] ?? 0, length: lengths[i] ?? 0, event: events[i] }))
+    sorted: () => Array.from(order(), (i) => ({ offset: offsets[i]!, length: lengths[i]!, event: events[i] }))
   }
 }

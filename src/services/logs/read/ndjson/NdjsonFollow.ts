@@ -1,7 +1,7 @@
 /**
- * Lines of NDJSON as they are written: by byte offset, and a line that is not whole yet waits for its end.
+ * New lines of an NDJSON file, by byte offset; an incomplete line waits for its end.
  *
- * When the path has become another file, or the file no longer has the bytes that were seen last, it is read from its start.
+ * If the path has become another file, or the file no longer has the bytes that were read last, it is read from its start.
  */
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
@@ -22,7 +22,7 @@ export const follow = (
   Stream.unwrap(
     Effect.gen(function* () {
       const matches = matcher(query)
-      // A line that waits for its end is not skipped.
+      // An incomplete line is not counted as skipped.
       const file: NdjsonFile = {
         ...whole,
         note: (record) => (record.ended || record.event !== undefined ? whole.note(record) : undefined)
@@ -30,14 +30,14 @@ export const follow = (
       const most = query.last ?? defaultLast
       let { identity, position, mark } = nowhere
       let places: Array<Place> = []
-      /** Goes on after a line, and says whether it is an event that is asked for. */
+      /** Moves the position behind a line, and returns whether it is an event of the query. */
       const pass = ({ offset, length, ended, event }: NdjsonLine): boolean => {
         if (!ended && event === undefined) return false
         position = offset + length + (ended ? 1 : 0)
         return event !== undefined && matches(event)
       }
       let marked = 0
-      // Where nothing was read the old bytes still count: the file may have been cut off just now.
+      // If nothing was read, the old bytes stay: the file may have been truncated just now.
       const remember = Effect.suspend(() =>
         position === marked
           ? Effect.void
@@ -48,7 +48,7 @@ export const follow = (
       )
       identity = yield* identityOf(fs, file)
       const size = yield* sizeOf(fs, file)
-      // The last events are near the end: more and more of it is read until there are enough.
+      // The last events are near the end: a growing part of the file is read until there are enough.
       for (let window = WINDOW; ; window *= 8) {
         const start = file.gzip ? 0 : Math.max(0, size - window)
         places = []
@@ -62,7 +62,7 @@ export const follow = (
         if (start === 0 || places.length >= most) break
       }
       yield* remember
-      const look = Effect.gen(function* () {
+      const check = Effect.gen(function* () {
         yield* Effect.sleep(every)
         const now = yield* identityOf(fs, file)
         if (now === undefined || file.gzip) return Stream.empty
@@ -74,31 +74,31 @@ export const follow = (
         }
         identity = now
         const from = position
-        // It may be renamed between two looks at it.
-        const there = Stream.catchAll(linesOf({ ...file, note: () => undefined }, from), (error) =>
+        // The file may be renamed at any moment.
+        const further = Stream.catchAll(linesOf({ ...file, note: () => undefined }, from), (error) =>
           error.reason === "Missing" ? Stream.empty : Stream.fail(error)
         )
-        const give = (lines: typeof there) =>
+        const give = (lines: typeof further) =>
           lines.pipe(
             Stream.tap((record) => Effect.sync(() => file.note(record))),
             Stream.filter(pass),
             Stream.flatMap(({ event }) => Stream.fromIterable(event === undefined ? [] : [event])),
             Stream.concat(Stream.drain(Stream.fromEffect(remember)))
           )
-        if (from === 0) return give(there)
-        // It may be cut off and written anew between the look at its mark and the reading: the next look finds that out.
-        const lines = yield* Stream.runCollect(there)
+        if (from === 0) return give(further)
+        // The file may be rewritten between the check of its mark and the reading: the next check detects that.
+        const lines = yield* Stream.runCollect(further)
         return (yield* markAt(fs, file, from)) === mark ? give(Stream.fromChunk(lines)) : Stream.empty
       })
       const first = eventsAt(fs, file, most === 0 ? [] : places.slice(-most))
-      return once ? first : Stream.concat(first, Stream.flatten(Stream.repeatEffect(look)))
+      return once ? first : Stream.concat(first, Stream.flatten(Stream.repeatEffect(check)))
     })
   )
 
-/** Bytes at the end of a file that most likely have the last events. */
+/** Bytes at the end of a file that usually contain the last events. */
 const WINDOW = 1 << 20
 
-/** Lines from a byte on that may be within one, which then is left out. */
+/** The lines from a byte on; a line that begins before it is left out. */
 const linesFrom = (file: NdjsonFile, start: number): Stream.Stream<NdjsonLine, LogReadError> => {
   if (start === 0) return linesOf(file)
   const note: NdjsonFile["note"] = (record) => (record.offset > start ? file.note(record) : undefined)
@@ -111,15 +111,15 @@ const sizeOf = (fs: FileSystem.FileSystem, { path }: NdjsonFile) =>
     Effect.orElseSucceed(() => 0)
   )
 
-interface Reading {
-  /** Of the file that was read. */
+interface ReadingPosition {
+  /** Device and inode of the file that was read. */
   readonly identity: string | undefined
   readonly position: number
-  /** The bytes before the position. */
+  /** The bytes before the position, to recognize the file by. */
   readonly mark: string | undefined
 }
 
-const nowhere: Reading = { identity: undefined, position: 0, mark: "" }
+const nowhere: ReadingPosition = { identity: undefined, position: 0, mark: "" }
 
 const identityOf = (fs: FileSystem.FileSystem, { path }: NdjsonFile) =>
   fs.stat(path).pipe(
@@ -129,7 +129,7 @@ const identityOf = (fs: FileSystem.FileSystem, { path }: NdjsonFile) =>
 
 const MARK = 64
 
-/** Nothing where the file has not so many bytes. */
+/** Undefined if the file is shorter. */
 const markAt = (fs: FileSystem.FileSystem, { path, gzip }: NdjsonFile, position: number) =>
   gzip
     ? Effect.succeed("")

@@ -1,5 +1,5 @@
 /**
- * The lines of a file of NDJSON, plain or gzipped, as events, with the bytes at which they are.
+ * The lines of an NDJSON file, plain or gzipped: their positions in bytes, and the events in them.
  */
 import { createReadStream } from "node:fs"
 import { pipeline } from "node:stream"
@@ -15,29 +15,30 @@ import { secondsOf } from "../Timestamp.ts"
 
 /** A line that is not blank. */
 export interface NdjsonLine {
-  /** Where it begins, in the unpacked text, and how many bytes it has without its line feed. */
+  /** Its start in the decompressed file, and its length without the line feed, in bytes. */
   readonly offset: number
   readonly length: number
-  /** A line feed came after it. */
+  /** Whether a line feed follows. */
   readonly ended: boolean
-  /** Nothing where it is no event. */
+  /** Undefined if the line is not an event. */
   readonly event: LogEvent | undefined
 }
 
+/** A file, and how its lines are parsed. */
 export interface NdjsonFile {
   readonly path: string
   readonly gzip: boolean
   readonly parse: (line: string) => LogEvent | undefined
-  /** Called with each line that was read. */
+  /** Called with each line that is read. */
   readonly note: (record: NdjsonLine) => void
 }
 
 const READ = 256 * 1024
-/** No string can hold much more; a longer line is no event. */
+/** A string cannot be much longer; a longer line is not an event. */
 const LONGEST = 256 << 20
 const LINE_FEED = 10
 
-/** The lines from a byte on, which begins a line. */
+/** The lines from a byte at the start of a line to the end. */
 export const lines = (file: NdjsonFile, from = 0): Stream.Stream<NdjsonLine, LogReadError> =>
   Stream.suspend(() => {
     const split = splitter(file, from)
@@ -51,7 +52,7 @@ export const lines = (file: NdjsonFile, from = 0): Stream.Stream<NdjsonLine, Log
 const bytesOf = ({ path, gzip }: NdjsonFile, from: number): Stream.Stream<Uint8Array, LogReadError> =>
   Stream.suspend(() => {
     const plain = createReadStream(path, { start: from, highWaterMark: READ })
-    // A failure of the file destroys the end of the pipeline, where it is reported.
+    // An error of the file destroys the last stream of the pipeline, which reports it.
     const source = gzip ? pipeline(plain, createGunzip({ chunkSize: READ }), () => undefined) : plain
     const chunks: AsyncIterable<Uint8Array> = source
     return Stream.fromAsyncIterable(chunks, unreadable(path)).pipe(
@@ -64,7 +65,7 @@ const bytesOf = ({ path, gzip }: NdjsonFile, from: number): Stream.Stream<Uint8A
     )
   })
 
-/** Cuts bytes into lines; what has no end yet waits for more. */
+/** Splits bytes into lines; an incomplete line waits for more bytes. */
 const splitter = ({ parse, note }: NdjsonFile, from: number) => {
   let waiting: Array<Uint8Array> = []
   let length = 0
@@ -80,7 +81,7 @@ const splitter = ({ parse, note }: NdjsonFile, from: number) => {
     note(record)
     return [record]
   }
-  const keep = (bytes: Uint8Array): void => {
+  const append = (bytes: Uint8Array): void => {
     length += bytes.length
     if (length <= LONGEST) waiting.push(bytes)
     else waiting = []
@@ -90,32 +91,35 @@ const splitter = ({ parse, note }: NdjsonFile, from: number) => {
       const found: Array<NdjsonLine> = []
       let start = 0
       for (let end = bytes.indexOf(LINE_FEED); end >= 0; end = bytes.indexOf(LINE_FEED, start)) {
-        keep(bytes.subarray(start, end))
+        append(bytes.subarray(start, end))
         found.push(...take(true))
         start = end + 1
       }
-      if (start < bytes.length) keep(bytes.subarray(start))
+      if (start < bytes.length) append(bytes.subarray(start))
       return found
     },
     end: (): ReadonlyArray<NdjsonLine> => (length > 0 ? take(false) : [])
   }
 }
 
-/** UTF-8; a mark of byte order at the start is left out. */
+/** UTF-8, without a byte order mark at the start. */
 const decode = (parts: ReadonlyArray<Uint8Array>): string => new TextDecoder().decode(Buffer.concat(parts))
 
-/** Reads lines; undefined for one that is no event. */
+/**
+ * Parses a line: an object with a key for the message, by any of its common names; unknown keys are ignored. Undefined if the line
+ * is not an event.
+ */
 export const parser = (given: Columns): ((line: string) => LogEvent | undefined) => {
-  // Lines of one program have the same keys.
+  // Lines of the same program have the same keys.
   let last = ""
   let columns: Columns = {}
   return (line) => {
     const found = objectIn(line)
     if (found === undefined) return undefined
     const keys = Object.keys(found)
-    const together = keys.join("\n")
-    if (together !== last) {
-      last = together
+    const joined = keys.join("\n")
+    if (joined !== last) {
+      last = joined
       columns = assign(keys, given)
     }
     const { message } = columns

@@ -1,5 +1,5 @@
 /**
- * A file of NDJSON as a log: events, sessions and statistics, the last two in one pass.
+ * An NDJSON file as a log. Sessions and statistics take one pass.
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
@@ -11,8 +11,8 @@ import {
   isStart,
   type LogQuery,
   type LogStats,
-  page,
   type SessionSummary,
+  selectSessions,
   sessionOutcome
 } from "../../LogQuery.ts"
 import type { LogEvent } from "../../SessionEvent.ts"
@@ -35,10 +35,10 @@ export const open = (
         reason: "Option",
         path,
         details: `--table is ${table}, but the file is NDJSON and has no tables.`,
-        remedy: "Leave --table out."
+        remedy: "Remove --table."
       })
     let skipped = 0
-    // A file is read several times; each line counts once.
+    // A file is read several times; each skipped line counts once.
     let counted = 0
     const file: NdjsonFile = {
       path,
@@ -61,19 +61,19 @@ export const open = (
     }
   })
 
-interface Course {
+interface SessionState {
   first: number | null
   last: number | null
   events: number
   starts: number
   ends: number
   end: { readonly ts: number; readonly message: string; readonly metadata: unknown } | undefined
-  place: number
+  position: number
 }
 
-const least = (a: number | null, b: number | null): number | null =>
+const earlier = (a: number | null, b: number | null): number | null =>
   a === null || b === null ? (a ?? b) : Math.min(a, b)
-const most = (a: number | null, b: number | null): number | null =>
+const later = (a: number | null, b: number | null): number | null =>
   a === null || b === null ? (a ?? b) : Math.max(a, b)
 
 const each = (file: NdjsonFile, query: LogQuery, use: (event: LogEvent) => void) =>
@@ -88,36 +88,36 @@ export const sessions = (
   query: LogQuery
 ): Effect.Effect<ReadonlyArray<SessionSummary>, LogReadError> =>
   Effect.suspend(() => {
-    const courses = new Map<string | null, Course>()
-    let place = 0
+    const states = new Map<string | null, SessionState>()
+    let position = 0
     const add = ({ ts, session_id, message, metadata }: LogEvent): void => {
-      place += 1
-      const course = courses.get(session_id) ?? { ...none }
-      courses.set(session_id, course)
-      course.first = least(course.first, ts)
-      course.last = most(course.last, ts)
-      course.events += 1
-      course.place = place
-      if (isStart(message)) course.starts += 1
+      position += 1
+      const state = states.get(session_id) ?? { ...initial }
+      states.set(session_id, state)
+      state.first = earlier(state.first, ts)
+      state.last = later(state.last, ts)
+      state.events += 1
+      state.position = position
+      if (isStart(message)) state.starts += 1
       if (!isEnd(message)) return
-      course.ends += 1
+      state.ends += 1
       const when = ts ?? Number.NEGATIVE_INFINITY
-      if (course.end === undefined || when >= course.end.ts) course.end = { ts: when, message, metadata }
+      if (state.end === undefined || when >= state.end.ts) state.end = { ts: when, message, metadata }
     }
-    const summary = ([session_id, course]: readonly [string | null, Course]) => ({
+    const summary = ([session_id, state]: readonly [string | null, SessionState]) => ({
       summary: {
         session_id,
-        first: course.first,
-        last: course.last,
-        events: course.events,
-        outcome: sessionOutcome(course)
+        first: state.first,
+        last: state.last,
+        events: state.events,
+        outcome: sessionOutcome(state)
       },
-      place: course.place
+      position: state.position
     })
-    return Effect.map(each(file, query, add), () => page([...courses].map(summary), query))
+    return Effect.map(each(file, query, add), () => selectSessions([...states].map(summary), query))
   })
 
-const none: Course = { first: null, last: null, events: 0, starts: 0, ends: 0, end: undefined, place: 0 }
+const initial: SessionState = { first: null, last: null, events: 0, starts: 0, ends: 0, end: undefined, position: 0 }
 
 export const stats = (file: NdjsonFile, query: LogQuery): Effect.Effect<LogStats, LogReadError> =>
   Effect.suspend(() => {
@@ -133,8 +133,8 @@ export const stats = (file: NdjsonFile, query: LogQuery): Effect.Effect<LogStats
     }
     const add = ({ ts, session_id, role, level }: LogEvent): void => {
       events += 1
-      first = least(first, ts)
-      last = most(last, ts)
+      first = earlier(first, ts)
+      last = later(last, ts)
       if (session_id !== null) sessions.add(session_id)
       count(roles, role)
       count(levels, level)

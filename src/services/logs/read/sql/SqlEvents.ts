@@ -1,7 +1,7 @@
 /**
- * The order of a query's events: read from an index where one gives it, else sorted into a temporary table.
+ * The events of a query in order: by an index if there is one, else sorted in a temporary table.
  *
- * Temporary tables are files of SQLite's own outside of the database; they work on a connection that only reads.
+ * SQLite keeps temporary tables in files outside of the database, so they work on a read-only connection.
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
@@ -36,12 +36,17 @@ export const events = (source: SqlSource, query: LogQuery): Stream.Stream<LogEve
         Effect.gen(function* () {
           const { ask, shape } = source
           const { rowid } = shape
-          if (rowid === null) return yield* copied(source, query)
+          if (rowid === null) return yield* copiedEvents(source, query)
           const rows = rowsOf(shape, rowid)
-          const walk = yield* walked(ask, shape, rowid, query)
+          const walk = yield* indexKeys(ask, shape, rowid, query)
           const keys =
             walk ??
-            (yield* sorted(source, rows, { condition: conditionOf(shape, query), seconds: secondsOf(shape) }, query))
+            (yield* sortedKeys(
+              source,
+              rows,
+              { condition: conditionOf(shape, query), seconds: secondsOf(shape) },
+              query
+            ))
           return pagedEvents(
             ask,
             rows,
@@ -53,8 +58,8 @@ export const events = (source: SqlSource, query: LogQuery): Stream.Stream<LogEve
 
 const directionOf = (order: LogQuery["order"]) => (order === "desc" ? "DESC" : "ASC")
 
-/** Keys by an index, or by the rowid where there is no time; nothing where a page would have to be sorted. */
-const walked = (
+/** Keys by an index, or by the rowid if there is no time; undefined if SQLite would have to sort each page. */
+const indexKeys = (
   ask: Ask,
   shape: TableShape,
   rowid: string,
@@ -62,7 +67,7 @@ const walked = (
 ): Effect.Effect<Keys | undefined, LogReadError> =>
   Effect.gen(function* () {
     const { time } = shape.columns
-    if (time !== undefined && !(yield* plainSeconds(ask, shape, query.sessionId))) return undefined
+    if (time !== undefined && !(yield* hasPlainSeconds(ask, shape, query.sessionId))) return undefined
     const place = time === undefined ? "NULL" : quoted(time)
     const walk: Walk = {
       ask,
@@ -71,9 +76,9 @@ const walked = (
       select: `SELECT CAST(${rowid} AS TEXT) AS codex_id, ${place} AS codex_place, ${rowsOf(shape, rowid).size} AS codex_size`,
       condition: conditionOf(shape, query, { bare: time !== undefined })
     }
-    if (!(yield* unsorted(ask, statement(walk, [walk.condition], "ASC", 1, 0)))) return undefined
+    if (!(yield* needsNoSort(ask, statement(walk, [walk.condition], "ASC", 1, 0)))) return undefined
     const [newest] = yield* ask(`SELECT CAST(max(${rowid}) AS TEXT) AS id FROM ${walk.table}`)
-    // What is written while this is read is not part of it.
+    // Rows that are written during the reading are not part of the result.
     const conditions = [walk.condition, { sql: `+${rowid} <= CAST(? AS INTEGER)`, values: [newest?.id ?? "0"] }]
     if (query.last !== undefined) {
       const { sql, values } = statement(walk, conditions, "DESC", 1, query.last - 1)
@@ -117,8 +122,8 @@ const bound = ({ columns }: Walk, comparison: string, { id, place }: Key): Condi
     ? { sql: `${columns[0]} ${comparison} CAST(? AS INTEGER)`, values: [id] }
     : { sql: `(${columns.join(", ")}) ${comparison} (?, CAST(? AS INTEGER))`, values: [place, id] }
 
-/** The time column holds seconds and nothing else, as its index tells, of all rows or of one session's. */
-const plainSeconds = (
+/** Whether the time column has only seconds, in all rows or in those of the session; its index tells. */
+const hasPlainSeconds = (
   ask: Ask,
   shape: TableShape,
   sessionId: string | undefined
@@ -132,8 +137,8 @@ const plainSeconds = (
         values: condition.values
       })
       const searched = condition.values.length > 0
-      if (!(yield* unsorted(ask, end("ASC"), searched))) continue
-      // NULL < numbers < texts < BLOBs.
+      if (!(yield* needsNoSort(ask, end("ASC"), searched))) continue
+      // In the order of SQLite NULL < numbers < texts < BLOBs, so the ends are enough.
       const ends = yield* Effect.forEach(["ASC", "DESC"], (direction) => ask(end(direction).sql, end(direction).values))
       const places = ends.flatMap((rows) => rows.map(({ codex_place }) => codex_place))
       if (places.every((place) => typeof place === "number" && Math.abs(place) <= largestSeconds)) return true
@@ -141,12 +146,8 @@ const plainSeconds = (
     return false
   })
 
-/** SQLite's plan takes rows in their order. `searched`: and goes straight to them. */
-export const unsorted = (
-  ask: Ask,
-  { sql, values }: Condition,
-  searched = false
-): Effect.Effect<boolean, LogReadError> =>
+/** Whether SQLite's plan reads rows in order, without sorting. `searched`: and looks them up in an index. */
+const needsNoSort = (ask: Ask, { sql, values }: Condition, searched = false): Effect.Effect<boolean, LogReadError> =>
   Effect.map(ask(`EXPLAIN QUERY PLAN ${sql}`, values), (plan) => {
     const steps = plan.map(({ detail }) => String(detail))
     return (
@@ -155,15 +156,15 @@ export const unsorted = (
     )
   })
 
-/** Rowids in the order of the query, in a temporary table. */
-const sorted = (
+/** Keys from a temporary table of rowids in the order of the query. */
+const sortedKeys = (
   { ask, temporary }: SqlSource,
   rows: Rows,
   from: { readonly condition: Condition; readonly seconds: string },
   query: LogQuery
 ) =>
   Effect.gen(function* () {
-    const table = yield* scratch(ask, temporary(), "(codex_place INTEGER PRIMARY KEY, codex_id INTEGER)")
+    const table = yield* temporaryTable(ask, temporary(), "(codex_place INTEGER PRIMARY KEY, codex_id INTEGER)")
     const matching = `SELECT ${rows.rowid} AS codex_id, ${from.seconds} AS codex_seconds FROM ${rows.table} WHERE ${from.condition.sql}`
     const newest =
       query.last === undefined ? matching : `${matching} ORDER BY codex_seconds DESC, codex_id DESC LIMIT ?`
@@ -188,25 +189,25 @@ const sorted = (
     return keys
   })
 
-/** A temporary table that goes with the scope. */
-const scratch = (ask: Ask, name: string, content: string, values: Condition["values"] = []) =>
+/** A temporary table, dropped with the scope. */
+const temporaryTable = (ask: Ask, name: string, content: string, values: Condition["values"] = []) =>
   Effect.acquireRelease(Effect.as(ask(`CREATE TEMP TABLE ${name} ${content}`, values), name), () =>
     Effect.ignore(ask(`DROP TABLE ${name}`))
   )
 
-/** Rows without rowids are copied, in the order in which SQLite finds them. */
-const copied = (source: SqlSource, query: LogQuery) =>
+/** Rows without rowids are copied to a temporary table, in the order in which SQLite returns them. */
+const copiedEvents = (source: SqlSource, query: LogQuery) =>
   Effect.gen(function* () {
     const { ask, shape, temporary } = source
     const condition = conditionOf(shape, query)
     const content = `AS SELECT ${selected(shape)} FROM ${quoted(shape.table)} WHERE ${condition.sql}`
-    const table = yield* scratch(ask, temporary(), content, condition.values)
+    const table = yield* temporaryTable(ask, temporary(), content, condition.values)
     const rows: Rows = {
       table,
       rowid: "rowid",
       selected: "seconds, time, session, role, message, level, metadata",
       size: "coalesce(octet_length(message), 0) + coalesce(octet_length(metadata), 0)"
     }
-    const keys = yield* sorted(source, rows, { condition: allOf([]), seconds: "seconds" }, query)
+    const keys = yield* sortedKeys(source, rows, { condition: allOf([]), seconds: "seconds" }, query)
     return pagedEvents(ask, rows, keys, Number.POSITIVE_INFINITY)
   })

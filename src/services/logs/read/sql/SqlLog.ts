@@ -1,5 +1,5 @@
 /**
- * A table of a SQLite database as a log: events, and sessions and statistics, which SQLite computes.
+ * A table of a SQLite database as a log. SQLite computes sessions and statistics.
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
@@ -8,15 +8,15 @@ import {
   byCount,
   byName,
   type Counts,
-  type Course,
-  endings,
-  failing,
-  gather,
+  endPrefix,
+  failurePrefix,
   type LogQuery,
   type LogStats,
-  page,
+  type SessionEnds,
   type SessionSummary,
-  sessionOutcome
+  selectSessions,
+  sessionOutcome,
+  sumByName
 } from "../../LogQuery.ts"
 import { sessionEnd, sessionStart } from "../../SessionEvent.ts"
 import * as Sqlite from "../../Sqlite.ts"
@@ -25,20 +25,20 @@ import type { Log, LogReadError, Options } from "../Log.ts"
 import { events } from "./SqlEvents.ts"
 import { follow } from "./SqlFollow.ts"
 import { conditionOf, type SqlSource, secondsOf, textOf } from "./SqlRows.ts"
-import { asking, number, quoted, refused, text } from "./SqlStatement.ts"
+import { asking, number, quoted, readErrorOf, text } from "./SqlStatement.ts"
 import { find, show } from "./TableShape.ts"
 
-/** As long as a person waits without wondering. */
+/** How long a reader waits for a lock. */
 const BUSY_MILLIS = 3000
-/** Who follows looks again anyway; SQLite waits with the thread asleep. */
-const LOOK_MILLIS = 20
+/** The same while following, which checks again anyway; SQLite blocks the thread while it waits. */
+const FOLLOW_BUSY_MILLIS = 20
 
 export const open = (options: Options): Effect.Effect<Log, LogReadError, Scope.Scope | FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const { path } = options
     const fs = yield* FileSystem.FileSystem
     const source = yield* sourceOf(options, BUSY_MILLIS)
-    const followed = { fs, path, reopen: sourceOf(options, LOOK_MILLIS) }
+    const followed = { fs, path, reopen: sourceOf(options, FOLLOW_BUSY_MILLIS) }
     return {
       path,
       shape: show(source.shape),
@@ -53,7 +53,7 @@ export const open = (options: Options): Effect.Effect<Log, LogReadError, Scope.S
 const sourceOf = (options: Options, busyMillis: number): Effect.Effect<SqlSource, LogReadError, Scope.Scope> =>
   Effect.gen(function* () {
     const { path } = options
-    const database = yield* Effect.mapError(Sqlite.open({ path, readonly: true, busyMillis }), refused)
+    const database = yield* Effect.mapError(Sqlite.open({ path, readonly: true, busyMillis }), readErrorOf)
     const ask = asking(database)
     const shape = yield* find(options, ask)
     let tables = 0
@@ -64,7 +64,7 @@ const sourceOf = (options: Options, busyMillis: number): Effect.Effect<SqlSource
     return { path, shape, ask, temporary }
   })
 
-/** The longest metadata that is looked at for an outcome. */
+/** Longer metadata is not searched for an outcome. */
 const METADATA = 1 << 16
 
 export const sessions = (
@@ -77,16 +77,16 @@ export const sessions = (
     const session = textOf(shape.columns.session)
     const message = textOf(shape.columns.message)
     const seconds = secondsOf(shape)
-    const isEnd = `${message} = '${sessionEnd}' OR substr(${message}, 1, ${endings.length}) = '${endings}'`
+    const isEnd = `${message} = '${sessionEnd}' OR substr(${message}, 1, ${endPrefix.length}) = '${endPrefix}'`
     const groups = yield* ask(
-      `SELECT ${session} AS session, min(${seconds}) AS first, max(${seconds}) AS last, count(*) AS events, sum(coalesce(${message} = '${sessionStart}', 0)) AS starts, sum(coalesce(${isEnd}, 0)) AS ends, max(${shape.rowid ?? "NULL"}) AS place ${from} GROUP BY 1`,
+      `SELECT ${session} AS session, min(${seconds}) AS first, max(${seconds}) AS last, count(*) AS events, sum(coalesce(${message} = '${sessionStart}', 0)) AS starts, sum(coalesce(${isEnd}, 0)) AS ends, max(${shape.rowid ?? "NULL"}) AS position ${from} GROUP BY 1`,
       values
     )
     const ends = yield* ask(
-      `SELECT ${session} AS session, substr(${message}, 1, ${failing.length}) AS message, substr(${textOf(shape.columns.metadata)}, 1, ${METADATA}) AS metadata ${from} AND (${isEnd}) ORDER BY ${seconds}${shape.rowid === null ? "" : `, ${shape.rowid}`}`,
+      `SELECT ${session} AS session, substr(${message}, 1, ${failurePrefix.length}) AS message, substr(${textOf(shape.columns.metadata)}, 1, ${METADATA}) AS metadata ${from} AND (${isEnd}) ORDER BY ${seconds}${shape.rowid === null ? "" : `, ${shape.rowid}`}`,
       values
     )
-    const lastEnds = new Map<string | null, Course["end"]>()
+    const lastEnds = new Map<string | null, SessionEnds["end"]>()
     for (const row of ends)
       lastEnds.set(text(row.session), { message: text(row.message) ?? "", metadata: metadataOf(text(row.metadata)) })
     const found = groups.map((row) => {
@@ -99,9 +99,9 @@ export const sessions = (
         events: Number(row.events),
         outcome: sessionOutcome(course)
       }
-      return { summary, place: Number(row.place) }
+      return { summary, position: Number(row.position) }
     })
-    return page(found, query)
+    return selectSessions(found, query)
   })
 
 export const stats = ({ ask, shape }: SqlSource, query: LogQuery): Effect.Effect<LogStats, LogReadError> =>
@@ -119,7 +119,7 @@ export const stats = ({ ask, shape }: SqlSource, query: LogQuery): Effect.Effect
       values
     )
     const counts = (name: (row: (typeof groups)[number]) => string | null): Counts =>
-      gather(groups.map((row) => [name(row), Number(row.events)] as const))
+      sumByName(groups.map((row) => [name(row), Number(row.events)] as const))
     return {
       events: groups.reduce((sum, row) => sum + Number(row.events), 0),
       sessions: Number(totals?.sessions ?? 0),

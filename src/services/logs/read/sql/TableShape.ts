@@ -1,5 +1,5 @@
 /**
- * The table of a database that is read as a log, and which of its columns hold which part of an event.
+ * Which table of a database is read as a log, and which of its columns hold which part of an event.
  */
 import * as Effect from "effect/Effect"
 import { nearest } from "../../../../core/config/ConfigIssue.ts"
@@ -8,12 +8,13 @@ import { assign, checkNames, columnNames, flags, type Part, parts } from "../Eve
 import { type Columns, LogReadError, type Options } from "../Log.ts"
 import type { Ask } from "./SqlStatement.ts"
 
+/** The table, and the columns of an event's parts. */
 export interface TableShape {
   readonly table: string
-  /** `rowid`, by the name that no column hides; null where rows have none (views, tables WITHOUT ROWID, virtual ones). */
+  /** The name of the rowid that no column hides; null if there is none (views, virtual tables, WITHOUT ROWID). */
   readonly rowid: string | null
   readonly columns: Columns & { readonly message: string }
-  /** How SQLite compares a session with a text: as text, after turning the text into a number, or not at all. */
+  /** How SQLite compares the session column with a text: as text, after converting the text to a number, or never equal. */
   readonly sessions: "text" | "number" | "none"
 }
 
@@ -24,26 +25,26 @@ interface Table {
   readonly columns: ReadonlyArray<{ readonly name: string; readonly type: string }>
 }
 
-/** `logs(ts, session, kind, message)`: what is read. */
+/** For people: `logs(ts, session, kind, message)`. */
 export const show = ({ table, columns }: TableShape): string =>
   `${table}(${parts.flatMap((part) => columns[part] ?? []).join(", ")})`
 
-/** Finds the table and its columns; what was given wins. */
+/** Finds the table and its columns; names in the options take precedence. */
 export const find = ({ path, table, columns = {} }: Options, ask: Ask): Effect.Effect<TableShape, LogReadError> =>
   Effect.gen(function* () {
     yield* checkNames(path, { table, ...columns })
     const tables = yield* list(ask)
-    const given = table === undefined ? undefined : yield* theTable(path, table, tables)
+    const given = table === undefined ? undefined : yield* tableNamed(path, table, tables)
     if (given !== undefined) {
-      const chosen = yield* choose(path, given, columns)
-      return chosen ?? (yield* noMessage(path, given))
+      const shape = yield* shapeOf(path, given, columns)
+      return shape ?? (yield* noMessage(path, given))
     }
-    const fitting = tables.filter((one) => fits(one, columns)).sort(better)
-    // A column that was named must be there, so the error is about the table that is most like a log.
+    const fitting = tables.filter((one) => fits(one, columns)).sort(byLikeness)
+    // A column in the options must exist, so the error is about the table that looks most like a log.
     const [best] = fitting.length > 0 ? fitting : tables.filter((one) => assigned(one, {}).message !== undefined)
-    const chosen = best === undefined ? undefined : yield* choose(path, best, columns)
+    const shape = best === undefined ? undefined : yield* shapeOf(path, best, columns)
     if (fitting.length === 0 || best === undefined) return yield* noTable(path, tables)
-    return chosen ?? (yield* noMessage(path, best))
+    return shape ?? (yield* noMessage(path, best))
   })
 
 const list = (ask: Ask) =>
@@ -54,7 +55,7 @@ const list = (ask: Ask) =>
     return yield* Effect.forEach(rows, ({ name, type }) => describe(ask, String(name), String(type)))
   })
 
-/** A view of what is no more cannot be described: it has no columns. */
+/** A view of a table that no longer exists cannot be described: it gets no columns. */
 const describe = (ask: Ask, name: string, kind: string): Effect.Effect<Table, LogReadError> =>
   Effect.gen(function* () {
     const columns = yield* ask("SELECT name, type FROM pragma_table_xinfo(?) WHERE hidden <> 1 ORDER BY cid", [name])
@@ -66,11 +67,11 @@ const describe = (ask: Ask, name: string, kind: string): Effect.Effect<Table, Lo
 const isRefusal = ({ reason, cause }: LogReadError): boolean =>
   reason === "Unreadable" && cause instanceof Error && "reason" in cause && cause.reason === "Statement"
 
-const tableOf = (name: string, kind: string, counted: boolean, rows: ReadonlyArray<Sqlite.Row>): Table => {
+const tableOf = (name: string, kind: string, hasRowid: boolean, rows: ReadonlyArray<Sqlite.Row>): Table => {
   const columns = rows.map((row) => ({ name: String(row.name), type: String(row.type) }))
-  const taken = columns.map((column) => column.name.toLowerCase())
-  const free = ["rowid", "_rowid_", "oid"].find((one) => !taken.includes(one))
-  return { name, kind, columns, rowid: counted ? (free ?? null) : null }
+  const used = columns.map((column) => column.name.toLowerCase())
+  const free = ["rowid", "_rowid_", "oid"].find((one) => !used.includes(one))
+  return { name, kind, columns, rowid: hasRowid ? (free ?? null) : null }
 }
 
 const assigned = (table: Table, given: Columns): Columns =>
@@ -91,17 +92,19 @@ const fits = (table: Table, given: Columns): boolean => {
 
 const same = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
 
-const usual = ["session_events", "logs", "log", "events", "messages"]
+/** Common names of tables, in order of preference. */
+const commonNames = ["session_events", "logs", "log", "events", "messages"]
 
-const better = (a: Table, b: Table): number => rank(a) - rank(b) || views(a) - views(b) || count(b) - count(a)
+/** The table that looks more like a log comes first. */
+const byLikeness = (a: Table, b: Table): number => rank(a) - rank(b) || views(a) - views(b) || count(b) - count(a)
 const rank = ({ name }: Table): number => {
-  const place = usual.indexOf(name.toLowerCase())
-  return place < 0 ? usual.length : place
+  const place = commonNames.indexOf(name.toLowerCase())
+  return place < 0 ? commonNames.length : place
 }
 const views = ({ kind }: Table): number => (kind === "table" ? 0 : 1)
 const count = (table: Table): number => Object.values(assigned(table, {})).filter((one) => one !== undefined).length
 
-const choose = (path: string, table: Table, given: Columns): Effect.Effect<TableShape | undefined, LogReadError> =>
+const shapeOf = (path: string, table: Table, given: Columns): Effect.Effect<TableShape | undefined, LogReadError> =>
   Effect.gen(function* () {
     const found: { -readonly [part in Part]?: string } = {}
     for (const part of parts) {
@@ -130,15 +133,15 @@ const comparison = (type: string): TableShape["sessions"] => {
   return type === "" || /BLOB/i.test(type) ? "none" : "number"
 }
 
-const theTable = (path: string, name: string, tables: ReadonlyArray<Table>): Effect.Effect<Table, LogReadError> => {
+const tableNamed = (path: string, name: string, tables: ReadonlyArray<Table>): Effect.Effect<Table, LogReadError> => {
   const found = tables.find((table) => table.name === name) ?? tables.find((table) => same(table.name, name))
   if (found !== undefined) return Effect.succeed(found)
   const known = tables.map((table) => table.name)
   return new LogReadError({
     reason: "Option",
     path,
-    details: `--table is ${name}, which is not there.`,
-    remedy: suggest(name, known, "It has no tables at all.")
+    details: `--table is ${name}, but there is no such table.`,
+    remedy: suggest(name, known, "The database has no tables.")
   })
 }
 
@@ -146,18 +149,18 @@ const noColumn = (path: string, part: Part, name: string, table: Table) =>
   new LogReadError({
     reason: "Option",
     path,
-    details: `${flags[part]} is ${name}, which is no column of ${table.name}.`,
+    details: `${flags[part]} is ${name}, which is not a column of ${table.name}.`,
     remedy: suggest(
       name,
       table.columns.map((column) => column.name),
-      "It has no columns."
+      "The table has no columns."
     )
   })
 
 const suggest = (name: string, known: ReadonlyArray<string>, none: string): string => {
   if (known.length === 0) return none
   const near = nearest(name, known)
-  return `${near === undefined ? "" : `Did you mean ${near}? `}There are: ${known.join(", ")}.`
+  return `${near === undefined ? "" : `Did you mean ${near}? `}Available: ${known.join(", ")}.`
 }
 
 const shown = ({ name, columns }: Table): string => `${name}(${columns.map((column) => column.name).join(", ")})`
@@ -166,8 +169,8 @@ const noMessage = (path: string, table: Table) =>
   new LogReadError({
     reason: "Schema",
     path,
-    details: `no column of ${shown(table)} is known to hold messages; expected one of ${columnNames.message.join(", ")}.`,
-    remedy: "Name it with --message-column."
+    details: `no column of ${shown(table)} has a common name for messages: ${columnNames.message.join(", ")}.`,
+    remedy: "Name the column with --message-column."
   })
 
 const noTable = (path: string, tables: ReadonlyArray<Table>) => {
@@ -176,7 +179,7 @@ const noTable = (path: string, tables: ReadonlyArray<Table>) => {
   return new LogReadError({
     reason: "Schema",
     path,
-    details: `no table looks like a log. Expected columns for the message and for one of time, session, role, level, by these names: ${expected}. Found: ${found}.`,
-    remedy: "Name the table with --table, and columns with --message-column, --time-column and so on."
+    details: `no table looks like a log. Expected a column for the message and one for time, session, role or level, with these names: ${expected}. Found: ${found}.`,
+    remedy: "Name the table with --table, and its columns with --message-column, --time-column and so on."
   })
 }
