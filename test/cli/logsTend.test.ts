@@ -184,11 +184,11 @@ describe("rotate", () => {
     ])
     expect(finished.map(({ code }) => code)).toEqual([0, 2, 2, 1, 1])
     const [small, ...refused] = finished.map(({ stderr }) => stderr)
-    expect(small).toMatch(/\.codex\/session_logs\.db still has .* An empty log/)
+    expect(small).toMatch(/\.codex\/session_logs\.db still has .* The log is empty/)
     const reasons = [
       "must be a size",
       "--max-age",
-      "none.db: there is no such file",
+      "none.db could not be read: there is no such file",
       "notes/1.txt: is not a SQLite database"
     ]
     for (const [i, reason] of reasons.entries()) expect(refused[i]).toContain(reason)
@@ -217,8 +217,8 @@ describe("init-sample and snapshot", () => {
       logs(["snapshot", "--db", "notes/1.txt"])
     ])
     expect([again, own, missing, text].map((finished) => finished?.code)).toEqual([1, 1, 1, 1])
-    expect(again?.stderr).toContain("there is a file already")
-    expect(own?.stderr).toContain("this is the log itself")
+    expect(again?.stderr).toContain("there is already a file of that name")
+    expect(own?.stderr).toContain("it is the log itself")
     expect(missing?.stderr).toContain("there is no such file")
     expect(text?.stderr).toContain("neither a SQLite database nor NDJSON")
   })

@@ -135,7 +135,7 @@ describe("a command", () => {
     for (const [finished, reason] of [
       [folder, "/other: cannot be opened for writing"],
       [text, "/other/text.db: is not a SQLite database"],
-      [id, 'CODEX_SESSION_ID: "../up" is no name for a session.']
+      [id, 'CODEX_SESSION_ID: "../up" is not a valid session id.']
     ] as const) {
       expect([finished.code, finished.stdout]).toEqual([0, "104 101 108 108 111\n"])
       expect(finished.stderr).toContain("This command is not in the session log.")

@@ -10,7 +10,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as AtomicFiles from "../files/AtomicFiles.ts"
-import { FileError } from "../files/FileError.ts"
+import { FileError, type FileOperation } from "../files/FileError.ts"
 import * as Sqlite from "./Sqlite.ts"
 
 /** What to copy, and where to. */
@@ -33,7 +33,7 @@ export const create = ({ db, force = false, out: given }: Options) =>
     const paths = yield* Path.Path
     // Resolved first: `new/../log.db` is the log even if the directory `new` does not exist.
     const out = paths.resolve(given ?? (yield* defaultPath(db)))
-    const before = yield* statOf(db)
+    const before = yield* statOf(db, "read")
     if (Option.isNone(before)) {
       return yield* new FileError({
         path: db,
@@ -68,8 +68,8 @@ const refuse = (db: string, out: string, force: boolean) =>
     const paths = yield* Path.Path
     const exists = (details: string, remedy = "Choose another path.") =>
       new FileError({ path: out, operation: "write", code: "EEXIST", details, remedy })
-    const existing = Option.getOrUndefined(yield* statOf(out))
-    const log = Option.getOrUndefined(yield* statOf(db))
+    const existing = Option.getOrUndefined(yield* statOf(out, "write"))
+    const log = Option.getOrUndefined(yield* statOf(db, "read"))
     if (existing !== undefined && log !== undefined && sameFile(existing, log)) {
       return yield* exists("it is the log itself")
     }
@@ -122,12 +122,12 @@ const copy = (db: string, temporary: string, out: string) =>
 const unwritable = (out: string) => FileError.from(out, "write")
 
 /** None if there is no such file. */
-const statOf = (path: string) =>
+const statOf = (path: string, operation: FileOperation) =>
   Effect.flatMap(FileSystem.FileSystem, (fs) => fs.stat(path)).pipe(
     Effect.asSome,
     Effect.catchIf(
       (error) => error._tag === "SystemError" && error.reason === "NotFound",
       () => Effect.succeedNone
     ),
-    Effect.mapError(FileError.from(path, "read"))
+    Effect.mapError(FileError.from(path, operation))
   )
