@@ -463,7 +463,9 @@ describe("a log that cannot be written", () => {
       const exit = yield* inSession((session) =>
         Effect.flip(session.logAll([{ role: "user", message: "x", ts: Number.NaN }]))
       )
-      expect(Exit.isSuccess(exit) && exit.value.message).toBe("ts: NaN is not a valid ts of an event. Use seconds since 1970.")
+      expect(Exit.isSuccess(exit) && exit.value.message).toBe(
+        "ts: NaN is not a valid ts of an event. Use seconds since 1970."
+      )
       expect(messages(rows())).toEqual(["session_start", "session_end"])
     })
   )

@@ -664,13 +664,17 @@ describe.skipIf(!mounts)("an archive on a disk of its own", () => {
   it.live("that is full changes nothing, and says so", () =>
     Effect.gen(function* () {
       create(upTo(100).map((i) => [1, "s", "tool", `${i} ${noise(200)}`, "INFO", null]))
-      expect(yield* failure({ maxAge: day })).toMatch(/archive.*gz could not be written: there is no space left on the disk\. Free some space\./)
+      expect(yield* failure({ maxAge: day })).toMatch(
+        /archive.*gz could not be written: there is no space left on the disk\. Free some space\./
+      )
       expect(numbers(left())).toEqual(upTo(100))
       expect(readdirSync(archive).filter((name) => !name.startsWith("."))).toEqual([])
       yield* rotate({ maxAge: day, archive: join(directory, "elsewhere") })
       expect(left()).toEqual([])
       session(noise(20_000))
-      expect(yield* failure({ maxAge: day })).toMatch(/archive.*gz could not be written: there is no space left on the disk\. Free some space\./)
+      expect(yield* failure({ maxAge: day })).toMatch(
+        /archive.*gz could not be written: there is no space left on the disk\. Free some space\./
+      )
       expect(readdirSync(sessions).filter((name) => !name.startsWith("."))).toEqual(["a.ndjson"])
       expect(readdirSync(archive).filter((name) => !name.startsWith("."))).toEqual([])
     })
