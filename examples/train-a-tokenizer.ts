@@ -10,8 +10,8 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import {
   BpeTrainer,
   Dataset,
+  Environment,
   HuggingFaceTokenizer,
-  Layers,
   saveTokenizer,
   TextDataset,
   Tokenizer,
@@ -50,4 +50,4 @@ const use = Effect.gen(function* () {
   yield* Console.log(`shape ${batch.shape.join(" × ")}, mask ${batch.attentionMask.join(" ")}`)
 }).pipe(Effect.provide(HuggingFaceTokenizer.layer({ path: folder })))
 
-NodeRuntime.runMain(Effect.zipRight(train, use).pipe(Effect.provide(Layers.files())))
+NodeRuntime.runMain(Effect.zipRight(train, use).pipe(Effect.provide(Environment.files())))

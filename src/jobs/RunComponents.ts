@@ -1,60 +1,88 @@
 /**
- * The parts that a run config names, resolved through the Registry: dataset, tokenizer, architecture, token files.
+ * The components that a run config names, resolved through the Registry: dataset, tokenizer, architecture, token files. A
+ * component that was given as a service in code takes precedence over its section.
  *
  * A tokenizer section with `train` is trained on the training text first; its files go to a directory, and the tokenizer
  * plugin of the same name loads them from there. A directory that has them already (a resumed run) is used as it is.
  */
 import * as FileSystem from "@effect/platform/FileSystem"
-import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { PluginSection, RunConfig, TokenizerSection } from "../core/config/RunConfig.ts"
 import { Dataset } from "../core/Dataset.ts"
 import { TokenCache } from "../core/data/TokenFile.ts"
-import { Model } from "../core/Model.ts"
+import { type Architecture, Model } from "../core/Model.ts"
 import { Registry } from "../core/plugin/Registry.ts"
 import { Tokenizer } from "../core/Tokenizer.ts"
 import { TokenizerTrainer } from "../core/TokenizerTrainer.ts"
-import { type OnEvent, Preparing } from "./JobEvent.ts"
-import { saveTokenizer, TokenizerFilesError } from "./tokenizers/Save.ts"
+import { Prepared, Preparing, type RunEvent } from "../core/training/TrainEvent.ts"
+import { givenInCode, type Services } from "./RunPlan.ts"
+import { saveTokenizer } from "./tokenizers/Save.ts"
 
-const withoutName = ({ name: _, ...config }: PluginSection): unknown => config
+/** Called with every event, in order. */
+export type OnEvent = (event: RunEvent) => Effect.Effect<void>
 
-export const datasetOf = (section: PluginSection) =>
-  Effect.flatMap(Registry, (registry) => registry.resolve(Dataset.kind, section.name, withoutName(section)))
+/** A run was made with a service that no config can name, and it was not passed again. */
+export class ServiceNotGiven extends Schema.TaggedError<ServiceNotGiven>()("ServiceNotGiven", {
+  part: Schema.Literal("data", "tokenizer", "model")
+}) {
+  override get message() {
+    return (
+      `The ${this.part} of this run was given as a service in code, so the saved config does not describe it. ` +
+      `Pass it again: Run.open(path, { ${this.part} }).`
+    )
+  }
+}
 
-export const architectureOf = (section: PluginSection, vocabularySize: number) =>
-  Effect.gen(function* () {
-    const registry = yield* Registry
-    const model = yield* registry.resolve(Model.kind, section.name, withoutName(section))
-    return yield* model.architecture({ vocabularySize })
-  })
+/** A component by value, or by its section. */
+const component = <A, E, R>(
+  part: ServiceNotGiven["part"],
+  section: PluginSection,
+  given: A | undefined,
+  resolve: (registry: Registry.Service, config: { readonly [key: string]: unknown }) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | ServiceNotGiven, R | Registry> => {
+  if (given !== undefined) return Effect.succeed(given)
+  const { name, ...config } = section
+  if (name === givenInCode) return new ServiceNotGiven({ part })
+  return Effect.flatMap(Registry, (registry) => resolve(registry, config))
+}
 
-/** The tokenizer of a section whose files, if it was trained, lie in `directory`. */
-export const tokenizerAt = (section: TokenizerSection, directory: string) =>
-  Effect.flatMap(Registry, (registry) => {
-    const { name, train, ...config } = section
-    return registry.resolve(Tokenizer.kind, name, train === undefined ? config : { ...config, path: directory })
-  })
+export const datasetOf = (section: PluginSection, given?: Dataset.Service) =>
+  component("data", section, given, (registry, config) => registry.resolve(Dataset.kind, section.name, config))
 
-/** Trains the tokenizer of a section on the training split, when the section says so and it is not there yet. */
-export const tokenizerOf = (section: TokenizerSection, dataset: Dataset.Service, directory: string, onEvent: OnEvent) =>
+export const architectureOf = (section: PluginSection, vocabularySize: number, given?: Model.Service) =>
+  Effect.flatMap(
+    component("model", section, given, (registry, config) => registry.resolve(Model.kind, section.name, config)),
+    (model) => model.architecture({ vocabularySize })
+  )
+
+/** The tokenizer of a section whose files, if it was trained, are in `directory`. */
+export const tokenizerAt = (section: TokenizerSection, directory: string, given?: Tokenizer.Service) =>
+  component("tokenizer", section, given, (registry, { train, ...config }) =>
+    registry.resolve(Tokenizer.kind, section.name, train === undefined ? config : { ...config, path: directory })
+  )
+
+/** Trains the tokenizer of a section on the training split, if the section says so and it does not exist yet. */
+export const tokenizerOf = (
+  section: TokenizerSection,
+  dataset: Dataset.Service,
+  directory: string,
+  options: { readonly onEvent: OnEvent; readonly given?: Tokenizer.Service | undefined }
+) =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
-    const paths = yield* Path.Path
     const registry = yield* Registry
-    if (section.train !== undefined) {
-      const done = yield* fs
-        .exists(paths.join(directory, "tokenizer.json"))
-        .pipe(Effect.mapError((cause) => new TokenizerFilesError({ path: directory, cause })))
-      if (!done) {
+    if (section.train !== undefined && options.given === undefined) {
+      const present = yield* Effect.orElseSucceed(fs.readDirectory(directory), () => [])
+      if (present.length === 0) {
         const trainer = yield* registry.resolve(TokenizerTrainer.kind, section.name, section.train)
         let [documents, bytes] = [0, 0]
         const texts = dataset.documents("train").pipe(
           Stream.tap(({ text }) => {
             documents += 1
             bytes += new TextEncoder().encode(text).length
-            return onEvent(new Preparing({ stage: "tokenizer", documents, bytes }))
+            return options.onEvent(new Preparing({ stage: "tokenizer", documents, bytes }))
           }),
           Stream.map(({ text }) => text)
         )
@@ -62,10 +90,10 @@ export const tokenizerOf = (section: TokenizerSection, dataset: Dataset.Service,
         yield* saveTokenizer(directory, trained.files)
       }
     }
-    return yield* tokenizerAt(section, directory)
+    return yield* tokenizerAt(section, directory, options.given)
   })
 
-/** The token files of both splits; validation is undefined when no text is held out. */
+/** The token files of both splits; validation is undefined if no text is held out. */
 export const tokenFilesOf = (dataset: Dataset.Service, tokenizer: Tokenizer.Service, onEvent: OnEvent) =>
   Effect.gen(function* () {
     const cache = yield* TokenCache
@@ -81,12 +109,38 @@ export const tokenFilesOf = (dataset: Dataset.Service, tokenizer: Tokenizer.Serv
     return { train, validation: validation.length > 1 ? validation : undefined }
   })
 
-/** All parts of a run whose tokenizer lies (or will lie) in `directory`. */
-export const partsOf = (config: RunConfig, directory: string, onEvent: OnEvent) =>
+/** The components of a run, ready to train with. */
+export interface RunComponents {
+  readonly dataset: Dataset.Service
+  readonly tokenizer: Tokenizer.Service
+  readonly architecture: Architecture
+  readonly tokens: Effect.Effect.Success<ReturnType<typeof tokenFilesOf>>
+}
+
+/** All components of a run whose tokenizer is (or will be) in `directory`. */
+export const make = (
+  config: RunConfig,
+  directory: string,
+  options: { readonly onEvent: OnEvent; readonly services?: Services | undefined }
+) =>
   Effect.gen(function* () {
-    const dataset = yield* datasetOf(config.data)
-    const tokenizer = yield* tokenizerOf(config.tokenizer, dataset, directory, onEvent)
-    const architecture = yield* architectureOf(config.model, tokenizer.vocabularySize)
+    const { onEvent, services = {} } = options
+    const dataset = yield* datasetOf(config.data, services.data)
+    const tokenizer = yield* tokenizerOf(config.tokenizer, dataset, directory, { onEvent, given: services.tokenizer })
+    const architecture = yield* architectureOf(config.model, tokenizer.vocabularySize, services.model)
     const tokens = yield* tokenFilesOf(dataset, tokenizer, onEvent)
-    return { dataset, tokenizer, architecture, tokens }
+    return { dataset, tokenizer, architecture, tokens } satisfies RunComponents
+  })
+
+/** What a run will train on. `run` is its directory. */
+export const preparedOf = (run: string, { tokenizer, tokens }: RunComponents, contextLength: number) =>
+  new Prepared({
+    run,
+    vocabularySize: tokenizer.vocabularySize,
+    trainDocuments: tokens.train.documents,
+    trainTokens: tokens.train.length,
+    trainBytes: tokens.train.bytes,
+    validationDocuments: tokens.validation?.documents ?? 0,
+    validationTokens: tokens.validation?.length ?? 0,
+    contextLength
   })

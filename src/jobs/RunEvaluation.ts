@@ -1,6 +1,6 @@
 /**
- * The job behind `codex evaluate`: metrics of a trained model on held-out text, with standard errors, as a table and as
- * files under `runs/eval/`.
+ * The job behind `codex evaluate`: metrics of a trained model on held-out text, with standard errors, and their files under
+ * `runs/eval/`.
  *
  * Results are appended to `metrics.ndjson`, one object a line, and to `metrics.csv`, which has the same columns.
  */
@@ -10,30 +10,24 @@ import { stringify } from "csv-stringify/sync"
 import * as Chunk from "effect/Chunk"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { Backend, type TensorDatas } from "../core/Backend.ts"
 import type { EvaluationConfig } from "../core/config/RunConfig.ts"
-import { DatasetError } from "../core/Dataset.ts"
-import type { TokenFile } from "../core/data/TokenFile.ts"
+import { type Dataset, DatasetError } from "../core/Dataset.ts"
+import { TokenCache, type TokenFile } from "../core/data/TokenFile.ts"
 import * as Evaluation from "../core/evaluation/Evaluation.ts"
 import { MetricKind } from "../core/Metric.ts"
 import type { Architecture } from "../core/Model.ts"
 import { Registry } from "../core/plugin/Registry.ts"
 import type { Tokenizer } from "../core/Tokenizer.ts"
 import { evaluateProgram, stateNames } from "../core/training/TrainingPrograms.ts"
+import { FileError } from "../services/files/FileError.ts"
 import { RunStore } from "../services/runs/RunStore.ts"
+import { datasetOf } from "./RunComponents.ts"
+import { type Data, dataSection, isDataset, type RunPlan } from "./RunPlan.ts"
 
-/** Results that could not be written. */
-export class ResultsError extends Schema.TaggedError<ResultsError>()("ResultsError", {
-  path: Schema.String,
-  cause: Schema.Defect
-}) {
-  override get message() {
-    const reason = this.cause instanceof Error ? this.cause.message : String(this.cause)
-    return `${this.path}: the results could not be written: ${reason}. Check space and permissions.`
-  }
-}
+/** Called after each window with the number of windows that are scored, and of all. */
+export type OnWindow = (done: number, of: number) => Effect.Effect<void>
 
 export interface EvaluateOptions {
   readonly architecture: Architecture
@@ -41,8 +35,7 @@ export interface EvaluateOptions {
   readonly tokenizer: Tokenizer.Service
   readonly tokens: TokenFile
   readonly config: EvaluationConfig
-  /** Told after each window how many of how many are scored. */
-  readonly onProgress?: (done: number, of: number) => Effect.Effect<void>
+  readonly onProgress?: OnWindow | undefined
 }
 
 /** Value and standard error of each metric of the config. */
@@ -54,14 +47,6 @@ export const evaluate = (options: EvaluateOptions) =>
     const backend = yield* Backend
     const contextLength = architecture.contextLength
     const stride = Math.min(contextLength, config.stride ?? Math.ceil(contextLength / 2))
-    if (tokens.length < 2) {
-      return yield* new DatasetError({
-        reason: "Empty",
-        path: "evaluation data",
-        details: "There are fewer than two tokens of held-out text, so there is nothing to predict.",
-        remedy: "Give more text."
-      })
-    }
     const program = yield* evaluateProgram(architecture, { batchSize: config.batch_size, contextLength })
     const executable = yield* backend.compile({ evaluate: program })
     yield* executable.writeState(stateNames.parameters(options.parameters))
@@ -82,13 +67,63 @@ export const evaluate = (options: EvaluateOptions) =>
     return Evaluation.results(metrics, Chunk.toReadonlyArray(samples), { seed: config.seed })
   }).pipe(Effect.scoped)
 
-/** Appends results to `runs/eval/metrics.ndjson` and `.csv`, and returns both paths. */
+/**
+ * The text to score, in words and as tokens: what the run held out, or all of the text that is given. A Dataset and the section
+ * of a plugin have splits of their own: their held-out documents are scored.
+ */
+export const textToScore = (
+  { config, services }: Pick<RunPlan, "config" | "services">,
+  data: Data | Dataset.Service | undefined,
+  tokenizer: Tokenizer.Service
+) =>
+  Effect.gen(function* () {
+    const cache = yield* TokenCache
+    const dataset = isDataset(data)
+      ? data
+      : data === undefined
+        ? yield* datasetOf(config.data, services.data)
+        : yield* datasetOf(dataSection(data, { validation: { fraction: 1 } }))
+    const name = nameOf(data)
+    const tokens = yield* cache.open({ dataset, tokenizer, split: "validation" })
+    if (tokens.length >= 2) return { name, tokens }
+    return yield* new DatasetError({
+      reason: "Empty",
+      path: name,
+      details: `There ${tokens.length === 1 ? "is 1 token" : "are no tokens"}, and it takes 2 to predict one.`,
+      remedy: data === undefined ? "Name other text: --data, or the option data of run.evaluate." : "Give more text."
+    })
+  })
+
+const nameOf = (data: Data | Dataset.Service | undefined): string => {
+  if (data === undefined) return "held out by the run"
+  if (typeof data === "string") return data
+  if (isDataset(data)) return "a Dataset"
+  if (Array.isArray(data)) return data.length === 1 ? "1 document" : `${data.length} documents`
+  const { paths } = dataSection(data)
+  return Array.isArray(paths)
+    ? paths.join(" ")
+    : typeof paths === "string"
+      ? paths
+      : `dataset ${dataSection(data).name}`
+}
+
+/** Files to which results were appended. */
+export interface ResultFiles {
+  readonly ndjson: string
+  readonly csv: string
+}
+
+/** Appends results to `eval/metrics.ndjson` and `.csv` below the directory of all runs. `data` says what was scored. */
 export const record = (run: string, step: number, data: string, results: ReadonlyArray<Evaluation.Result>) =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const paths = yield* Path.Path
     const { root } = yield* RunStore
     const directory = paths.join(root, "eval")
+    const files: ResultFiles = {
+      ndjson: paths.join(directory, "metrics.ndjson"),
+      csv: paths.join(directory, "metrics.csv")
+    }
     const time = DateTime.formatIso(yield* DateTime.now)
     const rows = results.map(({ metric, stderr, unit, value }) => ({
       time,
@@ -100,10 +135,11 @@ export const record = (run: string, step: number, data: string, results: Readonl
       stderr,
       unit
     }))
-    const files = { ndjson: paths.join(directory, "metrics.ndjson"), csv: paths.join(directory, "metrics.csv") }
-    yield* fs.makeDirectory(directory, { recursive: true })
-    yield* fs.writeFileString(files.ndjson, rows.map((row) => `${JSON.stringify(row)}\n`).join(""), { flag: "a" })
-    const header = !(yield* fs.exists(files.csv))
-    yield* fs.writeFileString(files.csv, stringify(rows, { header }), { flag: "a" })
+    const append = (path: string, content: string) =>
+      Effect.mapError(fs.writeFileString(path, content, { flag: "a" }), FileError.from(path, "write"))
+    yield* Effect.mapError(fs.makeDirectory(directory, { recursive: true }), FileError.from(directory, "write"))
+    yield* append(files.ndjson, rows.map((row) => `${JSON.stringify(row)}\n`).join(""))
+    const header = !(yield* Effect.mapError(fs.exists(files.csv), FileError.from(files.csv, "read")))
+    yield* append(files.csv, stringify(rows, { header }))
     return files
-  }).pipe(Effect.mapError((cause) => new ResultsError({ path: "runs/eval", cause })))
+  })

@@ -1,28 +1,39 @@
 /**
- * The job behind `codex generate`: text that goes on from a prompt, piece by piece as tokens arrive.
+ * The job behind `codex generate`: text that continues a prompt, and where it is kept.
+ *
+ * Kept texts are one file each under `artifacts/infer/`, with a `manifest.json` that says how each was made. Both appear
+ * whole, the text first, so the manifest never names a text that is not complete.
  */
+import { createHash } from "node:crypto"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Path from "@effect/platform/Path"
+import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { TensorDatas } from "../core/Backend.ts"
-import type { GenerationConfig } from "../core/config/RunConfig.ts"
+import { GenerationConfig } from "../core/config/RunConfig.ts"
 import * as Generation from "../core/generation/Generation.ts"
 import type { Architecture } from "../core/Model.ts"
 import type { Tokenizer } from "../core/Tokenizer.ts"
+import * as AtomicFiles from "../services/files/AtomicFiles.ts"
+import { FileError } from "../services/files/FileError.ts"
 
 export interface GenerateOptions {
   readonly architecture: Architecture
   readonly parameters: TensorDatas
   readonly tokenizer: Tokenizer.Service
   readonly config: GenerationConfig
-  /** Told of each token, before its text is out. */
+  /** Runs for each token, before its text is in the stream. */
   readonly onToken?: Effect.Effect<void>
 }
 
 /**
- * The generated text without the prompt; never half a character. An empty prompt starts where a document starts. Ends
- * after `max_new_tokens`, at the end of the document, or before a stop text.
+ * The generated text without the prompt, in pieces; a character is never split. An empty prompt starts where a document
+ * starts. Ends after `max_new_tokens`, at the end of the document, or before a stop text.
  */
-export const generate = ({ architecture, config, onToken, parameters, tokenizer }: GenerateOptions) =>
+export const generate = ({ architecture, config, onToken = Effect.void, parameters, tokenizer }: GenerateOptions) =>
   Stream.unwrapScoped(
     Effect.gen(function* () {
       const generator = yield* Generation.make(architecture, parameters)
@@ -37,8 +48,108 @@ export const generate = ({ architecture, config, onToken, parameters, tokenizer 
       }
       const tokens = generator.generate(start, options, tokenizer.endOfText).pipe(
         Stream.take(config.max_new_tokens),
-        Stream.tap(() => onToken ?? Effect.void)
+        Stream.tap(() => onToken)
       )
-      return tokenizer.decodeStream(tokens).pipe(Generation.untilStop(config.stop))
+      return tokenizer.decodeStream(tokens).pipe(Generation.endBefore(config.stop))
     })
   )
+
+/** A generated text with how long it took. */
+export interface GeneratedText {
+  readonly prompt: string
+  /** The continuation, without the prompt. */
+  readonly text: string
+  readonly tokens: number
+  readonly seed: number
+  /** From the start to the last token, in milliseconds. */
+  readonly millis: number
+  /** Without the first token, before which the graphs are compiled and the prompt is read. NaN for fewer than 2 tokens. */
+  readonly tokensPerSecond: number
+}
+
+/** Generates a whole text and measures it. `onText` is called with each piece as it comes. */
+export const generateMeasured = (
+  options: Omit<GenerateOptions, "onToken"> & { readonly onText?: (piece: string) => Effect.Effect<void> }
+) =>
+  Effect.gen(function* () {
+    const { onText = () => Effect.void } = options
+    let [text, tokens] = ["", 0]
+    let [first, last] = [0, 0]
+    const start = yield* Clock.currentTimeMillis
+    const onToken = Effect.map(Clock.currentTimeMillis, (now) => {
+      if (tokens === 0) first = now
+      tokens += 1
+      last = now
+    })
+    yield* Stream.runForEach(generate({ ...options, onToken }), (piece) => {
+      text += piece
+      return onText(piece)
+    })
+    const millis = (yield* Clock.currentTimeMillis) - start
+    const tokensPerSecond = tokens < 2 ? Number.NaN : (1000 * (tokens - 1)) / Math.max(1, last - first)
+    const { prompt, seed } = options.config
+    return { prompt, text, tokens, seed, millis, tokensPerSecond } satisfies GeneratedText
+  })
+
+/** Where a text comes from. */
+const Entry = Schema.Struct({
+  file: Schema.String,
+  sha256: Schema.String,
+  time: Schema.String,
+  run: Schema.String,
+  checkpoint: Schema.String,
+  tokens: Schema.Number,
+  config: Schema.encodedSchema(GenerationConfig)
+})
+
+const Manifest = Schema.parseJson(Schema.Struct({ format: Schema.Literal(1), texts: Schema.Array(Entry) }), {
+  space: 2
+})
+
+export interface TextToSave {
+  readonly run: string
+  readonly checkpoint: string
+  readonly config: GenerationConfig
+  /** Prompt and continuation. */
+  readonly text: string
+  readonly tokens: number
+}
+
+/** Writes a text and its entry in the manifest, and returns the text's path. */
+export const saveText = (generated: TextToSave, directory = "artifacts/infer") =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const paths = yield* Path.Path
+    const { checkpoint, config, run, text, tokens } = generated
+    const time = DateTime.formatIso(yield* DateTime.now)
+    const sha256 = createHash("sha256").update(text).digest("hex")
+    const file = `${time.replace(/[-:.]/g, "").replace("T", "-").slice(0, 18)}-${sha256.slice(0, 8)}.txt`
+    const path = paths.join(directory, file)
+    const manifest = paths.join(directory, "manifest.json")
+    yield* Effect.mapError(fs.makeDirectory(directory, { recursive: true }), FileError.from(directory, "write"))
+    const { texts } = yield* readManifest(manifest)
+    yield* AtomicFiles.writeFile(path, text)
+    const entry = { file, sha256, time, run, checkpoint, tokens, config: Schema.encodeSync(GenerationConfig)(config) }
+    const content = yield* Effect.orDie(Schema.encode(Manifest)({ format: 1, texts: [...texts, entry] }))
+    yield* AtomicFiles.writeFile(manifest, `${content}\n`)
+    return path
+  }).pipe(Effect.uninterruptible)
+
+const readManifest = (path: string) =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const failed = FileError.from(path, "read")
+    if (!(yield* Effect.mapError(fs.exists(path), failed))) return { texts: [] }
+    const content = yield* Effect.mapError(fs.readFileString(path), failed)
+    return yield* Effect.mapError(
+      Schema.decode(Manifest)(content),
+      (cause) =>
+        new FileError({
+          path,
+          operation: "read",
+          details: "it is not a manifest of generated texts",
+          remedy: "Move the file away.",
+          cause
+        })
+    )
+  })

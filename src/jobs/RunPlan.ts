@@ -1,5 +1,5 @@
 /**
- * From files and overrides to the config of a run, in two steps, because the first says which plugins the second needs:
+ * From files, overrides and values to the config of a run, in two steps, because the first says which plugins the second needs:
  * `compose` reads and merges, `decode` checks every section with the schema of the plugin that it names.
  *
  * A file of a group may be given as the config: `configs/training/base.yaml` means the `config.yaml` above it (or the one
@@ -8,15 +8,15 @@
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
-import * as EffectConfig from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Config from "../core/config/Config.ts"
 import { fault } from "../core/config/ConfigIssue.ts"
 import * as Node from "../core/config/ConfigNode.ts"
-import { ConfigSource } from "../core/config/ConfigSource.ts"
-import { LoggingConfig, RunConfig } from "../core/config/RunConfig.ts"
+import { ConfigSource, type Document } from "../core/config/ConfigSource.ts"
+import { LoggingConfig, type PluginSection, RunConfig, type TokenizerSection } from "../core/config/RunConfig.ts"
 import { Dataset } from "../core/Dataset.ts"
 import { MetricKind } from "../core/Metric.ts"
 import { Model } from "../core/Model.ts"
@@ -30,32 +30,84 @@ import { packagedConfigs } from "./Environment.ts"
 /** A run's config, and a key that only the command knows: `+dry_run=true`. */
 const Command = Schema.Struct({ ...RunConfig.fields, dry_run: Schema.optional(Schema.Boolean) })
 
-const sections = ["model", "data", "tokenizer", "training"]
+const sections = ["model", "data", "tokenizer", "training"] as const
 
-/** `configs/<name>.yaml` of the working directory when it is there, else the one that the package ships. */
+/** Text to train or evaluate on. */
+export type Data = string | ReadonlyArray<string> | { readonly paths: string | ReadonlyArray<string> } | PluginSection
+
+/**
+ * What a run is made of, in code. Each part is a name (a file of its group in `configs/`, or a plugin), the section of a config,
+ * or a service. A service cannot be saved in a config, so opening such a run again takes it again.
+ */
+export interface Parts {
+  /** Documents in an array; a path or a pattern as a string; several in `{ paths }`; a plugin's section; or a Dataset. */
+  readonly data: Data | Dataset.Service
+  /** `"byte"`, `{ name: "bpe", train: { vocab_size: 1024 } }`, or a Tokenizer. */
+  readonly tokenizer: string | TokenizerSection | Tokenizer.Service
+  /** `"tiny"`, `{ name: "decoder", … }`, or a Model. */
+  readonly model: string | PluginSection | Model.Service
+}
+
+/** The other sections of a config; each key has the default of its schema. */
+export interface Settings extends Partial<Omit<typeof RunConfig.Encoded, keyof Parts>> {}
+
+/** A config file with overrides in the notation of the command line; parts and settings override both. */
+export interface FromFile extends Partial<Parts>, Settings {
+  readonly config: string
+  readonly overrides?: ReadonlyArray<string>
+}
+
+/** Parts and settings alone. */
+export interface FromParts extends Parts, Settings {
+  readonly config?: never
+  readonly overrides?: ReadonlyArray<string>
+}
+
+export type ConfigOptions = FromFile | FromParts
+
+/** Services that were given in code in the place of a section. */
+export interface Services {
+  readonly data?: Dataset.Service | undefined
+  readonly tokenizer?: Tokenizer.Service | undefined
+  readonly model?: Model.Service | undefined
+}
+
+/** The name that a saved config has in the place of such a service. No plugin can have it. */
+export const givenInCode = "(given in code)"
+
+/** A composed config, with the services that were given in code. */
+export interface Composed extends Config.Composed {
+  readonly services?: Services
+}
+
+/** The config of a run, with every key checked. */
+export interface RunPlan {
+  readonly config: RunConfig
+  /** As YAML: what is saved with the run. */
+  readonly text: string
+  readonly dryRun: boolean
+  readonly services: Services
+}
+
+/** `configs/<name>.yaml` of the working directory if it exists, else the one that the package ships. */
 export const defaultFile = (name: string) =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path
     const own = path.join("configs", `${name}.yaml`)
-    const isThere = yield* Effect.orElseSucceed(fs.exists(own), () => false)
-    return isThere ? own : path.join(packagedConfigs(), `${name}.yaml`)
+    const exists = yield* Effect.orElseSucceed(fs.exists(own), () => false)
+    return exists ? own : path.join(packagedConfigs(), `${name}.yaml`)
   })
 
-/**
- * Composes the config that a file stands for. The device and threads of CODEX_DEVICE and CODEX_THREADS are taken where the
- * config says nothing of them.
- */
-export const compose = (file: string, overrides: ReadonlyArray<string>) =>
+/** Composes the config that a file means. */
+export const compose = (file: string, overrides: ReadonlyArray<string> = []) =>
   Effect.gen(function* () {
     const plain = yield* Config.compose({ primary: file, overrides: [], schema: Command })
     const whole = plain.root.entries.size === 0 || sections.some((section) => plain.root.entries.has(section))
     const group = whole ? undefined : yield* groupOf(file)
-    const composed =
-      group === undefined
-        ? yield* Config.compose({ primary: file, overrides, schema: Command })
-        : yield* composeGroup(group, file, overrides)
-    return { ...composed, root: yield* withEnvironment(composed.root) }
+    return group === undefined
+      ? yield* Config.compose({ primary: file, overrides, schema: Command })
+      : yield* composeGroup(group, file, overrides)
   })
 
 interface GroupFile {
@@ -63,7 +115,7 @@ interface GroupFile {
   readonly choice: string
 }
 
-/** The config whose defaults list has the group in whose folder the file lies. */
+/** The config whose defaults list has the group in whose folder the file is. */
 const groupOf = (file: string): Effect.Effect<GroupFile | undefined, never, ConfigSource | Path.Path> =>
   Effect.gen(function* () {
     const source = yield* ConfigSource
@@ -89,33 +141,76 @@ const composeGroup = ({ choice, primary }: GroupFile, file: string, overrides: R
     return yield* fault(file, `${choice} of ${primary} is another file; put a config.yaml above this one's folder`)
   })
 
-const withEnvironment = (root: Node.MapNode) =>
+/** Composes a config from a file, from parts and settings in code, or from both. */
+export const composeOptions = ({ config, data, model, overrides = [], tokenizer, ...settings }: ConfigOptions) =>
   Effect.gen(function* () {
-    const variables = {
-      device: yield* Effect.orDie(EffectConfig.option(EffectConfig.string("CODEX_DEVICE"))),
-      threads: yield* Effect.orDie(EffectConfig.option(EffectConfig.string("CODEX_THREADS")))
+    const services = {
+      data: isDataset(data) ? data : undefined,
+      tokenizer: isTokenizer(tokenizer) ? tokenizer : undefined,
+      model: isModel(model) ? model : undefined
     }
-    let result = root
-    for (const [key, value] of Object.entries(variables)) {
-      if (Option.isNone(value) || Node.get(root, ["backend", key]) !== undefined) continue
-      const text = value.value
-      const node = Node.scalar(/^\d+$/.test(text) ? Number(text) : text, `CODEX_${key.toUpperCase()}`)
-      result = Node.insert(result, ["backend", key], node)
-    }
-    return result
+    const chosen = [
+      yield* choose("model", services.model === undefined ? model : { name: givenInCode }),
+      yield* choose("tokenizer", services.tokenizer === undefined ? tokenizer : { name: givenInCode })
+    ]
+    const choices = chosen.flatMap(({ choice }) => (choice === undefined ? [] : [choice]))
+    const composed =
+      config === undefined
+        ? yield* composeInCode(choices, overrides)
+        : yield* compose(config, [...choices.map(([group, name]) => `${group}=${name}`), ...overrides])
+    const section = isDataset(data) ? { name: givenInCode } : data === undefined ? undefined : dataSection(data)
+    const values = Object.assign({}, settings, section && { data: section }, ...chosen.map(({ value }) => value))
+    // A part replaces the section of a file; settings are merged into it.
+    const root = sections.reduce(
+      (node, key) => (key !== "training" && key in values ? Node.remove(node, [key]) : node),
+      composed.root
+    )
+    return { ...composed, root: Node.merge(root, Node.fromRecord(values, inCode)), services } satisfies Composed
   })
 
-/** The config of a run, with every key checked. */
-export interface Loaded {
-  readonly config: RunConfig
-  /** As YAML: what is saved with the run. */
-  readonly text: string
-  readonly dryRun: boolean
+const inCode = "Run.train"
+
+/** A config whose only content is a defaults list of these choices. Groups are searched from the working directory. */
+const composeInCode = (choices: ReadonlyArray<readonly [string, string]>, overrides: ReadonlyArray<string>) =>
+  Effect.gen(function* () {
+    const source = yield* ConfigSource
+    const defaults = choices.map(([group, name]) => ({ [group]: name }))
+    const document: Document = { path: inCode, root: Node.fromRecord({ defaults }, inCode), packageName: undefined }
+    const primary = (path: string) => (path === inCode ? Effect.succeed(document) : source.primary(path))
+    return yield* Config.compose({ primary: inCode, overrides, schema: Command }).pipe(
+      Effect.provideService(ConfigSource, { ...source, primary })
+    )
+  })
+
+/** A name is the choice of a group if the group has a file of that name, else a plugin. */
+const choose = (group: string, part: string | Model.Service | Tokenizer.Service | PluginSection | undefined) =>
+  Effect.gen(function* () {
+    if (typeof part !== "string") return part === undefined ? {} : { value: { [group]: part } }
+    const source = yield* ConfigSource
+    const from = { path: inCode, root: Node.map([], inCode), packageName: undefined }
+    const file = yield* source.find(group, part, from)
+    return file === undefined ? { value: { [group]: { name: part } } } : { choice: [group, part] as const }
+  })
+
+/** The section of a dataset plugin for data that is given in code. `rest` are further keys of it. */
+export const dataSection = (data: Data, rest: { readonly [key: string]: unknown } = {}): PluginSection => {
+  if (typeof data === "string") return { name: "text", paths: data, ...rest }
+  if (isStrings(data)) return { name: "memory", documents: data, ...rest }
+  return "name" in data ? data : { name: "text", paths: data.paths, ...rest }
 }
 
-export type { Composed } from "../core/config/Config.ts"
+const isStrings = (data: Data): data is ReadonlyArray<string> => Array.isArray(data)
 
-/** The packages that a composed config takes plugins from, before anything is checked. */
+export const isDataset = (data: unknown): data is Dataset.Service =>
+  Predicate.hasProperty(data, "documents") && Predicate.isFunction(data.documents)
+
+const isTokenizer = (tokenizer: unknown): tokenizer is Tokenizer.Service =>
+  Predicate.hasProperty(tokenizer, "encode") && Predicate.isFunction(tokenizer.encode)
+
+const isModel = (model: unknown): model is Model.Service =>
+  Predicate.hasProperty(model, "architecture") && Predicate.isFunction(model.architecture)
+
+/** The packages from which a composed config takes plugins, before anything is checked. */
 export const pluginsOf = (composed: Config.Composed): ReadonlyArray<string> => {
   const plugins = Node.get(composed.root, ["plugins"])
   return plugins?._tag === "List"
@@ -123,7 +218,7 @@ export const pluginsOf = (composed: Config.Composed): ReadonlyArray<string> => {
     : []
 }
 
-/** What a composed config says of logging, before anything is checked; the defaults where that is wrong. */
+/** The logging settings of a composed config, before anything is checked; the defaults where they are wrong. */
 export const loggingOf = (composed: Config.Composed): LoggingConfig => {
   const section = Node.get(composed.root, ["logging"])
   const given = section === undefined ? {} : Node.toValue(section)
@@ -131,33 +226,36 @@ export const loggingOf = (composed: Config.Composed): LoggingConfig => {
 }
 
 /** Checks a composed config: its own keys, and each plugin's. */
-export const decode = (composed: Config.Composed): Effect.Effect<Loaded, DecodeError, Registry> =>
+export const decode = (composed: Composed): Effect.Effect<RunPlan, DecodeError, Registry> =>
   Effect.gen(function* () {
     const { dry_run, ...config } = yield* Config.decode(Command, composed)
-    yield* checkPlugins(config, composed)
-    return { config, text: textOf(config), dryRun: dry_run ?? false }
+    const services = composed.services ?? {}
+    yield* checkPlugins(config, composed, services)
+    return { config, text: textOf(config), dryRun: dry_run ?? false, services }
   })
 
 type DecodeError = Effect.Effect.Error<ReturnType<typeof checkPlugins>>
 
-const checkPlugins = (config: RunConfig, composed: Config.Composed) =>
+const checkPlugins = (config: RunConfig, composed: Config.Composed, services: Services) =>
   Effect.gen(function* () {
     const registry = yield* Registry
-    yield* Config.plugin(composed, Model.kind, ["model"])
-    yield* Config.plugin(composed, Dataset.kind, ["data"])
-    const { name, train } = config.tokenizer
-    if (train === undefined) yield* Config.plugin(composed, Tokenizer.kind, ["tokenizer"])
-    else {
-      yield* Config.plugin(composed, TokenizerTrainer.kind, ["tokenizer", "train"], name)
-      // A tokenizer that is yet to be trained has no path; the run gives it one.
-      const path = Node.scalar("tokenizer", "the run")
-      const root = Node.insert(Node.remove(composed.root, ["tokenizer", "train"]), ["tokenizer", "path"], path)
-      yield* Config.plugin({ ...composed, root }, Tokenizer.kind, ["tokenizer"])
-    }
+    if (services.model === undefined) yield* Config.plugin(composed, Model.kind, ["model"])
+    if (services.data === undefined) yield* Config.plugin(composed, Dataset.kind, ["data"])
+    if (services.tokenizer === undefined) yield* checkTokenizer(config.tokenizer, composed)
     for (const tracker of Object.keys(config.tracking)) {
       yield* Config.plugin(composed, Tracker.kind, ["tracking", tracker], tracker)
     }
     for (const metric of config.evaluation.metrics) yield* registry.decode(MetricKind, metric, {})
+  })
+
+const checkTokenizer = ({ name, train }: TokenizerSection, composed: Config.Composed) =>
+  Effect.gen(function* () {
+    if (train === undefined) return yield* Config.plugin(composed, Tokenizer.kind, ["tokenizer"])
+    yield* Config.plugin(composed, TokenizerTrainer.kind, ["tokenizer", "train"], name)
+    // A tokenizer that is yet to be trained has no path; the run gives it one.
+    const path = Node.scalar("tokenizer", "the run")
+    const root = Node.insert(Node.remove(composed.root, ["tokenizer", "train"]), ["tokenizer", "path"], path)
+    return yield* Config.plugin({ ...composed, root }, Tokenizer.kind, ["tokenizer"])
   })
 
 /** A config as canonical YAML: equal configs give equal texts. */

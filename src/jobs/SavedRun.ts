@@ -1,57 +1,150 @@
 /**
- * A run, or one of its checkpoints, ready to be used: parameters, tokenizer, architecture and the config it ran with.
+ * Runs that are already there: which one is meant, the config that it was made with, and which of its checkpoints to use.
+ *
+ * A run is its config: resuming it with another one would give bits that no config describes. Configs are compared as decoded,
+ * so the order of keys, comments and defaults that are written out do not matter.
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
-import type { ConfigError } from "../core/config/ConfigIssue.ts"
-import type { RunConfig } from "../core/config/RunConfig.ts"
+import * as Either from "effect/Either"
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
+import { formatPath, show } from "../core/config/ConfigIssue.ts"
+import { RunConfig } from "../core/config/RunConfig.ts"
+import * as ExitCode from "../core/ExitCode.ts"
 import { CheckpointError, CheckpointStore } from "../core/training/Checkpoint.ts"
-import { RunStore } from "../services/runs/RunStore.ts"
-import { architectureOf, tokenizerAt } from "./RunComponents.ts"
+import { type RunDirectory, RunStore } from "../services/runs/RunStore.ts"
+import { decodeSaved } from "./RunPlan.ts"
 
 /** Which checkpoint of a run: the newest, the best on held-out text, or the one of a step. */
 export type Which = "last" | "best" | number
 
-/**
- * Opens a run by its directory or id, or a checkpoint by its directory. `best` falls back to the newest where nothing was
- * held out. `decode` reads the config that was saved with the run.
- */
-export const open = (
-  pathOrId: string,
-  which: Which,
-  decode: (yaml: string, file: string) => Effect.Effect<RunConfig, ConfigError>
-) =>
+/** No run has the config, so there is nothing to resume. */
+export class NothingToResume extends Schema.TaggedError<NothingToResume>()("NothingToResume", {
+  root: Schema.String,
+  runs: Schema.Number,
+  /** The newest run, and where its config differs. */
+  newest: Schema.optional(Schema.String),
+  differences: Schema.Array(Schema.String)
+}) {
+  override get message() {
+    if (this.runs === 0) return `${this.root}: there is no run to resume. Start one without --resume.`
+    const differs = this.differences.slice(0, 5).join(", ")
+    const none = this.runs === 1 ? "the only run does not have" : `none of the ${this.runs} runs has`
+    return (
+      `${this.root}: ${none} this config, so there is nothing to resume. ` +
+      `The newest, ${this.newest}, differs in ${differs}. ` +
+      "Start a new run without --resume, or name the run with --run."
+    )
+  }
+}
+
+/** A run that is named was made with another config than the one that is given. */
+export class OtherConfig extends Schema.TaggedError<OtherConfig>()("OtherConfig", {
+  run: Schema.String,
+  differences: Schema.Array(Schema.String)
+}) {
+  get [ExitCode.symbol]() {
+    return ExitCode.usage
+  }
+  override get message() {
+    return (
+      `${this.run}: this run was made with another config: ${this.differences.join(", ")}. ` +
+      "Leave out --config and the overrides to resume it with its own, or start a new run."
+    )
+  }
+}
+
+/** A run on disk, with the config that it was made with. */
+export interface SavedRun {
+  readonly run: RunDirectory
+  readonly config: RunConfig
+  /** The checkpoint that was named by its directory, instead of the run. */
+  readonly checkpoint: string | undefined
+}
+
+/** Finds a run by its directory or id, or by the directory of one of its checkpoints, and reads its config. */
+export const find = (pathOrId: string) =>
   Effect.gen(function* () {
     const store = yield* RunStore
-    const checkpoints = yield* CheckpointStore
     const fs = yield* FileSystem.FileSystem
     const paths = yield* Path.Path
     const isCheckpoint = yield* fs.exists(paths.join(pathOrId, "manifest.json")).pipe(Effect.orElseSucceed(() => false))
     const run = yield* store.open(isCheckpoint ? paths.dirname(paths.dirname(paths.resolve(pathOrId))) : pathOrId)
-    const path = isCheckpoint ? pathOrId : yield* choose(run.checkpoints, which)
-    const checkpoint = yield* checkpoints.loadModel(path)
-    const config = yield* decode(yield* store.config(run), run.configFile)
-    const tokenizer = yield* tokenizerAt(config.tokenizer, run.tokenizer)
-    const architecture = yield* architectureOf(config.model, tokenizer.vocabularySize)
-    return { run, path, checkpoint, config, tokenizer, architecture }
+    return { run, config: yield* configOf(run), checkpoint: isCheckpoint ? pathOrId : undefined } satisfies SavedRun
   })
 
-const choose = (directory: string, which: Which) =>
+/** The newest run of this config. */
+export const newestOf = (config: RunConfig) =>
   Effect.gen(function* () {
+    const store = yield* RunStore
+    const runs = yield* store.list
+    let nearest: { readonly run: RunDirectory; readonly differences: ReadonlyArray<string> } | undefined
+    for (const run of runs) {
+      const saved = yield* Effect.either(configOf(run))
+      if (Either.isLeft(saved)) continue
+      const differences = difference(encoded(saved.right), encoded(config))
+      if (differences.length === 0) return run
+      nearest ??= { run, differences }
+    }
+    return yield* new NothingToResume({
+      root: store.root,
+      runs: runs.length,
+      newest: nearest?.run.directory,
+      differences: nearest?.differences ?? ["a config that cannot be read"]
+    })
+  })
+
+/** Fails if a run was made with another config than this one. */
+export const requireConfig = ({ config, run }: SavedRun, wanted: RunConfig): Effect.Effect<void, OtherConfig> => {
+  const differences = difference(encoded(config), encoded(wanted))
+  return differences.length === 0 ? Effect.void : new OtherConfig({ run: run.directory, differences })
+}
+
+const configOf = (run: RunDirectory) =>
+  Effect.gen(function* () {
+    const store = yield* RunStore
+    return yield* decodeSaved(yield* store.config(run), run.configFile)
+  })
+
+/** What decides a run's bits; how it is logged does not. */
+const encoded = (config: RunConfig): unknown => {
+  const { logging: _, ...deciding } = Schema.encodeSync(RunConfig)(config)
+  return deciding
+}
+
+/** Keys in which two configs differ: `training.lr (0.001 there, 0.002 here)`. */
+const difference = (there: unknown, here: unknown, path: ReadonlyArray<string> = []): ReadonlyArray<string> => {
+  if (Predicate.isRecord(there) && Predicate.isRecord(here)) {
+    const keys = new Set([...Object.keys(there), ...Object.keys(here)])
+    return [...keys].flatMap((key) => difference(there[key], here[key], [...path, key]))
+  }
+  return JSON.stringify(there) === JSON.stringify(here)
+    ? []
+    : [`${formatPath(path)} (${show(there)} there, ${show(here)} here)`]
+}
+
+/** The directory of a checkpoint of a run. `best` falls back to the newest where nothing was held out. */
+export const checkpointOf = ({ checkpoint, run }: SavedRun, which: Which) =>
+  Effect.gen(function* () {
+    if (checkpoint !== undefined) return checkpoint
     const checkpoints = yield* CheckpointStore
-    const all = yield* checkpoints.list(directory)
+    const all = yield* checkpoints.list(run.checkpoints)
     const missing = (details: string, remedy: string) =>
-      new CheckpointError({ reason: "Missing", path: directory, details, remedy })
-    const steps = all.map(({ step }) => step).join(", ")
+      new CheckpointError({ reason: "Missing", path: run.checkpoints, details, remedy })
     if (typeof which === "number") {
       const found = all.find(({ step }) => step === which)
       if (found !== undefined) return found.path
-      return yield* missing(`There is no checkpoint of step ${which}.`, `There are those of steps ${steps || "none"}.`)
+      const steps = all.map(({ step }) => step).join(", ")
+      return yield* missing(
+        `There is no checkpoint of step ${which}.`,
+        steps === "" ? "The run has none." : `There are checkpoints of the steps ${steps}.`
+      )
     }
-    const newest = yield* checkpoints.newest(directory)
+    const newest = yield* checkpoints.newest(run.checkpoints)
     if (newest === undefined) {
-      return yield* missing("The run has no whole checkpoint yet.", "Go on with `codex train --resume`.")
+      return yield* missing("The run has no complete checkpoint yet.", "Resume it with `codex train --resume`.")
     }
     const best = newest.checkpoint.state.best
     const bestPath = all.find(({ step }) => step === best?.step)?.path

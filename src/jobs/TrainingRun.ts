@@ -1,100 +1,49 @@
 /**
- * The job behind `codex train`: a run config becomes a run directory with checkpoints and metrics.
+ * The job behind `codex train`: a run config becomes a run directory with checkpoints and metrics. `Run.train` calls it.
  *
- * Composes the parts that the config names, opens (or goes on with) a run, and drives the stream of Training.ts through
- * evaluation, early stopping, checkpoints and trackers. Interrupting it lets the update in progress end and writes a last
- * checkpoint.
+ * Makes the components that the config names, creates (or resumes) a run, and drives the stream of Training.ts through
+ * evaluation, early stopping, checkpoints and trackers. An interruption lets the update in progress end and writes a last
+ * checkpoint. `dryRun` does the same up to and including two updates, without a run.
  */
 import * as FileSystem from "@effect/platform/FileSystem"
+import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
+import * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
-import type { RunConfig } from "../core/config/RunConfig.ts"
-import type { TokenFile } from "../core/data/TokenFile.ts"
-import * as Evaluation from "../core/evaluation/Evaluation.ts"
-import type { Architecture } from "../core/Model.ts"
 import { Registry } from "../core/plugin/Registry.ts"
-import type { Tokenizer } from "../core/Tokenizer.ts"
 import { Tracker } from "../core/Tracker.ts"
-import { adamw } from "../core/tensor/Optimizer.ts"
+import type { ParameterSpecs } from "../core/tensor/Module.ts"
 import { CheckpointStore } from "../core/training/Checkpoint.ts"
-import * as LearningRate from "../core/training/Schedule.ts"
-import type { TrainEvent } from "../core/training/TrainEvent.ts"
+import type { Prepared, Started, Step, TrainEvent } from "../core/training/TrainEvent.ts"
 import * as Training from "../core/training/Training.ts"
-import * as Session from "../core/training/TrainingSession.ts"
-import { type Run, RunStore } from "../services/runs/RunStore.ts"
-import { type OnEvent, Prepared } from "./JobEvent.ts"
-import { partsOf } from "./RunComponents.ts"
+import { TrainingSession } from "../core/training/TrainingSession.ts"
+import { FileError } from "../services/files/FileError.ts"
+import { type RunDirectory, RunStore } from "../services/runs/RunStore.ts"
+import * as RunComponents from "./RunComponents.ts"
+import type { RunPlan } from "./RunPlan.ts"
 
 export interface TrainOptions {
-  readonly config: RunConfig
-  /** The composed config as YAML, saved with the run and with every checkpoint. */
-  readonly configText: string
-  /** A run to go on with, from its newest whole checkpoint. */
-  readonly resume?: Run | undefined
-  readonly onEvent: OnEvent
+  /** A run to resume from its newest complete checkpoint. */
+  readonly resume?: RunDirectory | undefined
+  readonly onEvent?: RunComponents.OnEvent | undefined
 }
 
-/** Options of a session from the parts of a run. */
-export const sessionOptions = (
-  config: RunConfig,
-  parts: {
-    readonly architecture: Architecture
-    readonly tokenizer: Tokenizer.Service
-    readonly tokens: { readonly train: TokenFile; readonly validation: TokenFile | undefined }
-  },
-  rest: Pick<Session.SessionOptions, "files" | "provenance" | "resume">
-): Effect.Effect<Session.SessionOptions, Session.TrainConfigError> =>
-  Effect.gen(function* () {
-    const { training } = config
-    const base = {
-      architecture: parts.architecture,
-      tokens: parts.tokens,
-      seed: training.seed,
-      batchSize: training.batch_size,
-      contextLength: training.context_length ?? parts.architecture.contextLength,
-      accumulation: training.gradient_accumulation_steps,
-      length: training.max_steps === undefined ? { epochs: training.epochs } : { steps: training.max_steps },
-      evaluationWindows: training.eval_windows,
-      tokenBytes: yield* Evaluation.tokenBytesOf(parts.tokenizer),
-      ...rest
-    }
-    const { totalSteps } = yield* Session.plan(base)
-    return {
-      ...base,
-      optimizer: adamw({
-        beta1: training.beta1,
-        beta2: training.beta2,
-        epsilon: training.eps,
-        weightDecay: training.weight_decay,
-        maxNorm: training.max_grad_norm ?? undefined
-      }),
-      learningRate: LearningRate.fromConfig({
-        schedule: training.lr_schedule,
-        lr: training.lr,
-        warmupSteps: training.warmup_steps,
-        maxSteps: totalSteps,
-        minRatio: training.min_lr_ratio,
-        decayFraction: training.decay_fraction
-      })
-    }
-  })
-
-/** The stream of a run's events: every feature that the config asks for, in the order in which they depend on each other. */
-export const events = (
-  config: RunConfig,
-  run: Run,
+/** The stream of a run's events: every feature of the config, in the order in which they depend on each other. */
+const events = (
+  { training }: RunPlan["config"],
+  run: RunDirectory,
   tracker: Tracker.Session,
   stop: Effect.Effect<boolean>,
   holdsOut: boolean
 ) => {
-  const { training } = config
+  const steps = Training.steps({ stop })
   const evaluated = holdsOut
-    ? Training.steps({ stop }).pipe(
+    ? steps.pipe(
         Training.evaluateEvery({ steps: training.eval_steps }),
         Training.earlyStop({ patience: training.early_stopping_patience ?? Number.POSITIVE_INFINITY })
       )
-    : Training.steps({ stop })
+    : steps
   return evaluated.pipe(
     Training.checkpointEvery({
       steps: training.save_steps,
@@ -105,75 +54,99 @@ export const events = (
   )
 }
 
-/** Trains, and returns the run with where it ended. A resumed run that had finished is returned as it is. */
-export const train = ({ config, configText, onEvent, resume }: TrainOptions) =>
+type TrainFailure = Stream.Stream.Error<ReturnType<typeof events>>
+
+/**
+ * Trains, and returns the run with its last state. A resumed run that is finished is returned as it is. Components live as long
+ * as the scope; the run's lock, the session and the trackers are released at the end of training.
+ */
+export const train = (plan: RunPlan, { onEvent = () => Effect.void, resume }: TrainOptions = {}) =>
   Effect.gen(function* () {
+    const { config, services, text } = plan
+    const scope = yield* Effect.scope
     const store = yield* RunStore
     const checkpoints = yield* CheckpointStore
-    const run = resume ?? (yield* store.create({ name: config.name, config: configText }))
-    if (resume !== undefined) yield* store.lock(run)
-    const newest = resume === undefined ? undefined : yield* checkpoints.newest(run.checkpoints)
-    if (newest !== undefined && newest.checkpoint.state.finished !== null) {
-      return { run, state: newest.checkpoint.state, checkpoint: newest.path }
-    }
-
-    const { parts, session } = yield* Effect.gen(function* () {
-      const parts = yield* partsOf(config, run.tokenizer, onEvent)
-      const commit = yield* store.gitCommit
-      const options = yield* sessionOptions(config, parts, {
-        files: {
-          "config.json": `${JSON.stringify(parts.architecture.config, null, 2)}\n`,
-          "run.yaml": configText,
-          ...parts.tokenizer.files
-        },
-        provenance: commit === undefined ? {} : { git_commit: commit },
-        resume: newest?.checkpoint
+    return yield* Effect.scoped(
+      Effect.gen(function* () {
+        const run = resume ?? (yield* store.create({ name: config.name, config: text }))
+        if (resume !== undefined) yield* store.lock(run)
+        const newest = resume === undefined ? undefined : yield* checkpoints.newest(run.checkpoints)
+        if (newest !== undefined && newest.checkpoint.state.finished !== null) {
+          return { run, state: newest.checkpoint.state, checkpoint: newest.path }
+        }
+        const { session, tokens } = yield* Effect.gen(function* () {
+          const components = yield* RunComponents.make(config, run.tokenizer, { onEvent, services }).pipe(
+            Scope.extend(scope)
+          )
+          const commit = yield* store.gitCommit
+          const options = {
+            ...components,
+            training: config.training,
+            files: { "run.yaml": text },
+            provenance: commit === undefined ? {} : { git_commit: commit },
+            resume: newest?.checkpoint
+          }
+          const { contextLength } = yield* TrainingSession.plan(options)
+          yield* onEvent(RunComponents.preparedOf(run.directory, components, contextLength))
+          return { session: yield* TrainingSession.make(options), tokens: components.tokens }
+        }).pipe(Effect.tapError(() => (resume === undefined ? discard(run) : Effect.void)))
+        yield* Ref.set(session.lastCheckpoint, newest?.path ?? null)
+        const tracker = yield* Tracker.all(yield* trackersOf(plan)).open({
+          id: run.id,
+          directory: run.directory,
+          config,
+          fromStep: session.started.fromStep
+        })
+        yield* Training.runInterruptibly(
+          (stop): Stream.Stream<TrainEvent, TrainFailure, CheckpointStore | TrainingSession> =>
+            events(config, run, tracker, stop, tokens.validation !== undefined),
+          onEvent
+        ).pipe(Effect.provideService(TrainingSession, session))
+        return { run, state: yield* Ref.get(session.state), checkpoint: yield* Ref.get(session.lastCheckpoint) }
       })
-      yield* onEvent(preparedOf(run.directory, parts, options.contextLength))
-      return { parts, session: yield* Session.make(options) }
-    }).pipe(Effect.tapError(() => (resume === undefined ? discard(run) : Effect.void)))
-    yield* Ref.set(session.lastCheckpoint, newest?.path ?? null)
-    const registry = yield* Registry
-    const trackers = yield* Effect.forEach(Object.entries(config.tracking), ([name, section]) =>
-      registry.resolve(Tracker.kind, name, section)
     )
-    const tracker = yield* Tracker.all(trackers).open({
-      id: run.id,
-      directory: run.directory,
-      config,
-      fromStep: session.started.fromStep
-    })
-    yield* Training.runInterruptibly(
-      (stop): Stream.Stream<TrainEvent, RunFailure, CheckpointStore | Session.TrainingSession> =>
-        events(config, run, tracker, stop, parts.tokens.validation !== undefined),
-      onEvent
-    ).pipe(Effect.provideService(Session.TrainingSession, session))
-    return { run, state: yield* Ref.get(session.state), checkpoint: yield* Ref.get(session.lastCheckpoint) }
   })
 
-/** A run that could not start holds nothing of worth. */
-const discard = (run: Run) =>
+/** The trackers that a config names. */
+const trackersOf = ({ config }: RunPlan) =>
+  Effect.flatMap(Registry, (registry) =>
+    Effect.forEach(Object.entries(config.tracking), ([name, section]) => registry.resolve(Tracker.kind, name, section))
+  )
+
+/** A run that could not start has nothing worth keeping. */
+const discard = (run: RunDirectory) =>
   Effect.flatMap(FileSystem.FileSystem, (fs) =>
     Effect.ignore(fs.remove(run.directory, { recursive: true, force: true }))
   )
 
-type RunFailure = Stream.Stream.Error<ReturnType<typeof events>>
+export interface DryRun {
+  readonly prepared: Prepared
+  readonly parameters: ParameterSpecs
+  readonly started: Started
+  /** The measured update. */
+  readonly step: Step
+}
 
-export const preparedOf = (
-  run: string,
-  parts: {
-    readonly tokenizer: Tokenizer.Service
-    readonly tokens: { readonly train: TokenFile; readonly validation: TokenFile | undefined }
-  },
-  contextLength: number
-) =>
-  new Prepared({
-    run,
-    vocabularySize: parts.tokenizer.vocabularySize,
-    trainDocuments: parts.tokens.train.documents,
-    trainTokens: parts.tokens.train.length,
-    trainBytes: parts.tokens.train.bytes,
-    validationDocuments: parts.tokens.validation?.documents ?? 0,
-    validationTokens: parts.tokens.validation?.length ?? 0,
-    contextLength
-  })
+/**
+ * The job behind `codex train +dry_run=true`. Makes and checks all components, builds and compiles the graphs, does a first
+ * update to warm up and measures a second one. The tokenizer is in a temporary directory; the token cache, which a real run
+ * shares, is filled. Nothing is written under `runs/`.
+ */
+export const dryRun = (plan: RunPlan, { onEvent = () => Effect.void }: Pick<TrainOptions, "onEvent"> = {}) =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const paths = yield* Path.Path
+    const directory = yield* fs
+      .makeTempDirectoryScoped({ prefix: "codex-dry-run-" })
+      .pipe(Effect.mapError(FileError.from("the temporary directory", "write")))
+    const { config, services } = plan
+    const components = yield* RunComponents.make(config, paths.join(directory, "tokenizer"), { onEvent, services })
+    yield* trackersOf(plan)
+    const options = { ...components, training: config.training }
+    const { contextLength } = yield* TrainingSession.plan(options)
+    const session = yield* TrainingSession.make(options)
+    yield* session.step
+    const step = yield* session.step
+    const prepared = RunComponents.preparedOf("", components, contextLength)
+    return { prepared, parameters: components.architecture.parameters, started: session.started, step } satisfies DryRun
+  }).pipe(Effect.scoped)

@@ -44,8 +44,8 @@ describe("codex train", () => {
   it("says what it looked for when no run has the config", async () => {
     const { code, stderr } = await codex("train", ...tiny, "training.lr=0.5", "--resume")
     expect(stderr).toBe(
-      `runs: none of the 1 runs has this config, so there is none to go on with. The newest, ${run}, differs in ` +
-        "training.lr (0.001 there, 0.5 here). Start a new one without --resume, or name the run with --run.\n"
+      `runs: the only run does not have this config, so there is nothing to resume. The newest, ${run}, differs in ` +
+        "training.lr (0.001 there, 0.5 here). Start a new run without --resume, or name the run with --run.\n"
     )
     expect(code).toBe(1)
   })
@@ -80,7 +80,7 @@ describe("codex train", () => {
     const stopped = await child.finished
     expect(stopped.code).toBe(130)
     expect(stopped.stderr).toContain(
-      "Interrupted. Go on with:\n  codex train --seed 3 --resume 'data.paths=notes/*.txt'"
+      "Interrupted. Resume with:\n  codex train --seed 3 --resume 'data.paths=notes/*.txt'"
     )
     const interrupted = runs().at(-1) ?? ""
     const [, step] = /step (\d+): saved \S+\n(?![\s\S]*saved)/.exec(stopped.stderr) ?? []
@@ -182,7 +182,7 @@ describe("codex export onnx", () => {
   it("names a folder that is not there, and leaves no file behind", async () => {
     const { code, stderr } = await codex("export", "onnx", "--run", run, "--out", "nowhere/model.onnx")
     expect(stderr).toBe(
-      `nowhere/model.onnx: The directory ${directory}/nowhere does not exist. Create it first, or write elsewhere.\n`
+      `nowhere/model.onnx could not be written: the directory ${directory}/nowhere does not exist. Create it, or choose another path.\n`
     )
     expect(code).toBe(1)
     expect(existsSync(join(directory, "nowhere"))).toBe(false)

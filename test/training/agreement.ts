@@ -23,7 +23,7 @@ export const lossesOf = (family: (typeof families)[number]) =>
           num_key_value_heads: family === "llama" ? 2 : 4,
           dropout: 0.1
         }),
-        length: { steps: 4 }
+        training: { max_steps: 4 }
       },
       Training.steps()
     ),

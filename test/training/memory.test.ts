@@ -28,7 +28,7 @@ layer(Tiny.cpu, { excludeTestServices: true })("a long run", (it) => {
       Effect.gen(function* () {
         const at: Record<number, ReturnType<typeof megabytes>> = {}
         yield* Tiny.withSession(
-          { length: { steps: 3001 }, batchSize: 1 },
+          { training: { max_steps: 3001, batch_size: 1 } },
           Training.steps().pipe(
             Training.evaluateEvery({ steps: 500 }),
             Stream.runForEach((event) =>
@@ -53,8 +53,7 @@ layer(Tiny.cpu, { excludeTestServices: true })("the event loop", (it) => {
       Tiny.withSession(
         {
           architecture: Tiny.architecture({ hidden_size: 256, num_hidden_layers: 2, max_position_embeddings: 64 }),
-          batchSize: 16,
-          contextLength: 64,
+          training: { batch_size: 16, context_length: 64 },
           tokens: { train: Tiny.tokenFile(Tiny.periodic(4000)), validation: undefined }
         },
         Effect.gen(function* () {

@@ -14,7 +14,7 @@ import { afterAll, describe } from "vitest"
 import * as Generation from "../../src/core/generation/Generation.ts"
 import { Tokenizer } from "../../src/core/Tokenizer.ts"
 import { CheckpointStore } from "../../src/core/training/Checkpoint.ts"
-import * as LearningRate from "../../src/core/training/Schedule.ts"
+import * as Schedule from "../../src/core/training/Schedule.ts"
 import * as Training from "../../src/core/training/Training.ts"
 import { ByteTokenizer } from "../../src/plugins/tokenizers/byte.ts"
 import * as Tiny from "./tiny.ts"
@@ -52,22 +52,18 @@ describe("a model that has seen four sentences often", () => {
             },
             tokenizer.vocabularySize
           )
-          const length = { steps: 220 }
+          const steps = 220
           const events = yield* Tiny.eventsOf(
             {
               architecture,
-              contextLength,
-              batchSize: 1,
-              length,
+              training: { context_length: contextLength, batch_size: 1, max_steps: steps, seed: 5 },
               optimizer: Tiny.optimizer(1),
-              learningRate: LearningRate.warmup(1e-2, 10, LearningRate.cosine(1e-2, 1e-4, length.steps - 10)),
-              tokens: { train: text, validation: undefined },
-              tokenBytes: new Int32Array(tokenizer.vocabularySize).fill(1),
-              seed: 5
+              schedule: Schedule.warmup(1e-2, 10, Schedule.cosine(1e-2, 1e-4, steps - 10)),
+              tokens: { train: text }
             },
             Training.steps().pipe(
-              Training.evaluateEvery({ steps: length.steps }),
-              Training.checkpointEvery({ steps: length.steps, directory: join(folder, family), keepLast: 1 })
+              Training.evaluateEvery({ steps }),
+              Training.checkpointEvery({ steps, directory: join(folder, family), keepLast: 1 })
             )
           )
           const losses = Tiny.losses(events)

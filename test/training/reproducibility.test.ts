@@ -45,7 +45,13 @@ describe("gradient accumulation", () => {
   it.effect("gives the losses of the whole batch, to rounding, with the model learning in between", () =>
     Effect.gen(function* () {
       const run = (accumulation: number) =>
-        Effect.map(Tiny.eventsOf({ batchSize: 8, accumulation, length: { steps: 10 } }, Training.steps()), Tiny.losses)
+        Effect.map(
+          Tiny.eventsOf(
+            { training: { batch_size: 8, gradient_accumulation_steps: accumulation, max_steps: 10 } },
+            Training.steps()
+          ),
+          Tiny.losses
+        )
       const [whole, parts] = [yield* run(1), yield* run(4)]
       expect(whole[9]!).toBeLessThan(whole[0]! - 0.5)
       for (const [i, loss] of whole.entries()) expect(Math.abs(parts[i]! - loss)).toBeLessThan(1e-5)

@@ -12,7 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { RunConfig } from "../../src/core/config/RunConfig.ts"
-import type { JobEvent } from "../../src/jobs/JobEvent.ts"
+import type { RunEvent } from "../../src/core/training/TrainEvent.ts"
 import { train } from "../../src/jobs/TrainingRun.ts"
 import { builtins } from "../../src/plugins/builtins.ts"
 import * as OnnxBackend from "../../src/services/backend/OnnxBackend.ts"
@@ -67,12 +67,12 @@ export const prepare = (folder: string, training: Partial<(typeof RunConfig.Enco
 }
 
 /** Trains as the folder's config says; goes on with the folder's run when there is one. */
-export const trainIn = (folder: string, onEvent: (event: JobEvent) => Effect.Effect<void> = () => Effect.void) =>
+export const trainIn = (folder: string, onEvent: (event: RunEvent) => Effect.Effect<void> = () => Effect.void) =>
   Effect.gen(function* () {
     const configText = readFileSync(join(folder, "config.json"), "utf8")
     const config = yield* Schema.decode(Schema.parseJson(RunConfig))(configText)
     const [resume] = yield* Effect.flatMap(RunStore.RunStore, (store) => store.list)
-    return yield* train({ config, configText, resume, onEvent })
+    return yield* train({ config, text: configText, dryRun: false, services: {} }, { resume, onEvent })
   }).pipe(Effect.scoped, Effect.provide(layerIn(folder)))
 
 /** The folder's only run. */
@@ -101,7 +101,7 @@ export const checkpointOf = (folder: string): string => {
 
 const folder = process.argv[2]
 if (folder !== undefined && import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
-  const print = (event: JobEvent) =>
+  const print = (event: RunEvent) =>
     Effect.sync(() => process.stdout.write(`${event._tag}${"step" in event ? ` ${event.step}` : ""}\n`))
   await Effect.runPromise(trainIn(folder, print))
 }

@@ -13,9 +13,9 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { TokenFile } from "../../src/core/data/TokenFile.ts"
 import { adamw } from "../../src/core/tensor/Optimizer.ts"
-import * as LearningRate from "../../src/core/training/Schedule.ts"
+import * as Schedule from "../../src/core/training/Schedule.ts"
 import type { TrainEvent } from "../../src/core/training/TrainEvent.ts"
-import * as Session from "../../src/core/training/TrainingSession.ts"
+import { TrainingSession, type TrainingSessionOptions } from "../../src/core/training/TrainingSession.ts"
 import { architectureOf } from "../../src/plugins/models/decoder/Architecture.ts"
 import { DecoderConfig, resolve } from "../../src/plugins/models/decoder/Config.ts"
 import * as OnnxBackend from "../../src/services/backend/OnnxBackend.ts"
@@ -58,32 +58,31 @@ export const optimizer = (maxGradNorm?: number) =>
   adamw({ beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, maxNorm: maxGradNorm })
 
 /** Twelve steps of four windows of eight tokens, unless said otherwise. */
-export const options = (over: Partial<Session.SessionOptions> = {}): Session.SessionOptions => ({
+export const options = ({ training, ...over }: Partial<TrainingSessionOptions> = {}): TrainingSessionOptions => ({
   architecture: architecture(),
   optimizer: optimizer(1),
-  learningRate: LearningRate.constant(1e-2),
+  schedule: Schedule.constant(1e-2),
   tokens: { train: tokenFile(periodic(400)), validation: tokenFile(periodic(60)) },
-  tokenBytes: new Int32Array(vocabularySize).fill(1),
-  seed: 1,
-  batchSize: 4,
-  contextLength: 8,
-  accumulation: 1,
-  length: { steps: 12 },
-  evaluationWindows: undefined,
+  training: {
+    seed: 1,
+    batch_size: 4,
+    context_length: 8,
+    ...(training?.epochs === undefined ? { max_steps: 12 } : {}),
+    ...training
+  },
   files: { "config.json": "{}\n" },
   provenance: { purpose: "test" },
-  resume: undefined,
   ...over
 })
 
 /** Builds a session and runs what the function makes of it. */
-export const withSession = <A, E, R>(over: Partial<Session.SessionOptions>, use: Effect.Effect<A, E, R>) =>
-  Effect.flatMap(Session.make(options(over)), (session) =>
-    Effect.provideService(use, Session.TrainingSession, session)
+export const withSession = <A, E, R>(over: Partial<TrainingSessionOptions>, use: Effect.Effect<A, E, R>) =>
+  Effect.flatMap(TrainingSession.make(options(over)), (session) =>
+    Effect.provideService(use, TrainingSession, session)
   ).pipe(Effect.scoped)
 
 /** All events of a stream over a session of these options. */
-export const eventsOf = <E, R>(over: Partial<Session.SessionOptions>, events: Stream.Stream<TrainEvent, E, R>) =>
+export const eventsOf = <E, R>(over: Partial<TrainingSessionOptions>, events: Stream.Stream<TrainEvent, E, R>) =>
   withSession(over, Effect.map(Stream.runCollect(events), Chunk.toReadonlyArray))
 
 /** `Step 1`, `Evaluated 1`, …: what happened, in order. */

@@ -1,16 +1,14 @@
 /**
- * Trains, or goes on with a run, or tries a config without a run, and says where things are.
+ * Trains, or resumes a run, or tries a config without a run, and says where things are.
  */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as DryRun from "../../jobs/dryRun.ts"
-import * as Layers from "../../jobs/Environment.ts"
-import * as Resumable from "../../jobs/Resumable.ts"
-import * as LoadConfig from "../../jobs/RunPlan.ts"
-import * as TrainJob from "../../jobs/TrainingRun.ts"
+import * as Training from "../../core/training/Training.ts"
+import * as Run from "../../jobs/Run.ts"
+import * as RunPlan from "../../jobs/RunPlan.ts"
 import { ChangeJournal } from "../../services/logs/ChangeJournal.ts"
-import { count, number } from "../render/Format.ts"
+import { count, number, plural } from "../render/Format.ts"
 import { dryRunReport } from "../render/RunReport.ts"
 import { facts, nextCommands, shellWord } from "../render/Table.ts"
 import * as TrainProgress from "../render/TrainProgress.ts"
@@ -26,93 +24,81 @@ export interface Options {
 
 export const run = (options: Options) =>
   Effect.gen(function* () {
-    const { config, dryRun, run, text } = yield* plan(options)
-    if (dryRun) return yield* tryOut(config)
-    const again = run === undefined ? againOf(options) : `codex train --run ${shellWord(run.directory)} --resume`
+    // A run that is named resumes with its own config, unless the line says what config it should have.
+    const says = Option.isSome(options.config) || Option.isSome(options.seed) || options.overrides.length > 0
+    const named = Option.getOrUndefined(options.run)
+    const plan = named === undefined || says ? yield* Effect.flatMap(composeAsked(options), Run.plan) : undefined
+    if (plan?.dryRun) return yield* tryOut(plan)
     const trained = yield* Effect.scoped(
       Effect.gen(function* () {
         const onEvent = yield* TrainProgress.make(process.stderr)
-        return yield* TrainJob.train({ config, configText: text, resume: run, onEvent })
+        if (named !== undefined) return yield* Run.resume(named, { expected: plan, onEvent })
+        return plan === undefined
+          ? yield* Effect.never
+          : yield* Run.trainPlan(plan, { resume: options.resume, onEvent })
       })
     ).pipe(
-      Effect.onInterrupt(() => Console.error(`Interrupted. Go on with:\n  ${again}`)),
-      Effect.scoped,
-      Effect.provide(Session.layerOf(config))
+      Training.onInterrupt({
+        saved: Console.error(`Interrupted. Resume with:\n  ${againOf(options)}`),
+        failed: ({ message }) => Console.error(message)
+      })
     )
     yield* ChangeJournal.result(summary(trained))
     yield* Console.log(describe(trained))
-  })
+  }).pipe(Effect.scoped, Effect.provide(Run.layer()))
 
 export const logging = (options: Options) =>
   Option.isSome(options.run)
     ? Session.savedLogging(options.run.value)
-    : Session.logging(Effect.provide(composeAsked(options), Layers.files()))
-
-/** What is asked for: a config, and the run to go on with. */
-const plan = (options: Options) =>
-  Effect.gen(function* () {
-    if (Option.isNone(options.run)) {
-      const loaded = yield* loadAsked(options)
-      return { ...loaded, run: options.resume ? yield* Resumable.newest(loaded.config) : undefined }
-    }
-    // A run that is named goes on as it was, unless the line says what config it should have.
-    const says = Option.isSome(options.config) || Option.isSome(options.seed) || options.overrides.length > 0
-    const asked = says ? yield* loadAsked(options) : undefined
-    const { config, run } = yield* Resumable.named(options.run.value, asked?.config)
-    return { config, text: LoadConfig.textOf(config), dryRun: asked?.dryRun ?? false, run }
-  }).pipe(Effect.provide(Layers.files()))
-
-const loadAsked = (options: Options) => Effect.flatMap(composeAsked(options), Session.load)
+    : Session.logging(Effect.provide(composeAsked(options), Run.layer()))
 
 const composeAsked = (options: Options) =>
   Effect.gen(function* () {
-    const file = yield* Option.match(options.config, {
+    const config = yield* Option.match(options.config, {
       onSome: Effect.succeed,
-      onNone: () => LoadConfig.defaultFile("config")
+      onNone: () => RunPlan.defaultFile("config")
     })
     const seed = Option.match(options.seed, { onNone: () => [], onSome: (value) => [`training.seed=${value}`] })
-    return yield* LoadConfig.compose(file, [...options.overrides, ...seed])
+    return yield* Run.compose({ config, overrides: [...options.overrides, ...seed] })
   })
 
-/** The command that goes on with what this one started. */
+/** The command that resumes what this one started. */
 const againOf = (options: Options): string =>
-  [
-    "codex train",
-    ...Option.match(options.config, { onNone: () => [], onSome: (file) => [`--config ${shellWord(file)}`] }),
-    ...Option.match(options.seed, { onNone: () => [], onSome: (value) => [`--seed ${value}`] }),
-    "--resume",
-    ...options.overrides.map(shellWord)
-  ].join(" ")
+  Option.isSome(options.run)
+    ? `codex train --run ${shellWord(options.run.value)} --resume`
+    : [
+        "codex train",
+        ...Option.match(options.config, { onNone: () => [], onSome: (file) => [`--config ${shellWord(file)}`] }),
+        ...Option.match(options.seed, { onNone: () => [], onSome: (value) => [`--seed ${value}`] }),
+        "--resume",
+        ...options.overrides.map(shellWord)
+      ].join(" ")
 
-const tryOut = (config: LoadConfig.Loaded["config"]) =>
+const tryOut = (plan: RunPlan.RunPlan) =>
   Effect.gen(function* () {
     const found = yield* Effect.scoped(
-      Effect.flatMap(TrainProgress.make(process.stderr), (onEvent) => DryRun.dryRun(config, onEvent))
-    ).pipe(Effect.provide(Session.layerOf(config)))
+      Effect.flatMap(TrainProgress.make(process.stderr), (onEvent) => Run.dryRun(plan, { onEvent }))
+    )
     const { maxRSS } = process.resourceUsage()
     yield* Console.log(dryRunReport(found, { memory: 1024 * maxRSS }))
   })
 
-type Trained = Effect.Effect.Success<ReturnType<typeof TrainJob.train>>
-
-const summary = ({ state }: Trained): string =>
-  `${state.finished === null ? "Stopped after" : "Trained"} ${state.step} updates, ${count(state.tokens)} tokens; last loss ${number(state.loss)} nats/token.` +
+const summary = ({ state }: Run.Run): string =>
+  `${state.finished === null ? "Stopped after" : "Trained"} ${plural(state.step, "update")}, ${count(state.tokens)} tokens; last loss ${number(state.loss)} nats/token.` +
   (state.best === null ? "" : ` Best on held-out text: ${number(state.best.loss)} at step ${state.best.step}.`)
 
-export const describe = (trained: Trained): string => {
-  const { checkpoint, run } = trained
-  return [
+export const describe = (trained: Run.Run): string =>
+  [
     summary(trained),
     "",
     facts([
-      ["Run", run.directory],
-      ["Checkpoint", checkpoint ?? "none"],
-      ["Config", run.configFile]
+      ["Run", trained.directory],
+      ["Checkpoint", trained.checkpoint],
+      ["Config", trained.configFile]
     ]),
     "",
     nextCommands([
-      `codex evaluate --run ${shellWord(run.directory)}`,
-      `codex generate --run ${shellWord(run.directory)} --prompt "Call me"`
+      `codex evaluate --run ${shellWord(trained.directory)}`,
+      `codex generate --run ${shellWord(trained.directory)} --prompt "Call me"`
     ])
   ].join("\n")
-}

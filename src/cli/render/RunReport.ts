@@ -2,7 +2,7 @@
  * Results of jobs on runs as text: an evaluation, and a dry run of a training.
  */
 import type { Result } from "../../core/evaluation/Evaluation.ts"
-import type { DryRun } from "../../jobs/dryRun.ts"
+import type { DryRun } from "../../jobs/TrainingRun.ts"
 import { bytes, count, duration, number, plural } from "./Format.ts"
 import { facts, table } from "./Table.ts"
 

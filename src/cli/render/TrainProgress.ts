@@ -9,7 +9,8 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { JobEvent, OnEvent } from "../../jobs/JobEvent.ts"
+import type { RunEvent } from "../../core/training/TrainEvent.ts"
+import type { OnEvent } from "../../jobs/RunComponents.ts"
 import type { Output } from "../Stderr.ts"
 import { bytes, count, duration, number, plural } from "./Format.ts"
 import * as ProgressLine from "./ProgressLine.ts"
@@ -42,7 +43,7 @@ export const make = (output: Output): Effect.Effect<OnEvent, never, Scope.Scope>
   })
 
 const show = (
-  event: JobEvent,
+  event: RunEvent,
   seen: Seen,
   line: ProgressLine.ProgressLine,
   columns: number | undefined

@@ -124,6 +124,17 @@ export const LoggingConfig = Schema.Struct({
 })
 export type LoggingConfig = typeof LoggingConfig.Type
 
+/** Where to compute. */
+export const BackendConfig = Schema.Struct({
+  device: optional(
+    Schema.Literal("auto", "cpu", "webgpu", "cuda", "coreml", "dml"),
+    "device to compute on",
+    () => "cpu" as const
+  ),
+  threads: Schema.optional(count.annotations({ description: "threads per operator" }))
+})
+export type BackendConfig = typeof BackendConfig.Type
+
 /** The config of a run. */
 export const RunConfig = Schema.Struct({
   name: optional(Schema.String.pipe(Schema.pattern(/^[\w.-]+$/)), "part of the run's id", () => "run"),
@@ -139,18 +150,7 @@ export const RunConfig = Schema.Struct({
     () => ({ ndjson: {} })
   ),
   logging: optional(LoggingConfig, "the session log", () => Schema.decodeSync(LoggingConfig)({})),
-  backend: optional(
-    Schema.Struct({
-      device: optional(
-        Schema.Literal("auto", "cpu", "webgpu", "cuda", "coreml", "dml"),
-        "device to compute on",
-        () => "cpu" as const
-      ),
-      threads: Schema.optional(count.annotations({ description: "threads per operator" }))
-    }),
-    "the backend",
-    () => ({ device: "cpu" as const })
-  ),
+  backend: optional(BackendConfig, "the backend", () => Schema.decodeSync(BackendConfig)({})),
   plugins: optional(Schema.Array(Schema.String), "packages whose plugins are used", () => [])
 }).annotations({ identifier: "RunConfig" })
 export type RunConfig = typeof RunConfig.Type

@@ -149,7 +149,9 @@ const bootstrap = (metric: Metric.Service, samples: ReadonlyArray<Sample>, seed:
  * UTF-8 bytes that each token of a vocabulary stands for; special tokens stand for none. Exact when the tokenizer gives
  * every text back: what normalizing or an unknown token loses is not counted.
  */
-export const tokenBytesOf = (tokenizer: Tokenizer.Service): Effect.Effect<Int32Array> =>
+export const tokenBytesOf = (
+  tokenizer: Pick<Tokenizer.Service, "byteLength" | "vocabularySize">
+): Effect.Effect<Int32Array> =>
   Effect.gen(function* () {
     const bytes = new Int32Array(tokenizer.vocabularySize)
     for (let id = 0; id < bytes.length; id++) bytes[id] = yield* Effect.orElseSucceed(tokenizer.byteLength(id), () => 0)

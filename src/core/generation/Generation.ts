@@ -191,7 +191,7 @@ const mostProbable = (scores: Float64Array, count: number): ReadonlyArray<number
  * Ends a stream of text before the first of `stops`, wherever its pieces are cut: text that may be the start of a stop is
  * held back until it is clear.
  */
-export const untilStop =
+export const endBefore =
   (stops: ReadonlyArray<string>) =>
   <E, R>(pieces: Stream.Stream<string, E, R>): Stream.Stream<string, E, R> => {
     const wanted = stops.filter((stop) => stop !== "")

@@ -1,55 +1,55 @@
 /**
- * Learning-rate schedules: pure functions of the step, composed by ordinary function composition.
+ * Learning-rate schedules: pure functions of the step, put together by `warmup` and `join`.
  *
- * `step` counts from 0 (the first update uses `schedule(0)`). Rates are absolute. A schedule asked past its end keeps its
- * last value.
+ *     const schedule = Schedule.warmup(3e-3, 20, Schedule.cosine(3e-3, 3e-4, 180))
+ *
+ * Steps count from 0: the first update uses `schedule(0)`. Rates are absolute. After its last step a schedule keeps its last
+ * value.
  */
 import * as Schema from "effect/Schema"
 
-export type LearningRate = (step: number) => number
+/** The learning rate of the update after `step` updates. */
+export type Schedule = (step: number) => number
 
 /** `rate` at every step. */
 export const constant =
-  (rate: number): LearningRate =>
+  (rate: number): Schedule =>
   () =>
     rate
 
 /** From `from` at step 0 in a straight line to `to` at step `steps`. */
 export const linear =
-  (from: number, to: number, steps: number): LearningRate =>
+  (from: number, to: number, steps: number): Schedule =>
   (step) =>
     from + (to - from) * fraction(step, steps)
 
 /** Half a cosine wave from `from` down to `to`. Source: Loshchilov & Hutter 2017, https://arxiv.org/abs/1608.03983. */
 export const cosine =
-  (from: number, to: number, steps: number): LearningRate =>
+  (from: number, to: number, steps: number): Schedule =>
   (step) =>
     to + (from - to) * 0.5 * (1 + Math.cos(Math.PI * fraction(step, steps)))
 
-/** `schedules[i]` until `boundaries[i]`; each counts its own steps from 0. One boundary fewer than schedules. */
+/** `schedules[i]` until step `boundaries[i]`; each counts its own steps from 0. There is one boundary less than schedules. */
 export const join =
-  (
-    schedules: readonly [LearningRate, ...ReadonlyArray<LearningRate>],
-    boundaries: ReadonlyArray<number>
-  ): LearningRate =>
+  (schedules: readonly [Schedule, ...ReadonlyArray<Schedule>], boundaries: ReadonlyArray<number>): Schedule =>
   (step) => {
     const past = boundaries.filter((boundary) => step >= boundary).length
     const index = Math.min(past, schedules.length - 1)
-    return (schedules[index] ?? schedules[0])(step - (index === 0 ? 0 : (boundaries[index - 1] ?? 0)))
+    return schedules[index]!(index === 0 ? step : step - boundaries[index - 1]!)
   }
 
 /**
  * A straight line up to `rate` over `steps` steps, then `after`. The first step already has rate/steps: a rate of 0 would
  * waste it.
  */
-export const warmup = (rate: number, steps: number, after: LearningRate): LearningRate =>
+export const warmup = (rate: number, steps: number, after: Schedule): Schedule =>
   steps === 0 ? after : join([linear(rate / steps, rate + rate / steps, steps), after], [steps])
 
 /**
  * Warm-up, stable, decay: constant until the last `decaySteps`, then a straight line to `to`.
  * Source: Hu et al. 2024 (MiniCPM), https://arxiv.org/abs/2404.06395.
  */
-export const stableThenDecay = (rate: number, to: number, steps: number, decaySteps: number): LearningRate =>
+export const stableThenDecay = (rate: number, to: number, steps: number, decaySteps: number): Schedule =>
   join([constant(rate), linear(rate, to, decaySteps)], [Math.max(0, steps - decaySteps)])
 
 const fraction = (step: number, steps: number): number => (steps <= 0 ? 1 : Math.min(1, Math.max(0, step / steps)))
@@ -66,7 +66,7 @@ export const fromConfig = (config: {
   readonly minRatio: number
   /** For `wsd`: the share of all steps that the decay takes. */
   readonly decayFraction: number
-}): LearningRate => {
+}): Schedule => {
   const { lr, maxSteps, warmupSteps } = config
   const rest = Math.max(1, maxSteps - warmupSteps)
   const shape = {

@@ -8,12 +8,14 @@
  *       Training.track(trackerSession)
  *     )                                          // Stream<TrainEvent, …, TrainingSession | CheckpointStore>
  *
- * The stream is pulled: the next update runs when the event before it has been handled by everybody, so a combinator may
- * use the session (evaluate, snapshot) without a lock. Order matters where it reads so: an evaluation is part of the
- * checkpoint of its step when `evaluateEvery` comes before `checkpointEvery`.
+ * The stream is pulled: the next update runs when all combinators have handled the event before it, so a combinator may
+ * use the session (evaluate, snapshot) without a lock. The order of combinators matters: an evaluation is part of the
+ * checkpoint of its step only if `evaluateEvery` comes before `checkpointEvery`.
  */
+import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
@@ -23,7 +25,7 @@ import { type CheckpointError, CheckpointStore, removable, TrainState } from "./
 import { CheckpointSaved, Finished, StepEnded, type TrainEvent } from "./TrainEvent.ts"
 import { type TrainError, TrainingSession } from "./TrainingSession.ts"
 
-/** The updates of a session, from where it stands to its last step, or until `stop` says true between two of them. */
+/** The updates of a session, from its current step to its last one, or until `stop` is true between two of them. */
 export const steps = (options: { readonly stop?: Effect.Effect<boolean> } = {}) =>
   Stream.unwrap(
     Effect.gen(function* () {
@@ -33,7 +35,7 @@ export const steps = (options: { readonly stop?: Effect.Effect<boolean> } = {}) 
         Ref.updateAndGet(session.state, (state) =>
           reason === "interrupted" ? state : new TrainState({ ...state, finished: reason })
         ).pipe(Effect.map((state) => new Finished({ step: state.step, reason })))
-      // What follows an event, given the one before: an update, its end, and so on.
+      // The event after a given one: an update, its end, the next update, and so on.
       const next = (last: TrainEvent): Effect.Effect<Option.Option<readonly [TrainEvent, TrainEvent]>, TrainError> =>
         Effect.gen(function* () {
           if (last._tag === "Finished") return Option.none()
@@ -66,7 +68,7 @@ export const evaluateEvery =
       })
     )
 
-/** Ends the stream after the evaluation that is the `patience`-th in a row without a new best. */
+/** Ends the stream after `patience` evaluations in a row without a new best. */
 export const earlyStop =
   (options: { readonly patience: number }) =>
   <E, R>(events: Stream.Stream<TrainEvent, E, R>): Stream.Stream<TrainEvent, E, R | TrainingSession> =>
@@ -84,8 +86,8 @@ export const earlyStop =
     )
 
 /**
- * Writes a checkpoint after every `steps`-th update, after each new best evaluation and at the end, and removes those that
- * neither are among the newest `keepLast` nor the best.
+ * Writes a checkpoint after every `steps`-th update, after each new best evaluation and at the end. Keeps the newest
+ * `keepLast` checkpoints and the best one, and removes the others.
  */
 export const checkpointEvery =
   (options: { readonly steps: number; readonly directory: string; readonly keepLast: number }) =>
@@ -117,7 +119,7 @@ export const checkpointEvery =
       })
     })
 
-/** Sends the numbers of every `every`-th update and of each evaluation to a tracker. Changes no event. */
+/** Logs every `every`-th update and each evaluation to a tracker. The events stay as they are. */
 export const track =
   (tracker: Tracker.Session, options: { readonly every?: number } = {}) =>
   <E, R>(events: Stream.Stream<TrainEvent, E, R>): Stream.Stream<TrainEvent, E | TrackerError, R> =>
@@ -132,10 +134,10 @@ export const track =
         })
       }
       if (event._tag === "Evaluated") {
-        const { accuracy, bitsPerByte, evaluationMillis, loss, step, tokens } = event
+        const { accuracy, bitsPerByte, evaluationMillis, loss, split, step, tokens } = event
         return tracker.log({
           step,
-          split: "validation",
+          split,
           values: { loss, bits_per_byte: bitsPerByte, accuracy, tokens },
           time: { evaluation_millis: evaluationMillis }
         })
@@ -144,8 +146,11 @@ export const track =
     })
 
 /**
- * Runs a stream that is built around a stop signal, so that an interruption lets the update in progress end, with all
- * that belongs to it, and a last checkpoint be written before the fiber stops.
+ * Runs a stream that is built around a stop signal, so that an interruption lets the update in progress end, with all that
+ * belongs to it, and a last checkpoint be written, before the fiber stops.
+ *
+ * If that fails (a full disk), the cause has the failure besides the interruption. Handlers such as `catchAll` do not run in an
+ * interrupted fiber; `Effect.onExit` and the exit of the fiber see it.
  */
 export const runInterruptibly = <E, R>(
   build: (stop: Effect.Effect<boolean>) => Stream.Stream<TrainEvent, E, R>,
@@ -155,8 +160,25 @@ export const runInterruptibly = <E, R>(
     Effect.gen(function* () {
       const stop = yield* Deferred.make<void>()
       const running = yield* Stream.runForEach(build(Deferred.isDone(stop)), onEvent).pipe(Effect.fork)
-      yield* restore(Fiber.join(running)).pipe(
-        Effect.onInterrupt(() => Effect.zipRight(Deferred.succeed(stop, undefined), Fiber.await(running)))
-      )
+      const exit = yield* Effect.exit(restore(Fiber.join(running)))
+      if (Exit.isSuccess(exit) || !Cause.isInterrupted(exit.cause)) return yield* exit
+      yield* Deferred.succeed(stop, undefined)
+      const last = yield* Fiber.await(running)
+      return yield* Exit.isSuccess(last) ? exit : Effect.failCause(Cause.sequential(last.cause, exit.cause))
     })
   )
+
+/**
+ * What to do after an interruption of `runInterruptibly`: `saved` when the run can be resumed, `failed` with the error of the
+ * last checkpoint when it could not be written. Must be close to the effect: `catchAll` and `mapError` lose that error.
+ */
+export const onInterrupt =
+  <E, R1, R2>(handlers: {
+    readonly saved: Effect.Effect<void, never, R1>
+    readonly failed: (error: E) => Effect.Effect<void, never, R2>
+  }) =>
+  <A, R>(training: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | R1 | R2> =>
+    Effect.onExit(training, (exit): Effect.Effect<void, never, R1 | R2> => {
+      if (Exit.isSuccess(exit) || !Cause.isInterrupted(exit.cause)) return Effect.void
+      return Option.match(Cause.failureOption(exit.cause), { onNone: () => handlers.saved, onSome: handlers.failed })
+    })

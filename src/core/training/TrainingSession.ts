@@ -1,31 +1,36 @@
 /**
- * A training session: compiled Programs, their state on the backend, and where the run stands.
+ * A training session: compiled Programs, their state on the backend, and the position of the run.
  *
- * The session is the one mutable thing of a run. It does one update, or one evaluation, or one snapshot at a time, each
+ *     const session = yield* TrainingSession.make({ architecture, tokens, tokenizer, training: { max_steps: 200 } })
+ *
+ * The session is the one mutable thing of a run. It does one update, one evaluation or one snapshot at a time, each
  * when the stream of events is pulled; the combinators of Training.ts decide when.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { Backend, type BackendError, type TensorDatas } from "../Backend.ts"
+import { TrainingConfig } from "../config/RunConfig.ts"
 import * as DataOrder from "../data/DataOrder.ts"
 import type { TokenFile, TokenFileError } from "../data/TokenFile.ts"
 import * as ExitCode from "../ExitCode.ts"
 import * as Evaluation from "../evaluation/Evaluation.ts"
 import type { Architecture } from "../Model.ts"
-import type { GradientTransformation } from "../tensor/Optimizer.ts"
+import type { Tokenizer } from "../Tokenizer.ts"
+import * as Optimizer from "../tensor/Optimizer.ts"
 import type { ProgramError } from "../tensor/Program.ts"
 import { type ShapeError, sizeOf, type TensorData } from "../tensor/Tensor.ts"
 import { type Checkpoint, type TextFiles, TrainState } from "./Checkpoint.ts"
 import { initialParameters } from "./InitialParameters.ts"
-import type { LearningRate } from "./Schedule.ts"
+import * as Schedule from "./Schedule.ts"
 import { Evaluated, Started, Step } from "./TrainEvent.ts"
 import { evaluateProgram, parameterTypes, stateNames, trainProgram } from "./TrainingPrograms.ts"
 
-/** Settings and data that do not go together. */
+/** Settings that do not fit the data or the model. */
 export class TrainConfigError extends Schema.TaggedError<TrainConfigError>()("TrainConfigError", {
   key: Schema.String,
   details: Schema.String,
@@ -39,13 +44,10 @@ export class TrainConfigError extends Schema.TaggedError<TrainConfigError>()("Tr
   }
 }
 
-/**
- * The loss, the gradient or a parameter is no number any more. The state of the run is of no use and is never saved; the
- * last checkpoint is of use.
- */
+/** The loss, the gradient or a parameter is NaN or infinite. Such a state is never saved; the last checkpoint is good. */
 export class NonFiniteLoss extends Schema.TaggedError<NonFiniteLoss>()("NonFiniteLoss", {
   step: Schema.Number,
-  /** What is no number: `the loss is NaN`. */
+  /** What is not finite: `the loss is NaN`. */
   details: Schema.String,
   lastCheckpoint: Schema.NullOr(Schema.String)
 }) {
@@ -54,59 +56,47 @@ export class NonFiniteLoss extends Schema.TaggedError<NonFiniteLoss>()("NonFinit
       this.lastCheckpoint === null
         ? "No checkpoint had been written yet."
         : `The last good checkpoint is ${this.lastCheckpoint}.`
-    return `Step ${this.step}: ${this.details}, so training stopped. ${last} Lower training.lr, raise training.warmup_steps or set training.max_grad_norm.`
+    return (
+      `Step ${this.step}: ${this.details}, so training stopped. ${last} ` +
+      "Lower training.lr, raise training.warmup_steps or set training.max_grad_norm."
+    )
   }
 }
 
+/** Errors of an update, an evaluation or a snapshot. */
 export type TrainError = BackendError | TokenFileError | NonFiniteLoss
 
-export interface SessionOptions {
+/** What a session trains, and how. Only the model and the tokens are required. */
+export interface TrainingSessionOptions {
   readonly architecture: Architecture
-  readonly optimizer: GradientTransformation
-  readonly learningRate: LearningRate
-  readonly tokens: { readonly train: TokenFile; readonly validation: TokenFile | undefined }
-  /** UTF-8 bytes that each token stands for, by id: for bits per byte. */
-  readonly tokenBytes: Int32Array
-  readonly seed: number
-  readonly batchSize: number
-  readonly contextLength: number
-  readonly accumulation: number
-  /** Updates of the whole run, or epochs over the text. */
-  readonly length: { readonly steps: number } | { readonly epochs: number }
-  /** At most this many windows of held-out text per evaluation while training; all when undefined. */
-  readonly evaluationWindows: number | undefined
-  /** Kept with every checkpoint. */
-  readonly files: TextFiles
-  /** For the checkpoints' manifest, besides the device. */
-  readonly provenance: { readonly [name: string]: string }
-  /** Where to go on, from a checkpoint. */
-  readonly resume: Checkpoint | undefined
+  /** Text to learn from, and text that is held out for evaluation. */
+  readonly tokens: { readonly train: TokenFile; readonly validation?: TokenFile | undefined }
+  /** For bits per byte, and saved with every checkpoint. Without it, each token counts as one byte. */
+  readonly tokenizer?: Pick<Tokenizer.Service, "byteLength" | "files" | "vocabularySize"> | undefined
+  /** The section `training` of a config; each key has the default of its schema. */
+  readonly training?: Partial<typeof TrainingConfig.Encoded>
+  /** Default: AdamW with the settings of `training`. */
+  readonly optimizer?: Optimizer.GradientTransformation
+  /** Default: the schedule that `training` describes. */
+  readonly schedule?: Schedule.Schedule
+  /** Further text files of every checkpoint. */
+  readonly files?: TextFiles
+  /** For the manifest of the checkpoints, besides the device. */
+  readonly provenance?: { readonly [name: string]: string }
+  /** The checkpoint to resume from. */
+  readonly resume?: Checkpoint | undefined
 }
 
-export class TrainingSession extends Context.Tag("codex/TrainingSession")<TrainingSession, TrainingSession.Service>() {}
-
-export declare namespace TrainingSession {
-  interface Service {
-    readonly started: Started
-    readonly state: Ref.Ref<TrainState>
-    readonly lastCheckpoint: Ref.Ref<string | null>
-    /** One update. */
-    readonly step: Effect.Effect<Step, TrainError>
-    /** Scores the held-out text with the parameters as they are; the training text where none is held out. */
-    readonly evaluate: Effect.Effect<Evaluated, TrainError>
-    readonly snapshot: Effect.Effect<Checkpoint, TrainError>
-  }
-}
-
-/** How many updates a run of these options has, and how many make an epoch. */
-export const plan = (
-  options: Pick<
-    SessionOptions,
-    "accumulation" | "architecture" | "batchSize" | "contextLength" | "length" | "seed" | "tokens"
-  >
-) =>
+/** The settings of a session with all defaults, and how many updates they make. */
+const plan = (options: TrainingSessionOptions) =>
   Effect.gen(function* () {
-    const { accumulation, batchSize, contextLength, tokens } = options
+    const { architecture, tokens } = options
+    const training = yield* Effect.mapError(
+      Schema.decode(TrainingConfig)(options.training ?? {}),
+      ({ message }) => new TrainConfigError({ key: "training", details: message, remedy: "Correct the value." })
+    )
+    const { batch_size: batchSize, gradient_accumulation_steps: accumulation } = training
+    const contextLength = training.context_length ?? architecture.contextLength
     if (batchSize % accumulation !== 0) {
       return yield* new TrainConfigError({
         key: "training.gradient_accumulation_steps",
@@ -114,14 +104,14 @@ export const plan = (
         remedy: "Choose a divisor of the batch size."
       })
     }
-    if (contextLength > options.architecture.contextLength) {
+    if (contextLength > architecture.contextLength) {
       return yield* new TrainConfigError({
         key: "training.context_length",
-        details: `${contextLength} tokens are more than the model's max_position_embeddings ${options.architecture.contextLength}.`,
+        details: `${contextLength} tokens are more than the model's max_position_embeddings ${architecture.contextLength}.`,
         remedy: "Lower it, or raise model.max_position_embeddings."
       })
     }
-    const order = DataOrder.make({ tokens: tokens.train.length, contextLength, seed: options.seed })
+    const order = DataOrder.make({ tokens: tokens.train.length, contextLength, seed: training.seed })
     if (order === undefined) {
       return yield* new TrainConfigError({
         key: "training.context_length",
@@ -130,38 +120,35 @@ export const plan = (
       })
     }
     const stepsPerEpoch = Math.max(1, Math.floor(order.windows / batchSize))
-    const totalSteps =
-      "steps" in options.length ? options.length.steps : Math.max(1, Math.round(options.length.epochs * stepsPerEpoch))
-    return { order, stepsPerEpoch, totalSteps }
+    const totalSteps = training.max_steps ?? Math.max(1, Math.round(training.epochs * stepsPerEpoch))
+    return { training, batchSize, accumulation, contextLength, order, stepsPerEpoch, totalSteps }
   })
 
-/** Compiles the Programs, writes the first (or the resumed) state, and hands out the session. */
-export const make = (
-  options: SessionOptions
+const make = (
+  options: TrainingSessionOptions
 ): Effect.Effect<
   TrainingSession.Service,
   TrainConfigError | BackendError | ShapeError | ProgramError,
   Backend | Scope.Scope
 > =>
   Effect.gen(function* () {
-    const { architecture, batchSize, contextLength, optimizer, resume, seed, tokens } = options
-    const { order, stepsPerEpoch, totalSteps } = yield* plan(options)
+    const { architecture, files, resume, tokenizer, tokens } = options
+    const { accumulation, batchSize, contextLength, order, stepsPerEpoch, totalSteps, training } = yield* plan(options)
+    const { seed } = training
+    const optimizer = options.optimizer ?? optimizerOf(training)
+    const schedule = options.schedule ?? scheduleOf(training, totalSteps)
+    const tokenBytes =
+      tokenizer === undefined
+        ? new Int32Array(architecture.vocabularySize).fill(1)
+        : yield* Evaluation.tokenBytesOf(tokenizer)
     const backend = yield* Backend
-    const train = yield* trainProgram(architecture, optimizer, options)
-    const evaluationBatch = Math.max(1, batchSize / options.accumulation)
+    const train = yield* trainProgram(architecture, optimizer, { batchSize, contextLength, accumulation })
+    const evaluationBatch = batchSize / accumulation
     const evaluate = yield* evaluateProgram(architecture, { batchSize: evaluationBatch, contextLength })
     const executable = yield* backend.compile({ train, evaluate })
 
     const optimizerTypes = optimizer.state(parameterTypes(architecture))
-    const missing = Object.keys(optimizerTypes).find((name) => resume !== undefined && !(name in resume.optimizer))
-    if (missing !== undefined) {
-      const saved = Object.keys(resume?.optimizer ?? {})[0]
-      return yield* new TrainConfigError({
-        key: "resume",
-        details: `the optimizer keeps "${missing}", and the checkpoint has ${saved === undefined ? "no optimizer state" : `other names, such as "${saved}"`}: another optimizer or an older version saved it.`,
-        remedy: "Resume with the optimizer and the version that saved it, or start a new run."
-      })
-    }
+    if (resume !== undefined) yield* checkOptimizer(Object.keys(optimizerTypes), resume)
     yield* executable.writeState({
       ...stateNames.parameters(resume?.parameters ?? initialParameters(architecture.parameters, seed)),
       ...stateNames.optimizer(resume?.optimizer ?? zerosOf(optimizerTypes))
@@ -204,12 +191,12 @@ export const make = (
       state,
       lastCheckpoint,
 
-      // Uninterruptible as a whole: the backend's state and ours move together or not at all.
+      // The state of the backend and this one move together: an interruption waits for the end of the update.
       step: Effect.gen(function* () {
         const before = yield* Ref.get(state)
         const { inputs, targets } = yield* batchOf(before.step)
         const from = yield* Clock.currentTimeMillis
-        const learningRate = options.learningRate(before.step)
+        const learningRate = schedule(before.step)
         const outputs = yield* executable.run("train", {
           tokens: int32([batchSize, contextLength], inputs),
           targets: int32([batchSize, contextLength], targets),
@@ -234,22 +221,24 @@ export const make = (
           tokens: seen,
           stepMillis
         })
-      }),
+      }).pipe(Effect.uninterruptible),
 
       evaluate: Effect.gen(function* () {
         const from = yield* Clock.currentTimeMillis
         const total = yield* Evaluation.score({
           file: tokens.validation ?? tokens.train,
-          tokenBytes: options.tokenBytes,
+          tokenBytes,
           contextLength,
           stride: contextLength,
           batchSize: evaluationBatch,
-          limit: options.evaluationWindows,
+          limit: training.eval_windows,
           run: (inputs) => executable.run("evaluate", inputs)
         }).pipe(Evaluation.total)
         const loss = total.nats / total.tokens
+        const scored = tokens.validation === undefined ? "training" : "held-out"
         const before = yield* Ref.get(state)
-        if (!Number.isFinite(loss)) return yield* nonFinite(before.step, `the loss on held-out text is ${loss}`)
+        if (!Number.isFinite(loss)) return yield* nonFinite(before.step, `the loss on ${scored} text is ${loss}`)
+        const evaluationMillis = (yield* Clock.currentTimeMillis) - from
         const best = before.best === null || loss < before.best.loss
         const sinceBest = best ? 0 : before.sinceBest + 1
         yield* Ref.set(
@@ -258,13 +247,14 @@ export const make = (
         )
         return new Evaluated({
           step: before.step,
+          split: tokens.validation === undefined ? "train_eval" : "validation",
           loss,
           bitsPerByte: total.nats / Math.LN2 / total.bytes,
           accuracy: total.correct / total.tokens,
           tokens: total.tokens,
           best,
           sinceBest,
-          evaluationMillis: (yield* Clock.currentTimeMillis) - from
+          evaluationMillis
         })
       }),
 
@@ -279,14 +269,49 @@ export const make = (
           state: where,
           parameters,
           optimizer: stateNames.ofOptimizer(values),
-          files: options.files,
+          files: { "config.json": `${JSON.stringify(architecture.config, null, 2)}\n`, ...files, ...tokenizer?.files },
           provenance: { device: backend.info.description, ...options.provenance }
         }
       })
     }
   })
 
-const first = (outputs: TensorDatas, name: string): number => outputs[name]?.data[0] ?? Number.NaN
+const optimizerOf = (training: TrainingConfig) =>
+  Optimizer.adamw({
+    beta1: training.beta1,
+    beta2: training.beta2,
+    epsilon: training.eps,
+    weightDecay: training.weight_decay,
+    maxNorm: training.max_grad_norm ?? undefined
+  })
+
+const scheduleOf = (training: TrainingConfig, totalSteps: number) =>
+  Schedule.fromConfig({
+    schedule: training.lr_schedule,
+    lr: training.lr,
+    warmupSteps: training.warmup_steps,
+    maxSteps: totalSteps,
+    minRatio: training.min_lr_ratio,
+    decayFraction: training.decay_fraction
+  })
+
+/** Fails if a checkpoint lacks a state tensor of the optimizer. */
+const checkOptimizer = (
+  names: ReadonlyArray<string>,
+  { optimizer }: Checkpoint
+): Effect.Effect<void, TrainConfigError> => {
+  const missing = names.find((name) => !(name in optimizer))
+  if (missing === undefined) return Effect.void
+  const [saved] = Object.keys(optimizer)
+  const has = saved === undefined ? "no optimizer state" : `other names, such as "${saved}"`
+  return new TrainConfigError({
+    key: "resume",
+    details: `the optimizer keeps "${missing}", and the checkpoint has ${has}: another optimizer or an older version saved it.`,
+    remedy: "Resume with the optimizer and the version that saved it, or start a new run."
+  })
+}
+
+const first = (outputs: TensorDatas, name: string): number => outputs[name]!.data[0]!
 
 const zerosOf = (types: { readonly [name: string]: { readonly shape: ReadonlyArray<number> } }): TensorDatas =>
   Object.fromEntries(
@@ -295,3 +320,34 @@ const zerosOf = (types: { readonly [name: string]: { readonly shape: ReadonlyArr
       { dtype: "float32" as const, shape, data: new Float32Array(sizeOf(shape)) }
     ])
   )
+
+export declare namespace TrainingSession {
+  interface Service {
+    readonly started: Started
+    readonly state: Ref.Ref<TrainState>
+    readonly lastCheckpoint: Ref.Ref<string | null>
+    /** One update. An interruption waits for its end. */
+    readonly step: Effect.Effect<Step, TrainError>
+    /** Scores the held-out text with the parameters as they are, or the training text if nothing is held out. */
+    readonly evaluate: Effect.Effect<Evaluated, TrainError>
+    /** Copies of the parameters and of all that a resumed run needs. */
+    readonly snapshot: Effect.Effect<Checkpoint, TrainError>
+  }
+}
+
+/** The session of a run. Combinators of Training.ts take it from the context. */
+export class TrainingSession extends Context.Tag("codex/TrainingSession")<TrainingSession, TrainingSession.Service>() {
+  /**
+   * Compiles the Programs and writes the first (or the resumed) state. The session is released with the scope.
+   *
+   * @example
+   * TrainingSession.make({ architecture, tokens: { train }, training: { max_steps: 200, batch_size: 8 } })
+   */
+  static readonly make = make
+
+  /** The session of these options as a layer. */
+  static readonly layer = (options: TrainingSessionOptions) => Layer.scoped(TrainingSession, make(options))
+
+  /** The settings of these options with all defaults, and how many updates they make; nothing is compiled. */
+  static readonly plan = plan
+}

@@ -37,7 +37,8 @@ export class RunError extends Schema.TaggedError<RunError>()("RunError", {
   }
 }
 
-export interface Run {
+/** Where the files of a run are. */
+export interface RunDirectory {
   readonly id: string
   readonly directory: string
   readonly checkpoints: string
@@ -55,15 +56,15 @@ export declare namespace RunStore {
     readonly create: (options: {
       readonly name: string
       readonly config: string
-    }) => Effect.Effect<Run, RunError, Scope.Scope>
+    }) => Effect.Effect<RunDirectory, RunError, Scope.Scope>
     /** An existing run, by its directory or id. */
-    readonly open: (pathOrId: string) => Effect.Effect<Run, RunError>
+    readonly open: (pathOrId: string) => Effect.Effect<RunDirectory, RunError>
     /** Locks a run for this process until the scope closes. */
-    readonly lock: (run: Run) => Effect.Effect<void, RunError, Scope.Scope>
+    readonly lock: (run: RunDirectory) => Effect.Effect<void, RunError, Scope.Scope>
     /** All runs, newest first. */
-    readonly list: Effect.Effect<ReadonlyArray<Run>, RunError>
+    readonly list: Effect.Effect<ReadonlyArray<RunDirectory>, RunError>
     /** The config that a run was made with. */
-    readonly config: (run: Run) => Effect.Effect<string, RunError>
+    readonly config: (run: RunDirectory) => Effect.Effect<string, RunError>
     /** Commit of the working directory's git repository, when it is in one. */
     readonly gitCommit: Effect.Effect<string | undefined>
   }
@@ -82,7 +83,7 @@ const make = (root: string) =>
         return new RunError({ reason: "Unwritable", path, details, remedy })
       })
 
-    const at = (directory: string): Run => ({
+    const at = (directory: string): RunDirectory => ({
       id: paths.basename(directory),
       directory,
       checkpoints: paths.join(directory, "checkpoints"),

@@ -6,9 +6,7 @@ import * as Effect from "effect/Effect"
 import * as TestClock from "effect/TestClock"
 import * as TrainProgress from "../../../src/cli/render/TrainProgress.ts"
 import { clearLine, loggerLayer } from "../../../src/cli/Stderr.ts"
-import type { TrainEvent } from "../../../src/core/training/TrainEvent.ts"
 import * as Train from "../../../src/core/training/TrainEvent.ts"
-import { type JobEvent, Prepared, Preparing } from "../../../src/jobs/JobEvent.ts"
 
 const output = (columns?: number) => {
   const written: Array<string> = []
@@ -16,7 +14,7 @@ const output = (columns?: number) => {
   return { written, ...(columns === undefined ? { isTTY: false, write } : { isTTY: true, columns, write }) }
 }
 
-const shown = (events: ReadonlyArray<JobEvent | TrainEvent>, columns?: number) => {
+const shown = (events: ReadonlyArray<Train.RunEvent>, columns?: number) => {
   const out = output(columns)
   return Effect.gen(function* () {
     const onEvent = yield* TrainProgress.make(out)
@@ -43,6 +41,7 @@ const step = (step: number, loss: number) =>
 const evaluated = (step: number, sinceBest: number) =>
   new Train.Evaluated({
     step,
+    split: "validation",
     loss: 5.5,
     bitsPerByte: 2.31,
     accuracy: 0.3,
@@ -56,8 +55,8 @@ describe("TrainProgress", () => {
   it.effect("says what is prepared, with one of each", () =>
     Effect.gen(function* () {
       const one = { vocabularySize: 257, trainDocuments: 1, trainTokens: 1, trainBytes: 1, validationDocuments: 1 }
-      const prepared = new Prepared({ run: "runs/a", ...one, validationTokens: 12_000, contextLength: 128 })
-      const preparing = new Preparing({ stage: "tokens", documents: 1, bytes: 1500 })
+      const prepared = new Train.Prepared({ run: "runs/a", ...one, validationTokens: 12_000, contextLength: 128 })
+      const preparing = new Train.Preparing({ stage: "tokens", documents: 1, bytes: 1500 })
       expect(yield* shown([preparing, prepared, started(1, 1)])).toEqual([
         "tokenizing: 1 document, 1.5 kB\n",
         "Text: 1 document, 1 B, 1 token to train on; 12 k tokens held out. Vocabulary 257, context 128.\nRun: runs/a\n",

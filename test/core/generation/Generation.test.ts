@@ -5,7 +5,7 @@ import * as FastCheck from "effect/FastCheck"
 import * as Stream from "effect/Stream"
 import { PCGRandom } from "effect/Utils"
 import { describe, expect, it } from "vitest"
-import { type SamplingOptions, sample, untilStop } from "../../../src/core/generation/Generation.ts"
+import { endBefore, type SamplingOptions, sample } from "../../../src/core/generation/Generation.ts"
 
 const defaults: SamplingOptions = { temperature: 1, topK: 0, topP: 1, repetitionPenalty: 1, seed: 1 }
 
@@ -61,7 +61,7 @@ describe("sampling", () => {
 describe("stop texts", () => {
   const run = (pieces: ReadonlyArray<string>, stops: ReadonlyArray<string>) =>
     Effect.runSync(
-      Stream.fromIterable(pieces).pipe(untilStop(stops), Stream.runCollect, Effect.map(Chunk.toReadonlyArray))
+      Stream.fromIterable(pieces).pipe(endBefore(stops), Stream.runCollect, Effect.map(Chunk.toReadonlyArray))
     )
 
   it("ends before the first stop, however the text is cut", () => {

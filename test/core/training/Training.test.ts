@@ -33,7 +33,7 @@ const scripted = (validation: ReadonlyArray<number>) =>
         const isBest = loss < best
         best = Math.min(best, loss)
         sinceBest = isBest ? 0 : sinceBest + 1
-        const rest = { bitsPerByte: 1, accuracy: 0, tokens: 1, evaluationMillis: 0 }
+        const rest = { split: "validation", bitsPerByte: 1, accuracy: 0, tokens: 1, evaluationMillis: 0 } as const
         events.push(new Evaluated({ step, loss, best: isBest, sinceBest, ...rest }), new StepEnded({ step }))
       }
       return Stream.fromIterable(events).pipe(
@@ -49,7 +49,7 @@ const scripted = (validation: ReadonlyArray<number>) =>
 layer(Tiny.cpu)("steps", (it) => {
   it.effect("are Started, then Step and StepEnded of each update, and Finished in place of the last StepEnded", () =>
     Effect.gen(function* () {
-      const events = yield* Tiny.eventsOf({ length: { steps: 3 } }, Training.steps())
+      const events = yield* Tiny.eventsOf({ training: { max_steps: 3 } }, Training.steps())
       expect(Tiny.names(events)).toEqual([
         "Started 0",
         "Step 1",
@@ -68,9 +68,8 @@ layer(Tiny.cpu)("steps", (it) => {
       // 41 tokens: windows start in [0, 8), so four of them always fit; two a batch make two steps an epoch.
       const over = {
         tokens: { train: Tiny.tokenFile(Tiny.periodic(41)), validation: undefined },
-        batchSize: 2,
-        length: { epochs: 2 },
-        learningRate: (step: number) => (step + 1) / 1000
+        training: { batch_size: 2, epochs: 2 },
+        schedule: (step: number) => (step + 1) / 1000
       }
       const events = yield* Tiny.eventsOf(over, Training.steps())
       const steps = events.filter((event): event is Step => event._tag === "Step")
@@ -83,7 +82,7 @@ layer(Tiny.cpu)("steps", (it) => {
 
   it.effect("learn: a text of period eleven is known after forty updates", () =>
     Effect.gen(function* () {
-      const events = yield* Tiny.eventsOf({ length: { steps: 40 } }, Training.steps())
+      const events = yield* Tiny.eventsOf({ training: { max_steps: 40 } }, Training.steps())
       const losses = Tiny.losses(events)
       // Small weights start near the uniform distribution.
       expect(Math.abs(losses[0]! - Math.log(Tiny.vocabularySize))).toBeLessThan(0.2)
@@ -96,7 +95,7 @@ layer(Tiny.cpu)("evaluateEvery", (it) => {
   it.effect("adds Evaluated after every n-th Step and after the last one", () =>
     Effect.gen(function* () {
       const events = yield* Tiny.eventsOf(
-        { length: { steps: 5 } },
+        { training: { max_steps: 5 } },
         Training.steps().pipe(Training.evaluateEvery({ steps: 2 }))
       )
       expect(Tiny.names(events).slice(1)).toEqual([
@@ -162,7 +161,7 @@ layer(Tiny.cpu)("earlyStop", (it) => {
       const directory = yield* temporary
       const events = yield* Tiny.eventsOf(
         // The rate is too small to change a float32 loss, so the first evaluation stays the best.
-        { learningRate: () => 0 },
+        { schedule: () => 0 },
         Training.steps().pipe(
           Training.evaluateEvery({ steps: 1 }),
           Training.earlyStop({ patience: 3 }),
@@ -199,7 +198,7 @@ layer(Tiny.cpu)("checkpointEvery", (it) => {
       const directory = yield* temporary
       const events = yield* Tiny.eventsOf(
         // Learns at first; then the rate is so high that the model gets worse.
-        { length: { steps: 9 }, learningRate: (step) => (step < 4 ? 1e-2 : 3) },
+        { training: { max_steps: 9 }, schedule: (step) => (step < 4 ? 1e-2 : 3) },
         Training.steps().pipe(
           Training.evaluateEvery({ steps: 2 }),
           Training.checkpointEvery({ steps: 2, directory, keepLast: 2 })
@@ -221,7 +220,7 @@ layer(Tiny.cpu)("track", (it) => {
       const logged: Array<Tracker.Logged> = []
       const tracker = { log: (line: Tracker.Logged) => Effect.sync(() => logged.push(line)).pipe(Effect.asVoid) }
       const events = yield* Tiny.eventsOf(
-        { length: { steps: 4 } },
+        { training: { max_steps: 4 } },
         Training.steps().pipe(Training.evaluateEvery({ steps: 3 }), Training.track(tracker, { every: 2 }))
       )
       expect(logged.map(({ split, step }) => `${split} ${step}`)).toEqual([
@@ -265,7 +264,7 @@ layer(Tiny.cpu)("numbers that are none", (it) => {
     Effect.gen(function* () {
       const directory = yield* temporary
       const error = yield* Tiny.eventsOf(
-        { learningRate: (step) => (step < 4 ? 1e-2 : 1e30) },
+        { schedule: (step) => (step < 4 ? 1e-2 : 1e30) },
         Training.steps().pipe(Training.checkpointEvery({ steps: 3, directory, keepLast: 2 }))
       ).pipe(Effect.flip)
       const last = join(directory, "step-00000003")
@@ -279,14 +278,14 @@ layer(Tiny.cpu)("numbers that are none", (it) => {
 
   it.effect("say so when there is no checkpoint yet", () =>
     Effect.gen(function* () {
-      const error = yield* Tiny.eventsOf({ learningRate: () => 1e30 }, Training.steps()).pipe(Effect.flip)
+      const error = yield* Tiny.eventsOf({ schedule: () => 1e30 }, Training.steps()).pipe(Effect.flip)
       expect(error).toMatchObject({ _tag: "NonFiniteLoss", step: 2, lastCheckpoint: null })
       expect(error.message).toContain("No checkpoint had been written yet.")
     })
   )
 
   // A rate of 1e39 is infinite in float32: the third update spoils every parameter, and its own loss is from before it.
-  const third = { learningRate: (step: number) => (step < 2 ? 1e-2 : 1e39) }
+  const third = { schedule: (step: number) => (step < 2 ? 1e-2 : 1e39) }
 
   it.scoped("never become the best evaluation", () =>
     Effect.gen(function* () {
@@ -367,7 +366,7 @@ layer(Tiny.cpu, { excludeTestServices: true })("runInterruptibly", (it) => {
   it.scoped("hands on the stream's own failure", () =>
     Effect.gen(function* () {
       const error = yield* Tiny.withSession(
-        { learningRate: () => 1e30 },
+        { schedule: () => 1e30 },
         Training.runInterruptibly(
           (stop) => Training.steps({ stop }),
           () => Effect.void

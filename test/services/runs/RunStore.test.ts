@@ -117,7 +117,7 @@ describe("finding a run", () => {
 })
 
 describe("the lock of a run", () => {
-  const withRun = <A, E>(use: (run: RunStoreLayer.Run, store: RunStore.Service) => Effect.Effect<A, E>) =>
+  const withRun = <A, E>(use: (run: RunStoreLayer.RunDirectory, store: RunStore.Service) => Effect.Effect<A, E>) =>
     withStore((store) =>
       Effect.flatMap(Effect.scoped(store.create({ name: "x", config: "" })), (run) => use(run, store))
     )

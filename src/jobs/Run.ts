@@ -1,0 +1,205 @@
+/**
+ * The door that most programs need: one handle that trains, opens, evaluates, generates and exports.
+ *
+ *     const program = Effect.gen(function* () {
+ *       const run = yield* Run.train({ data: texts, tokenizer: "byte", model: "tiny", training: { max_steps: 200 } })
+ *       const text = yield* run.generate("To be", { maxNewTokens: 40 })
+ *       const { perplexity } = yield* run.evaluate({ data: heldOut })
+ *     })
+ *     program.pipe(Effect.scoped, Effect.provide(Run.layer()))
+ *
+ * Options have the names and the defaults of a config, and what is trained is saved as one: `codex` opens such a run too.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { Backend } from "../core/Backend.ts"
+import * as Config from "../core/config/Config.ts"
+import { BackendConfig, type RunConfig } from "../core/config/RunConfig.ts"
+import { Registry } from "../core/plugin/Registry.ts"
+import { CheckpointStore } from "../core/training/Checkpoint.ts"
+import type { RunDirectory } from "../services/runs/RunStore.ts"
+import { Environment } from "./Environment.ts"
+import type { OnEvent } from "./RunComponents.ts"
+import * as RunHandle from "./RunHandle.ts"
+import * as RunPlan from "./RunPlan.ts"
+import * as SavedRun from "./SavedRun.ts"
+import * as TrainingRun from "./TrainingRun.ts"
+
+export { layer, type Options as LayerOptions } from "./Environment.ts"
+export type {
+  DefaultMetric,
+  EvaluateError,
+  EvaluateFileError,
+  EvaluateOptions,
+  EvaluationFile,
+  ExportError,
+  GeneratedFile,
+  GenerateError,
+  GenerateFileError,
+  GenerateOptions,
+  Run,
+  Score
+} from "./RunHandle.ts"
+
+/** How to train, besides the config. */
+export interface TrainHooks {
+  /** Resume the newest run of this config from its newest checkpoint. Default: false, a new run. */
+  readonly resume?: boolean | undefined
+  /** Called with every event of preparation and training, in order. */
+  readonly onEvent?: OnEvent | undefined
+}
+
+/**
+ * Trains a model as the options describe and returns it with the parameters of the last update.
+ *
+ * An interruption lets the update in progress end and writes a checkpoint, from which `resume` continues with the same bits.
+ *
+ * @example
+ * const run = yield* Run.train({ data: "notes/*.txt", tokenizer: "byte", model: "tiny", training: { max_steps: 200 } })
+ * const other = yield* Run.train({ config: "configs/config.yaml", overrides: ["training.lr=3e-4"] })
+ */
+export const train = ({ onEvent, resume, ...options }: RunPlan.ConfigOptions & TrainHooks) =>
+  compose(options).pipe(
+    Effect.flatMap(plan),
+    Effect.flatMap((planned) => trainPlan(planned, { onEvent, resume }))
+  )
+
+/** The first half of `train`: files, choices, overrides and values as one config. Nothing but config files is read. */
+export const compose = (options: RunPlan.ConfigOptions) =>
+  Effect.gen(function* () {
+    const { files, withDevice } = yield* Environment
+    const composed = yield* Effect.provide(RunPlan.composeOptions(options), files)
+    return { ...composed, root: yield* withDevice(composed.root) } satisfies RunPlan.Composed
+  })
+
+/** A composed config with every key checked by the plugins that it names. */
+export const plan = (composed: RunPlan.Composed) =>
+  Effect.gen(function* () {
+    const { registry } = yield* Environment
+    const plugins = yield* registry(RunPlan.pluginsOf(composed))
+    return yield* Effect.provideService(RunPlan.decode(composed), Registry, plugins)
+  })
+
+/** The second half of `train`. `resume` may also be the directory of a run with this config. */
+export const trainPlan = (
+  planned: RunPlan.RunPlan,
+  {
+    onEvent,
+    resume = false
+  }: Omit<TrainHooks, "resume"> & { readonly resume?: boolean | RunDirectory | undefined } = {}
+) =>
+  Effect.gen(function* () {
+    const { files } = yield* Environment
+    const newest = Effect.provide(SavedRun.newestOf(planned.config), files)
+    const directory = resume === true ? yield* newest : resume === false ? undefined : resume
+    return yield* trainIn(planned, { resume: directory, onEvent })
+  })
+
+/**
+ * Resumes a run that is named by its directory or id, with its own config. `expected` is a plan whose config the run must have.
+ *
+ * @example
+ * const run = yield* Run.resume("runs/20261127-101500-tiny-0a1b")
+ */
+export const resume = (
+  pathOrId: string,
+  options: {
+    readonly expected?: RunPlan.RunPlan | undefined
+    readonly services?: RunPlan.Services
+    readonly onEvent?: OnEvent | undefined
+  } = {}
+) =>
+  Effect.gen(function* () {
+    const saved = yield* find(pathOrId)
+    const { expected, onEvent, services = expected?.services ?? {} } = options
+    if (expected !== undefined) yield* SavedRun.requireConfig(saved, expected.config)
+    const { config, run } = saved
+    return yield* trainIn(
+      { config, text: RunPlan.textOf(config), dryRun: false, services },
+      { resume: run, onEvent, backend: yield* savedBackend(config) }
+    )
+  })
+
+/** Two updates of a plan without a run: checks everything, and measures the second update. */
+export const dryRun = (planned: RunPlan.RunPlan, options: Pick<TrainHooks, "onEvent"> = {}) =>
+  Effect.gen(function* () {
+    const context = yield* contextOf(planned.config, planned.config.backend)
+    return yield* Effect.provide(TrainingRun.dryRun(planned, options), context)
+  })
+
+/** A run on disk with its config: enough to see what it is, without loading the model. */
+export const find = (pathOrId: string) =>
+  Effect.flatMap(Environment, ({ files }) => Effect.provide(SavedRun.find(pathOrId), files))
+
+/** How to open a run. */
+export interface OpenOptions extends RunPlan.Services {
+  /** Which parameters to use. `best` is the best on held-out text. Default: `best`. */
+  readonly checkpoint?: SavedRun.Which | undefined
+}
+
+/**
+ * Opens a run by its directory or id, or the directory of one of its checkpoints. A run that was trained with a service in
+ * the place of a config section takes that service again.
+ *
+ * @example
+ * const run = yield* Run.open("runs/20261127-101500-tiny-0a1b", { checkpoint: "last" })
+ */
+export const open = (pathOrId: string | SavedRun.SavedRun, { checkpoint = "best", ...services }: OpenOptions = {}) =>
+  Effect.gen(function* () {
+    const saved = typeof pathOrId === "string" ? yield* find(pathOrId) : pathOrId
+    const { files, registry } = yield* Environment
+    const plugins = yield* registry(saved.config.plugins)
+    return yield* Effect.gen(function* () {
+      const store = yield* CheckpointStore
+      const path = yield* SavedRun.checkpointOf(saved, checkpoint)
+      const { parameters, state } = yield* store.loadModel(path)
+      const { config, run } = saved
+      const backend = yield* savedBackend(config)
+      return yield* RunHandle.make({
+        run,
+        config,
+        services,
+        path,
+        state,
+        parameters: Effect.succeed(parameters),
+        backend
+      })
+    }).pipe(Effect.provide(Context.add(files, Registry, plugins)))
+  })
+
+const BackendSection = Schema.Struct({ backend: BackendConfig })
+
+/** The backend of a saved config, unless the layer or the environment names another. */
+const savedBackend = ({ backend }: RunConfig) =>
+  Effect.gen(function* () {
+    const { withDevice } = yield* Environment
+    const { root } = Config.fromValue({ backend }, "the config of the run")
+    const section = { root: yield* withDevice(root), files: [] }
+    return (yield* Config.decode(BackendSection, section)).backend
+  })
+
+const trainIn = (
+  planned: RunPlan.RunPlan,
+  options: TrainingRun.TrainOptions & { readonly backend?: BackendConfig | undefined }
+) =>
+  Effect.gen(function* () {
+    const { config, services } = planned
+    const { backend = config.backend, ...hooks } = options
+    const context = yield* contextOf(config, backend)
+    return yield* Effect.gen(function* () {
+      const { checkpoint, run, state } = yield* TrainingRun.train(planned, hooks)
+      const store = yield* CheckpointStore
+      const path = checkpoint ?? (yield* SavedRun.checkpointOf({ run, config, checkpoint: undefined }, "last"))
+      const parameters = yield* Effect.cached(Effect.map(store.loadModel(path), (loaded) => loaded.parameters))
+      return yield* RunHandle.make({ run, config, services, path, state, parameters, backend })
+    }).pipe(Effect.provide(context))
+  })
+
+/** Everything that training needs, for the lifetime of the scope. */
+const contextOf = (config: RunConfig, device: BackendConfig) =>
+  Effect.gen(function* () {
+    const { backend, files, registry } = yield* Environment
+    const plugins = yield* registry(config.plugins)
+    return Context.add(Context.add(files, Registry, plugins), Backend, yield* backend(device))
+  })

@@ -1,0 +1,262 @@
+/**
+ * The handle of a trained run: what `Run.train` and `Run.open` return. Its methods need nothing but the scope to be open.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { Backend, type BackendError, type TensorDatas } from "../core/Backend.ts"
+import type { BackendConfig, GenerationConfig, RunConfig } from "../core/config/RunConfig.ts"
+import type { Dataset } from "../core/Dataset.ts"
+import type * as Evaluation from "../core/evaluation/Evaluation.ts"
+import type { Architecture } from "../core/Model.ts"
+import type { Registry } from "../core/plugin/Registry.ts"
+import type { Tokenizer } from "../core/Tokenizer.ts"
+import { sizeOf } from "../core/tensor/Tensor.ts"
+import type { CheckpointError, TrainState } from "../core/training/Checkpoint.ts"
+import type { RunDirectory } from "../services/runs/RunStore.ts"
+import { Environment, type Files } from "./Environment.ts"
+import * as OnnxExport from "./OnnxExport.ts"
+import { architectureOf, tokenizerAt } from "./RunComponents.ts"
+import * as RunEvaluation from "./RunEvaluation.ts"
+import * as RunGeneration from "./RunGeneration.ts"
+import type * as RunPlan from "./RunPlan.ts"
+
+/** A trained model with everything that belongs to it. It can be used until the scope closes. */
+export interface Run {
+  /** The name of its directory. */
+  readonly id: string
+  readonly directory: string
+  /** The directory of the checkpoint whose parameters are used. */
+  readonly checkpoint: string
+  /** The config that it was made with. */
+  readonly config: RunConfig
+  /** The file with this config. */
+  readonly configFile: string
+  /** The directory of the tokenizer, if it was trained for the run. */
+  readonly tokenizerDirectory: string
+  /** The position in training of the checkpoint: updates, tokens, losses. */
+  readonly state: TrainState
+  readonly tokenizer: Tokenizer.Service
+  readonly architecture: Architecture
+  /** The number of parameters. */
+  readonly parameters: number
+  /**
+   * Text that continues the prompt, without the prompt. Settings that are not given are those of the config's `generation`.
+   *
+   * @example
+   * const text = yield* run.generate("To be", { maxNewTokens: 40, temperature: 0.7 })
+   */
+  readonly generate: (prompt?: string, options?: GenerateOptions) => Effect.Effect<string, GenerateError>
+  /** The same, piece by piece as tokens arrive. */
+  readonly generateStream: (prompt?: string, options?: GenerateOptions) => Stream.Stream<string, GenerateError>
+  /** Generates, writes the text to `artifacts/infer`, and tells how long it took. `onText` sees each piece as it comes. */
+  readonly generateFile: (
+    prompt?: string,
+    options?: GenerateOptions & { readonly onText?: (piece: string) => Effect.Effect<void> }
+  ) => Effect.Effect<GeneratedFile, GenerateFileError>
+  /**
+   * Each metric with its standard error, on the text that is given or, without `data`, on the text that the run held out.
+   * Metrics: perplexity, bits per byte and accuracy, or the plugins that are named.
+   *
+   * @example
+   * console.table(yield* run.evaluate({ data: "held-out/*.txt", metrics: ["loss", "perplexity"] }))
+   */
+  readonly evaluate: <const Name extends string = DefaultMetric>(
+    options?: EvaluateOptions<Name>
+  ) => Effect.Effect<{ readonly [M in Name]: Score }, EvaluateError>
+  /** The same with what was scored. The results are also appended to the files in `runs/eval`. */
+  readonly evaluateFile: (
+    options?: EvaluateOptions<string> & { readonly onProgress?: RunEvaluation.OnWindow }
+  ) => Effect.Effect<EvaluationFile, EvaluateFileError>
+  /** Writes the model as an ONNX file: `input_ids` int64 [1, T] to `logits` float32 [1, T, V]. */
+  readonly exportOnnx: (
+    path: string,
+    options?: { readonly length?: number | undefined }
+  ) => Effect.Effect<{ readonly bytes: number; readonly length: number }, ExportError>
+}
+
+/** How to generate. Each setting has the default of the run's config. */
+export interface GenerateOptions {
+  readonly maxNewTokens?: number | undefined
+  /** 0 always takes the most probable token. */
+  readonly temperature?: number | undefined
+  /** Sample from the k most probable tokens; 0: from all. */
+  readonly topK?: number | undefined
+  readonly topP?: number | undefined
+  readonly repetitionPenalty?: number | undefined
+  /** Texts before which generation ends. */
+  readonly stop?: ReadonlyArray<string> | undefined
+  readonly seed?: number | undefined
+}
+
+/** What to score, and how. */
+export interface EvaluateOptions<Name extends string> {
+  /** Default: what the run held out. */
+  readonly data?: RunPlan.Data | Dataset.Service | undefined
+  /** Metric plugins. */
+  readonly metrics?: ReadonlyArray<Name> | undefined
+  /** Tokens by which the window moves. Default: that of the config, or half the context. */
+  readonly stride?: number | undefined
+}
+
+/** The metrics of `run.evaluate` when none are named. */
+export type DefaultMetric = (typeof defaultMetrics)[number]
+
+const defaultMetrics = ["perplexity", "bits_per_byte", "accuracy"] as const
+
+/** The value of a metric. */
+export interface Score {
+  readonly value: number
+  /** Standard error, from a bootstrap over windows of text. */
+  readonly stderr: number
+  readonly unit: string
+}
+
+/** A generated text in a file. */
+export interface GeneratedFile extends RunGeneration.GeneratedText {
+  readonly file: string
+}
+
+/** Results with what was scored. */
+export interface EvaluationFile {
+  /** In words: the files, or `held out by the run`. */
+  readonly data: string
+  readonly tokens: number
+  readonly bytes: number
+  readonly results: ReadonlyArray<Evaluation.Result>
+  readonly files: RunEvaluation.ResultFiles
+}
+
+type ErrorOf<F extends (...args: never) => Effect.Effect<unknown, unknown, unknown>> = Effect.Effect.Error<
+  ReturnType<F>
+>
+
+/** Errors of `run.generate`. */
+export type GenerateError =
+  | CheckpointError
+  | BackendError
+  | Stream.Stream.Error<ReturnType<typeof RunGeneration.generate>>
+/** Errors of `run.generateFile`. */
+export type GenerateFileError = GenerateError | ErrorOf<typeof RunGeneration.saveText>
+/** Errors of `run.evaluate`. */
+export type EvaluateError =
+  | CheckpointError
+  | BackendError
+  | ErrorOf<typeof RunEvaluation.textToScore>
+  | ErrorOf<typeof RunEvaluation.evaluate>
+/** Errors of `run.evaluateFile`. */
+export type EvaluateFileError = EvaluateError | ErrorOf<typeof RunEvaluation.record>
+/** Errors of `run.exportOnnx`. */
+export type ExportError = CheckpointError | ErrorOf<typeof OnnxExport.exportOnnx>
+
+/** What a handle is made of. */
+export interface Trained {
+  readonly run: RunDirectory
+  readonly config: RunConfig
+  readonly services: RunPlan.Services
+  readonly path: string
+  readonly state: TrainState
+  readonly parameters: Effect.Effect<TensorDatas, CheckpointError>
+  readonly backend: BackendConfig
+}
+
+/** Makes the handle. Its backend starts when the first method needs it. */
+export const make = ({ backend: device, config, parameters, path, run, services, state }: Trained) =>
+  Effect.gen(function* () {
+    const environment = yield* Environment
+    const context = yield* Effect.context<Files | Registry | Scope.Scope>()
+    const tokenizer = yield* tokenizerAt(config.tokenizer, run.tokenizer, services.tokenizer)
+    const architecture = yield* architectureOf(config.model, tokenizer.vocabularySize, services.model)
+    // Started when the first method needs it; export and look-ups need none.
+    const computing = Effect.map(environment.backend(device), (backend) => Context.add(context, Backend, backend)).pipe(
+      Effect.provide(context)
+    )
+    const trained = Effect.map(parameters, (tensors) => ({ architecture, parameters: tensors, tokenizer }))
+
+    const evaluated = (options: Parameters<Run["evaluateFile"]>[0] & { readonly metrics: ReadonlyArray<string> }) =>
+      Effect.gen(function* () {
+        const { name, tokens } = yield* RunEvaluation.textToScore({ config, services }, options.data, tokenizer)
+        const stride = options.stride ?? config.evaluation.stride
+        const results = yield* RunEvaluation.evaluate({
+          ...(yield* trained),
+          tokens,
+          config: { ...config.evaluation, metrics: options.metrics, ...(stride === undefined ? {} : { stride }) },
+          onProgress: options.onProgress
+        }).pipe(Effect.provide(yield* computing))
+        return { data: name, tokens: tokens.length, bytes: tokens.bytes, results }
+      }).pipe(Effect.scoped, Effect.provide(context))
+
+    const generateStream: Run["generateStream"] = (prompt, options) =>
+      Effect.gen(function* () {
+        const settings = settingsOf(config.generation, prompt, options)
+        return Stream.provideContext(
+          RunGeneration.generate({ ...(yield* trained), config: settings }),
+          yield* computing
+        )
+      }).pipe(Stream.unwrap)
+
+    const handle: Run = {
+      id: run.id,
+      directory: run.directory,
+      checkpoint: path,
+      config,
+      configFile: run.configFile,
+      tokenizerDirectory: run.tokenizer,
+      state,
+      tokenizer,
+      architecture,
+      parameters: Object.values(architecture.parameters).reduce((sum, { shape }) => sum + sizeOf(shape), 0),
+      generateStream,
+      generate: (prompt, options) => Stream.mkString(generateStream(prompt, options)),
+      generateFile: (prompt, { onText, ...options } = {}) =>
+        Effect.gen(function* () {
+          const settings = settingsOf(config.generation, prompt, options)
+          const generated = yield* RunGeneration.generateMeasured({
+            ...(yield* trained),
+            config: settings,
+            ...(onText === undefined ? {} : { onText })
+          }).pipe(Effect.provide(yield* computing))
+          const file = yield* RunGeneration.saveText({
+            run: run.directory,
+            checkpoint: path,
+            config: settings,
+            text: settings.prompt + generated.text,
+            tokens: generated.tokens
+          })
+          return { ...generated, file }
+        }).pipe(Effect.provide(context)),
+      evaluate: <const Name extends string>(options: EvaluateOptions<Name> = {}) =>
+        Effect.map(evaluated({ ...options, metrics: options.metrics ?? defaultMetrics }), ({ results }) =>
+          byName<Name>(results)
+        ),
+      evaluateFile: (options = {}) =>
+        Effect.gen(function* () {
+          const metrics = options.metrics ?? config.evaluation.metrics
+          const evaluation = yield* evaluated({ ...options, metrics })
+          const files = yield* RunEvaluation.record(run.id, state.step, evaluation.data, evaluation.results)
+          return { ...evaluation, files }
+        }).pipe(Effect.provide(context)),
+      exportOnnx: (path, { length } = {}) =>
+        Effect.flatMap(trained, (model) => OnnxExport.exportOnnx({ ...model, length, path })).pipe(
+          Effect.provide(context)
+        )
+    }
+    return handle
+  })
+
+const settingsOf = (trained: GenerationConfig, prompt: string | undefined, options: GenerateOptions = {}) => ({
+  prompt: prompt ?? trained.prompt,
+  max_new_tokens: options.maxNewTokens ?? trained.max_new_tokens,
+  temperature: options.temperature ?? trained.temperature,
+  top_k: options.topK ?? trained.top_k,
+  top_p: options.topP ?? trained.top_p,
+  repetition_penalty: options.repetitionPenalty ?? trained.repetition_penalty,
+  stop: options.stop ?? trained.stop,
+  seed: options.seed ?? trained.seed
+})
+
+function byName<Name extends string>(results: ReadonlyArray<Evaluation.Result>): { readonly [M in Name]: Score }
+function byName(results: ReadonlyArray<Evaluation.Result>): { readonly [metric: string]: Score } {
+  return Object.fromEntries(results.map(({ metric, stderr, unit, value }) => [metric, { value, stderr, unit }]))
+}
