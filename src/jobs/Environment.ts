@@ -35,7 +35,7 @@ import * as OnnxBackend from "../services/backend/OnnxBackend.ts"
 import * as ConfigStore from "../services/config/ConfigStore.ts"
 import * as PluginLoader from "../services/plugins/PluginLoader.ts"
 import * as CheckpointStoreLive from "../services/runs/CheckpointStore.ts"
-import * as RunStore from "../services/runs/RunStore.ts"
+import { RunStore } from "../services/runs/RunStore.ts"
 import * as TokenCacheLive from "../services/runs/TokenCache.ts"
 
 /** A plugin group whose plugins need nothing but Node's platform: what `Plugin.group` and `builtins.add` return. */
@@ -60,7 +60,7 @@ export interface Options {
 }
 
 /** Services that only read and write files. */
-export type Files = RunStore.RunStore | CheckpointStore | TokenCache | Config.ConfigSource | NodeContext.NodeContext
+export type Files = RunStore | CheckpointStore | TokenCache | Config.ConfigSource | NodeContext.NodeContext
 
 /** A registry that cannot be built: a wrong manifest, two plugins of one name, or a plugin of another API version. */
 export type RegistryError = PluginLoader.PluginManifestError | DuplicatePlugin | ApiMismatch

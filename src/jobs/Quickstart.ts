@@ -14,13 +14,13 @@ import * as Scope from "effect/Scope"
 import * as Node from "../core/config/ConfigNode.ts"
 import { Registry } from "../core/plugin/Registry.ts"
 import { TokenizerTrainError } from "../core/TokenizerTrainer.ts"
+import { writeFiles } from "../services/files/AtomicFiles.ts"
 import { FileError } from "../services/files/FileError.ts"
 import { RunStore } from "../services/runs/RunStore.ts"
 import { Environment } from "./Environment.ts"
 import * as Run from "./Run.ts"
 import { architectureOf, datasetOf, type OnEvent, tokenFilesOf, tokenizerOf } from "./RunComponents.ts"
 import * as RunPlan from "./RunPlan.ts"
-import { saveTokenizer } from "./tokenizers/Save.ts"
 
 /** A setting that the text does not allow, and the value that it gets instead. */
 export interface Change {
@@ -64,7 +64,7 @@ const begin = ({ plan: { config, text }, tokenizer }: Fitted) =>
   Effect.gen(function* () {
     const store = yield* RunStore
     const run = yield* store.create({ name: config.name, config: text })
-    if (Object.keys(tokenizer).length > 0) yield* saveTokenizer(run.tokenizer, tokenizer)
+    if (Object.keys(tokenizer).length > 0) yield* writeFiles(run.tokenizer, tokenizer)
     return run
   }).pipe(Effect.scoped)
 

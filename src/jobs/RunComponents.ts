@@ -5,6 +5,7 @@
  * A tokenizer section with `train` is trained on the training text first; its files go to a directory, and the tokenizer
  * plugin of the same name loads them from there. A directory that has them already (a resumed run) is used as it is.
  */
+
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -17,8 +18,8 @@ import { Registry } from "../core/plugin/Registry.ts"
 import { Tokenizer } from "../core/Tokenizer.ts"
 import { TokenizerTrainer } from "../core/TokenizerTrainer.ts"
 import { Prepared, Preparing, type RunEvent } from "../core/training/TrainEvent.ts"
+import { writeFiles } from "../services/files/AtomicFiles.ts"
 import { givenInCode, type Services } from "./RunPlan.ts"
-import { saveTokenizer } from "./tokenizers/Save.ts"
 
 /** Called with every event, in order. */
 export type OnEvent = (event: RunEvent) => Effect.Effect<void>
@@ -87,7 +88,7 @@ export const tokenizerOf = (
           Stream.map(({ text }) => text)
         )
         const trained = yield* trainer.train(texts)
-        yield* saveTokenizer(directory, trained.files)
+        yield* writeFiles(directory, trained.files)
       }
     }
     return yield* tokenizerAt(section, directory, options.given)

@@ -187,9 +187,9 @@ layer(Toy.layer)("trainTokenizer", (it) => {
       expect(Object.keys(filesOf("mine"))).toHaveLength(6)
       write("plain.txt", "a file")
       expect(yield* message({ out: at("plain.txt") })).toMatch(
-        /^plain\.txt: the tokenizer could not be written: \S+ is a file, not a folder\. /
+        /^plain\.txt could not be written: \S+ is not a directory\. /
       )
-      expect(yield* message({ out: at("plain.txt/deep") })).toMatch(/^plain\.txt\/deep: the tokenizer could not be/)
+      expect(yield* message({ out: at("plain.txt/deep") })).toMatch(/^plain\.txt\/deep could not be written: /)
     })
   )
 
@@ -241,9 +241,12 @@ describe("texts that cannot be meant", () => {
   layer(Toy.layer)((it) => {
     it.effect.each([
       [{ paths: [] }, /^There is nothing to train on\. /],
-      [{ paths: [at("texts")], field: "x" }, /^texts: the folder has no \.ndjson or \.jsonl file in it or below it\./],
+      [
+        { paths: [at("texts")], field: "x" },
+        /^texts: the directory has no \.ndjson or \.jsonl file in it or below it\./
+      ],
       [{ paths: [at("texts/b2.txt")], field: "x" }, /^The field "x" has no meaning: none of the files is NDJSON/],
-      [{ paths: [at("rows.jsonl")] }, /^rows\.jsonl:1: the object has no field "text"\. .* here are body\.$/],
+      [{ paths: [at("rows.jsonl")] }, /^rows\.jsonl:1: the object has no field "text"\. .* this one has body\.$/],
       [{ dataset: { name: "txt", paths: "x" } }, /^Unknown dataset "txt"\. Did you mean text\?/]
     ] as const)("%j", ([data, expected]) =>
       Effect.map(message({ data, out: at("never") }), (found) => {

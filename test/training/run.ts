@@ -17,7 +17,7 @@ import { train } from "../../src/jobs/TrainingRun.ts"
 import { builtins } from "../../src/plugins/builtins.ts"
 import * as OnnxBackend from "../../src/services/backend/OnnxBackend.ts"
 import * as CheckpointStore from "../../src/services/runs/CheckpointStore.ts"
-import * as RunStore from "../../src/services/runs/RunStore.ts"
+import { RunStore } from "../../src/services/runs/RunStore.ts"
 import * as TokenCache from "../../src/services/runs/TokenCache.ts"
 
 /** Everything that a run needs, with all that it writes under `folder`. */
@@ -71,7 +71,7 @@ export const trainIn = (folder: string, onEvent: (event: RunEvent) => Effect.Eff
   Effect.gen(function* () {
     const configText = readFileSync(join(folder, "config.json"), "utf8")
     const config = yield* Schema.decode(Schema.parseJson(RunConfig))(configText)
-    const [resume] = yield* Effect.flatMap(RunStore.RunStore, (store) => store.list)
+    const [resume] = yield* Effect.flatMap(RunStore, (store) => store.list)
     return yield* train({ config, text: configText, dryRun: false, services: {} }, { resume, onEvent })
   }).pipe(Effect.scoped, Effect.provide(layerIn(folder)))
 

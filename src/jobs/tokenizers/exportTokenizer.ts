@@ -8,8 +8,9 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { checkWritable, writeFiles } from "../../services/files/AtomicFiles.ts"
+import { FileError } from "../../services/files/FileError.ts"
 import type { OpenedTokenizer } from "./openTokenizer.ts"
-import { checkWritable, saveTokenizer, TokenizerFilesError } from "./Save.ts"
 import * as TrainingManifest from "./TrainingManifest.ts"
 import { TokenizerExists } from "./trainTokenizer.ts"
 
@@ -56,15 +57,13 @@ export const exportTokenizer = ({
       return yield* new TokenizerExists({ path: out, changes: [], files: replaced })
     }
     const manifest = yield* TrainingManifest.read(out)
-    yield* saveTokenizer(out, files)
+    yield* writeFiles(out, files)
     if (
       manifest !== undefined &&
       manifest.tokenizer?.sha256 !== TrainingManifest.sha256(files["tokenizer.json"] ?? "")
     ) {
-      yield* Effect.mapError(
-        fs.remove(paths.join(out, TrainingManifest.fileName)),
-        (cause) => new TokenizerFilesError({ path: out, cause })
-      )
+      const stale = paths.join(out, TrainingManifest.fileName)
+      yield* Effect.mapError(fs.remove(stale), FileError.from(stale, "remove"))
     }
     return Object.entries(files).map(([file, content]) => ({ file, bytes: Buffer.byteLength(content) }))
   })

@@ -20,7 +20,7 @@ import type { Tokenizer } from "../../core/Tokenizer.ts"
 import { TokenizerTrainer } from "../../core/TokenizerTrainer.ts"
 import * as Pipeline from "../../core/tokenizer/Pipeline.ts"
 import * as Statistics from "../../core/tokenizer/Statistics.ts"
-import { checkWritable, type Files, saveTokenizer } from "./Save.ts"
+import { checkWritable, writeFiles } from "../../services/files/AtomicFiles.ts"
 import * as TextSource from "./TextSource.ts"
 import * as TrainingManifest from "./TrainingManifest.ts"
 
@@ -191,7 +191,7 @@ export const trainTokenizer = (options: TrainTokenizerOptions) =>
       files: { ...one.files, [TrainingManifest.fileName]: manifestOf(place, one, numbers) }
     }))
     if (!force) yield* Effect.forEach(finished, ({ files, target }) => refuseOther(target, files))
-    yield* Effect.forEach(finished, ({ files, target }) => saveTokenizer(target.directory, files))
+    yield* Effect.forEach(finished, ({ files, target }) => writeFiles(target.directory, files))
     return { plan, trained: finished.map((one): TrainedTokenizer => ({ ...one, files: Object.keys(one.files) })) }
   })
 
@@ -204,6 +204,8 @@ const roles = {
 } as const
 
 /** The tokenizer of files that were never written; undefined when they are of a format of their own. */
+type Files = { readonly [fileName: string]: string }
+
 const loaded = (files: Files) =>
   Effect.gen(function* () {
     const text = files[Pipeline.fileName]

@@ -129,6 +129,55 @@ export const writeDirectory = <A, E, R>(
     return result
   }).pipe(Effect.scoped)
 
+/**
+ * Writes a set of files into a directory, which need not exist; a symbolic link to one stays a link. A reader sees all of the
+ * new files or none, wherever that is possible: a directory that holds nothing else is replaced as a whole. One that holds
+ * other files keeps them, and each file is renamed into it, as into one that cannot be moved: a mount point, the working
+ * directory, or one whose parent is not writable. Nothing else is removed. An interruption waits for the end.
+ */
+export const writeFiles = (
+  directory: string,
+  files: { readonly [fileName: string]: string }
+): Effect.Effect<void, FileError, FileSystem.FileSystem | Path.Path> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const paths = yield* Path.Path
+    const fill = (place: string) =>
+      Effect.forEach(Object.entries(files), ([name, content]) => writeSynced(paths.join(place, name), content), {
+        discard: true
+      })
+    if (!(yield* fs.exists(directory))) return yield* writeDirectory(directory, fill)
+    const place = yield* fs.realPath(directory)
+    const [first] = paths.relative(place, paths.resolve(".")).split(paths.sep)
+    const holdsWorkingDirectory = first !== ".."
+    const present = yield* fs.readDirectory(place)
+    const others = present.some((name) => !Object.hasOwn(files, name) && !temporaryName.test(name))
+    // Inside the directory: from elsewhere, a rename might cross file systems.
+    const renameEach = Effect.gen(function* () {
+      const { path } = yield* stageDirectory(paths.join(place, "files"))
+      yield* fill(path)
+      for (const name of Object.keys(files)) yield* fs.rename(paths.join(path, name), paths.join(place, name))
+      yield* sync(fs, place)
+    }).pipe(Effect.scoped)
+    yield* others || holdsWorkingDirectory ? renameEach : Effect.orElse(writeDirectory(place, fill), () => renameEach)
+  }).pipe(Effect.uninterruptible, Effect.mapError(FileError.from(directory, "write")))
+
+/** Fails if a directory cannot be created or written, before there is anything to write. */
+export const checkWritable = (directory: string): Effect.Effect<void, FileError, FileSystem.FileSystem | Path.Path> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const paths = yield* Path.Path
+    let place = paths.resolve(directory)
+    // A path through a file is an error of the system instead of a no.
+    const exists = (place: string) => Effect.orElseSucceed(fs.exists(place), () => false)
+    while (!(yield* exists(place)) && paths.dirname(place) !== place) place = paths.dirname(place)
+    if ((yield* fs.stat(place)).type !== "Directory") {
+      const details = `${place} is not a directory`
+      return yield* new FileError({ path: directory, operation: "write", details, remedy: "Choose another directory." })
+    }
+    yield* fs.access(place, { writable: true })
+  }).pipe(Effect.mapError(FileError.from(directory, "write")))
+
 /** Writes a new file and syncs it: for the files of a staged directory. */
 export const writeSynced = (path: string, content: string | ReadonlyArray<Uint8Array>) =>
   Effect.gen(function* () {

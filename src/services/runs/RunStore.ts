@@ -1,5 +1,5 @@
 /**
- * Runs on disk: where each run's files lie, which run is which, and who is writing to it.
+ * Runs on disk: the files of each run, which run is meant by a name, and which process is writing to it.
  *
  *     runs/<id>/            id = <UTC time>-<name>-<4 hex digits>
  *       config.yaml         what ran, composed
@@ -8,10 +8,8 @@
  *       metrics.ndjson      and other trackers' files
  *       .lock               the process that writes, while it does
  *
- * A lock left by a process that is gone is taken over. The config that ran last is also kept in `.codex/hydra_last/`
- * next to the directory of the runs.
+ * The lock of a process that no longer exists is taken over. The config that ran last is also kept in `.codex/hydra_last/`.
  */
-import { randomUUID } from "node:crypto"
 import * as Command from "@effect/platform/Command"
 import type * as CommandExecutor from "@effect/platform/CommandExecutor"
 import type { PlatformError, SystemErrorReason } from "@effect/platform/Error"
@@ -24,10 +22,12 @@ import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import * as AtomicFiles from "../files/AtomicFiles.ts"
+import { FileError, type FileOperation } from "../files/FileError.ts"
 
-/** A run that is not there, is in use, or cannot be written. */
+/** A run that does not exist or is in use. */
 export class RunError extends Schema.TaggedError<RunError>()("RunError", {
-  reason: Schema.Literal("NotFound", "Locked", "Unwritable"),
+  reason: Schema.Literal("NotFound", "Locked"),
   path: Schema.String,
   details: Schema.String,
   remedy: Schema.String
@@ -37,7 +37,7 @@ export class RunError extends Schema.TaggedError<RunError>()("RunError", {
   }
 }
 
-/** Where the files of a run are. */
+/** A run and where its files are. */
 export interface RunDirectory {
   readonly id: string
   readonly directory: string
@@ -46,26 +46,34 @@ export interface RunDirectory {
   readonly configFile: string
 }
 
-export class RunStore extends Context.Tag("codex/RunStore")<RunStore, RunStore.Service>() {}
+/** The runs of a directory. */
+export class RunStore extends Context.Tag("codex/RunStore")<RunStore, RunStore.Service>() {
+  /** Runs under `root`, by default `runs` in the working directory. */
+  static layer(
+    root = "runs"
+  ): Layer.Layer<RunStore, never, FileSystem.FileSystem | Path.Path | CommandExecutor.CommandExecutor> {
+    return Layer.effect(RunStore, make(root))
+  }
+}
 
 export declare namespace RunStore {
   interface Service {
     /** The directory that holds all runs. */
     readonly root: string
-    /** A new run with its config saved, locked for this process until the scope closes. */
+    /** Creates a run, saves its config, and locks it for this process until the scope closes. */
     readonly create: (options: {
       readonly name: string
       readonly config: string
-    }) => Effect.Effect<RunDirectory, RunError, Scope.Scope>
+    }) => Effect.Effect<RunDirectory, RunError | FileError, Scope.Scope>
     /** An existing run, by its directory or id. */
-    readonly open: (pathOrId: string) => Effect.Effect<RunDirectory, RunError>
+    readonly open: (pathOrId: string) => Effect.Effect<RunDirectory, RunError | FileError>
     /** Locks a run for this process until the scope closes. */
-    readonly lock: (run: RunDirectory) => Effect.Effect<void, RunError, Scope.Scope>
+    readonly lock: (run: RunDirectory) => Effect.Effect<void, RunError | FileError, Scope.Scope>
     /** All runs, newest first. */
-    readonly list: Effect.Effect<ReadonlyArray<RunDirectory>, RunError>
-    /** The config that a run was made with. */
-    readonly config: (run: RunDirectory) => Effect.Effect<string, RunError>
-    /** Commit of the working directory's git repository, when it is in one. */
+    readonly list: Effect.Effect<ReadonlyArray<RunDirectory>, FileError>
+    /** The config that a run was created with. */
+    readonly config: (run: RunDirectory) => Effect.Effect<string, FileError>
+    /** The commit of the git repository that the working directory is in, if any. */
     readonly gitCommit: Effect.Effect<string | undefined>
   }
 }
@@ -76,12 +84,7 @@ const make = (root: string) =>
     const paths = yield* Path.Path
     const executor = yield* Effect.context<CommandExecutor.CommandExecutor>()
 
-    const unwritable = (path: string) =>
-      Effect.mapError((cause: PlatformError) => {
-        const details = `The run cannot be written: ${cause.message}.`
-        const remedy = "Check space and permissions; earlier runs are untouched."
-        return new RunError({ reason: "Unwritable", path, details, remedy })
-      })
+    const failed = (path: string, operation: FileOperation) => Effect.mapError(FileError.from(path, operation))
 
     const at = (directory: string): RunDirectory => ({
       id: paths.basename(directory),
@@ -91,12 +94,11 @@ const make = (root: string) =>
       configFile: paths.join(directory, "config.yaml")
     })
 
-    /** Written beside and renamed, so that nobody reads half a file. */
-    const writeAtomically = (path: string, content: string) =>
-      Effect.suspend(() => {
-        const beside = `${path}.${randomUUID()}`
-        return Effect.zipRight(fs.writeFileString(beside, content), fs.rename(beside, path))
-      })
+    const write = (path: string, content: string) =>
+      AtomicFiles.writeFile(path, content).pipe(
+        Effect.provideService(FileSystem.FileSystem, fs),
+        Effect.provideService(Path.Path, paths)
+      )
 
     const lock: RunStore.Service["lock"] = (run) => {
       const path = paths.join(run.directory, ".lock")
@@ -105,9 +107,9 @@ const make = (root: string) =>
           reason: "Locked",
           path: run.directory,
           details: `${holder} is writing to this run.`,
-          remedy: `Wait for it, or stop it. If it is no codex, remove ${path}*.`
+          remedy: `Wait until it ends, or stop it. If it is not a codex process, remove ${path}*.`
         })
-      // A lock that is empty is being written at this moment, or its writer died in between.
+      // An empty lock is being written at this moment, or its writer died in between.
       const holderOf = fs.readFileString(path).pipe(
         Effect.filterOrElse(
           (holder) => holder !== "",
@@ -115,7 +117,7 @@ const make = (root: string) =>
         )
       )
       const retry = Effect.suspend(() => acquire)
-      // One process at a time may replace a stale lock, and it does so in one move: there is no moment without a lock.
+      // One process at a time may replace a stale lock, with one rename: there is no moment without a lock.
       const gate = `${path}.takeover`
       const takeOver = (holder: string) =>
         Effect.acquireUseRelease(
@@ -123,7 +125,7 @@ const make = (root: string) =>
           () =>
             Effect.gen(function* () {
               if ((yield* fs.readFileString(path)) !== holder) return false
-              yield* writeAtomically(path, thisProcess())
+              yield* write(path, thisProcess())
               return true
             }),
           () => Effect.ignore(fs.remove(gate))
@@ -134,12 +136,12 @@ const make = (root: string) =>
         const taken = yield* takeOver(holder)
         if (!taken) yield* retry
       })
-      const acquire: Effect.Effect<void, RunError | PlatformError> = fs
+      const acquire: Effect.Effect<void, RunError | FileError | PlatformError> = fs
         .writeFileString(path, thisProcess(), { flag: "wx" })
         .pipe(
           Effect.catchIf(isReason("AlreadyExists"), () =>
             contend.pipe(
-              // Released in between.
+              // The lock was released in between.
               Effect.catchIf(isReason("NotFound"), () => retry),
               Effect.catchIf(isReason("AlreadyExists"), () => locked("Another process"))
             )
@@ -149,12 +151,7 @@ const make = (root: string) =>
         holder === thisProcess() ? fs.remove(path) : Effect.void
       )
       return Effect.acquireRelease(
-        acquire.pipe(
-          Effect.catchTags({
-            SystemError: (e) => unwritable(path)(Effect.fail(e)),
-            BadArgument: (e) => unwritable(path)(Effect.fail(e))
-          })
-        ),
+        Effect.mapError(acquire, (error) => (error._tag === "RunError" ? error : FileError.from(path, "write")(error))),
         () => Effect.ignore(release)
       )
     }
@@ -167,7 +164,7 @@ const make = (root: string) =>
             .sort()
             .reverse()
             .map((name) => at(paths.join(root, name))),
-          (run) => fs.exists(run.configFile).pipe(unwritable(run.directory))
+          (run) => fs.exists(run.configFile).pipe(failed(run.directory, "read"))
         )
       )
     )
@@ -182,20 +179,20 @@ const make = (root: string) =>
           const time = DateTime.formatIso(now).replace(/[-:]/g, "").replace("T", "-").slice(0, 15)
           const tail = (yield* Random.nextIntBetween(0, 0x10000)).toString(16).padStart(4, "0")
           const run = at(paths.join(root, `${time}-${name}-${tail}`))
-          yield* fs.makeDirectory(run.directory, { recursive: true }).pipe(unwritable(run.directory))
+          yield* fs.makeDirectory(run.directory, { recursive: true }).pipe(failed(run.directory, "write"))
           yield* lock(run)
-          yield* writeAtomically(run.configFile, config).pipe(unwritable(run.configFile))
+          yield* write(run.configFile, config)
           const last = paths.join(paths.dirname(root), ".codex", "hydra_last")
-          yield* fs
-            .makeDirectory(last, { recursive: true })
-            .pipe(Effect.zipRight(writeAtomically(paths.join(last, "config.yaml"), config)), unwritable(last))
+          yield* fs.makeDirectory(last, { recursive: true }).pipe(failed(last, "write"))
+          yield* write(paths.join(last, "config.yaml"), config)
           return run
         }),
       open: (pathOrId) =>
         Effect.gen(function* () {
           for (const directory of [pathOrId, paths.join(root, pathOrId)]) {
             const run = at(paths.resolve(directory))
-            if (yield* fs.exists(run.configFile).pipe(unwritable(directory))) return { ...at(directory), id: run.id }
+            if (yield* fs.exists(run.configFile).pipe(failed(directory, "read")))
+              return { ...at(directory), id: run.id }
           }
           const known = (yield* list).slice(0, 3).map((run) => run.directory)
           return yield* new RunError({
@@ -205,7 +202,7 @@ const make = (root: string) =>
             remedy: known.length === 0 ? "Train one with `codex train`." : `The newest runs are ${known.join(", ")}.`
           })
         }),
-      config: (run) => fs.readFileString(run.configFile).pipe(unwritable(run.configFile)),
+      config: (run) => fs.readFileString(run.configFile).pipe(failed(run.configFile, "read")),
       gitCommit: Command.make("git", "rev-parse", "HEAD").pipe(
         Command.stderr("pipe"),
         Command.string,
@@ -221,10 +218,10 @@ const isReason =
   (error: { readonly _tag: string; readonly reason?: string }): boolean =>
     error._tag === "SystemError" && error.reason === reason
 
-/** Number and start of this process: in a container every process that ever runs may have the same number. */
+/** Id and start time of this process: in a container every process may have the same id. */
 const thisProcess = (): string => `${process.pid} ${Math.round(performance.timeOrigin)}`
 
-/** Signal 0 asks whether a process exists; "not permitted" means that it does. */
+/** Whether the process of a lock exists. Signal 0 tests it; "not permitted" means that it does. */
 const isAlive = (holder: string): boolean => {
   const pid = Number(holder.split(" ")[0])
   if (!Number.isInteger(pid) || pid <= 0) return false
@@ -236,9 +233,3 @@ const isAlive = (holder: string): boolean => {
     return error instanceof Error && "code" in error && error.code === "EPERM"
   }
 }
-
-/** Runs under `root`, by default `runs` in the working directory. */
-export const layer = (
-  root = "runs"
-): Layer.Layer<RunStore, never, FileSystem.FileSystem | Path.Path | CommandExecutor.CommandExecutor> =>
-  Layer.effect(RunStore, make(root))

@@ -11,8 +11,7 @@ import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { afterAll, describe } from "vitest"
-import * as RunStoreLayer from "../../../src/services/runs/RunStore.ts"
-import { RunStore } from "../../../src/services/runs/RunStore.ts"
+import { type RunDirectory, RunStore } from "../../../src/services/runs/RunStore.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "codex-runs-"))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -21,7 +20,7 @@ let count = 0
 /** A store of its own in a directory that is not there yet. */
 const withStore = <A, E>(use: (store: RunStore.Service) => Effect.Effect<A, E>) =>
   Effect.flatMap(RunStore, use).pipe(
-    Effect.provide(RunStoreLayer.layer(join(folder, `runs-${++count}`)).pipe(Layer.provide(NodeContext.layer)))
+    Effect.provide(RunStore.layer(join(folder, `runs-${++count}`)).pipe(Layer.provide(NodeContext.layer)))
   )
 
 /** The number of a process that has ended. */
@@ -74,10 +73,10 @@ describe("a new run", () => {
     const file = join(folder, "file")
     writeFileSync(file, "")
     return Effect.flatMap(RunStore, (store) => Effect.scoped(store.create({ name: "x", config: "" }))).pipe(
-      Effect.provide(RunStoreLayer.layer(join(file, "runs")).pipe(Layer.provide(NodeContext.layer))),
+      Effect.provide(RunStore.layer(join(file, "runs")).pipe(Layer.provide(NodeContext.layer))),
       Effect.flip,
       Effect.tap((error) => {
-        expect(error).toMatchObject({ _tag: "RunError", reason: "Unwritable" })
+        expect(error).toMatchObject({ _tag: "FileError", operation: "write", code: "ENOTDIR" })
         expect(error.path).toContain(file)
       })
     )
@@ -117,7 +116,7 @@ describe("finding a run", () => {
 })
 
 describe("the lock of a run", () => {
-  const withRun = <A, E>(use: (run: RunStoreLayer.RunDirectory, store: RunStore.Service) => Effect.Effect<A, E>) =>
+  const withRun = <A, E>(use: (run: RunDirectory, store: RunStore.Service) => Effect.Effect<A, E>) =>
     withStore((store) =>
       Effect.flatMap(Effect.scoped(store.create({ name: "x", config: "" })), (run) => use(run, store))
     )
@@ -176,7 +175,7 @@ describe("the lock of a run", () => {
           })
           expect(got.filter(({ _tag }) => _tag === "Right")).toHaveLength(1)
           for (const each of got) {
-            if (each._tag === "Left") expect(each.left.reason).toBe("Locked")
+            if (each._tag === "Left") expect(each.left).toMatchObject({ _tag: "RunError", reason: "Locked" })
           }
           expect(readdirSync(run.directory).sort()).toEqual([".lock", "config.yaml"])
         }).pipe(Effect.scoped)

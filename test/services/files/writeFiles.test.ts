@@ -1,9 +1,10 @@
 /**
- * Saving the files of a tokenizer: what lies in the folder afterwards, where folders can be moved and where they cannot. Needs
- * the file system. A mounted folder, or one in a folder of somebody else, is played by a file system that refuses what theirs
- * would.
+ * A set of files written into a directory: what it holds afterwards, where directories can be moved and where they cannot. Needs
+ * the file system. A mount point, and a directory whose parent is not writable, are played by a file system that refuses what
+ * theirs would.
  */
 import {
+  existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -16,15 +17,15 @@ import {
   writeFileSync
 } from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { SystemError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import { afterAll, expect, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { saveTokenizer } from "../../../src/jobs/tokenizers/Save.ts"
+import { checkWritable, writeFiles } from "../../../src/services/files/AtomicFiles.ts"
 
-const folder = realpathSync(mkdtempSync(join(tmpdir(), "codex-save-")))
+const folder = realpathSync(mkdtempSync(join(tmpdir(), "codex-write-files-")))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 const at = (...names: ReadonlyArray<string>) => join(folder, ...names)
@@ -61,16 +62,16 @@ const mounted = (place: string) =>
 const ofSomebodyElse = (parent: string) =>
   Effect.map(FileSystem.FileSystem, (fs) => ({
     ...fs,
-    makeTempDirectory: (options?: FileSystem.MakeTempDirectoryOptions) =>
-      options?.directory === parent
-        ? refusal("PermissionDenied", "makeTempDirectory", parent)
-        : fs.makeTempDirectory(options)
+    makeDirectory: (path: string, options?: FileSystem.MakeDirectoryOptions) =>
+      dirname(path) === parent && !existsSync(path)
+        ? refusal("PermissionDenied", "makeDirectory", path)
+        : fs.makeDirectory(path, options)
   }))
 
-layer(NodeContext.layer)("saveTokenizer", (it) => {
+layer(NodeContext.layer)("writeFiles", (it) => {
   it.effect("a new folder, below folders that are not there, has the files and leaves nothing beside it", () =>
     Effect.gen(function* () {
-      yield* saveTokenizer(at("new", "below", "out"), files)
+      yield* writeFiles(at("new", "below", "out"), files)
       expect(inside(at("new", "below", "out"))).toEqual(files)
       expect(readdirSync(at("new", "below"))).toEqual(["out"])
     })
@@ -79,7 +80,7 @@ layer(NodeContext.layer)("saveTokenizer", (it) => {
   it.effect("files of others stay", () =>
     Effect.gen(function* () {
       const place = older("others", { "notes.txt": "mine\n" })
-      yield* saveTokenizer(place, files)
+      yield* writeFiles(place, files)
       expect(inside(place)).toEqual({ ...files, "notes.txt": "mine\n" })
       expect(readdirSync(at("others"))).toEqual(["out"])
     })
@@ -89,7 +90,7 @@ layer(NodeContext.layer)("saveTokenizer", (it) => {
     Effect.gen(function* () {
       const place = older("linked")
       symlinkSync(place, at("linked", "link"))
-      yield* saveTokenizer(at("linked", "link"), files)
+      yield* writeFiles(at("linked", "link"), files)
       expect(lstatSync(at("linked", "link")).isSymbolicLink()).toBe(true)
       expect(inside(place)).toEqual(files)
       expect(readdirSync(at("linked")).sort()).toEqual(["link", "out"])
@@ -99,7 +100,7 @@ layer(NodeContext.layer)("saveTokenizer", (it) => {
   it.effect("a mounted folder, which cannot be moved, has the files", () =>
     Effect.gen(function* () {
       const place = older("mounted")
-      yield* Effect.provideServiceEffect(saveTokenizer(place, files), FileSystem.FileSystem, mounted(place))
+      yield* Effect.provideServiceEffect(writeFiles(place, files), FileSystem.FileSystem, mounted(place))
       expect(inside(place)).toEqual(files)
       expect(readdirSync(at("mounted"))).toEqual(["out"])
     })
@@ -108,12 +109,22 @@ layer(NodeContext.layer)("saveTokenizer", (it) => {
   it.effect("a folder in one that must not be written has the files", () =>
     Effect.gen(function* () {
       const place = older("foreign")
-      yield* Effect.provideServiceEffect(
-        saveTokenizer(place, files),
-        FileSystem.FileSystem,
-        ofSomebodyElse(at("foreign"))
-      )
+      yield* Effect.provideServiceEffect(writeFiles(place, files), FileSystem.FileSystem, ofSomebodyElse(at("foreign")))
       expect(inside(place)).toEqual(files)
+    })
+  )
+})
+
+layer(NodeContext.layer)("checkWritable", (it) => {
+  it.effect("takes a directory that exists or can be created, and refuses a path through a file", () =>
+    Effect.gen(function* () {
+      yield* checkWritable(at("not", "yet", "there"))
+      yield* checkWritable(folder)
+      writeFileSync(at("plain"), "")
+      const error = yield* Effect.flip(checkWritable(at("plain", "below")))
+      expect(error.message).toBe(
+        `${at("plain", "below")} could not be written: ${at("plain")} is not a directory. Choose another directory.`
+      )
     })
   )
 })
