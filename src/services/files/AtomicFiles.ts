@@ -66,25 +66,20 @@ export const stageDirectory = (
         .pipe(Effect.zipRight(removeAbandoned(parent)), Effect.zipRight(fs.makeDirectory(temporary)))
     ).pipe(Effect.mapError(FileError.from(path, "write")))
 
-    /** Puts the new directory in place of another one, which is moved aside first and comes back when that fails. */
+    /** What was moved aside and is not back in its place. */
+    const asides = new Set<string>()
+    /** Puts the new directory in place of another one, which is moved aside first and comes back if that fails. */
     const replace = Effect.gen(function* () {
       const aside = sibling(paths, path, "old")
-      const removeAside = Effect.ignore(fs.remove(aside, { recursive: true, force: true }))
       // A rename leaves times alone: this is what the age of a directory that was moved aside is counted from.
       const now = (yield* Clock.currentTimeMillis) / 1000
       yield* fs.utimes(path, now, now)
       yield* fs.rename(path, aside)
-      yield* Effect.onError(fs.rename(temporary, path), () =>
-        // It cannot come back where another writer was faster, and then it need not.
-        Effect.catchAll(fs.rename(aside, path), () =>
-          Effect.whenEffect(
-            removeAside,
-            Effect.orElseSucceed(fs.exists(path), () => false)
-          )
-        )
-      )
+      asides.add(aside)
+      // It cannot come back if another writer was faster, and then it need not.
+      const restore = Effect.map(fs.rename(aside, path), () => asides.delete(aside))
+      yield* Effect.onError(fs.rename(temporary, path), () => Effect.ignore(restore))
       yield* sync(fs, parent)
-      yield* removeAside
     })
     const publish = (keep: Effect.Effect<boolean>) =>
       Effect.matchEffect(fs.rename(temporary, path), {
@@ -94,8 +89,15 @@ export const stageDirectory = (
             if (!(yield* fs.exists(path))) return yield* error
             if (!(yield* keep)) yield* replace
           })
+      }).pipe(
         // Another writer may move a directory away or put its own there in between: there may be many.
-      }).pipe(Effect.retry({ times: 50 }))
+        Effect.retry({ times: 50 }),
+        Effect.zipRight(
+          Effect.suspend(() =>
+            Effect.forEach(asides, (aside) => Effect.ignore(fs.remove(aside, { recursive: true, force: true })))
+          )
+        )
+      )
     return {
       path: temporary,
       publish: ({ keep = Effect.succeed(false) } = {}) =>
