@@ -26,8 +26,7 @@ import { lower, splitRowUpdates } from "../../core/tensor/Lower.ts"
 import type { OnnxGraph } from "../../core/tensor/OnnxGraph.ts"
 import { type Program, readsOf, type TensorTypes } from "../../core/tensor/Program.ts"
 import { show, type TensorData, type TensorType } from "../../core/tensor/Tensor.ts"
-import * as WorkerClient from "../worker/WorkerClient.ts"
-import * as WorkerFile from "../worker/WorkerFile.ts"
+import * as WorkerThread from "../WorkerThread.ts"
 import { encode } from "./onnx/OnnxModel.ts"
 import { type Device, type Reply, type Request, transfersOf, type WireTensor } from "./onnx/OnnxProtocol.ts"
 
@@ -130,8 +129,8 @@ const startDevice = (device: Device, threads: number): Effect.Effect<Backend.Ser
   Effect.gen(function* () {
     const unavailable = (details: string, cause?: unknown) =>
       new BackendError({ reason: "Unavailable", subject: device, details, remedy: remedies[device], cause })
-    const client = yield* WorkerClient.make<Request, Reply>({
-      spawn: () => WorkerFile.spawn("backend/onnx/OnnxWorker", "codex-onnx"),
+    const client = yield* WorkerThread.make<Request, Reply>({
+      spawn: () => WorkerThread.spawn("backend/onnx/OnnxWorker", "codex-onnx"),
       transfers: transfersOf,
       stop: { _tag: "Stop" }
     }).pipe(Effect.mapError((error) => unavailable(error.message, error.cause)))
@@ -153,7 +152,7 @@ const startDevice = (device: Device, threads: number): Effect.Effect<Backend.Ser
 
 /** The Programs as sessions in the thread. */
 const compile = (
-  client: WorkerClient.WorkerClient<Request, Reply>,
+  client: WorkerThread.WorkerThread<Request, Reply>,
   device: Device,
   executable: number,
   programs: { readonly [name: string]: Program },
@@ -220,7 +219,7 @@ const copiesOf = (types: TensorTypes) =>
     return { copies: Object.fromEntries(models), copyOf }
   })
 
-const fromGone = (gone: WorkerClient.WorkerGone, subject: string) =>
+const fromGone = (gone: WorkerThread.WorkerGone, subject: string) =>
   new BackendError({
     reason: gone.pending ? "Run" : "Closed",
     subject,

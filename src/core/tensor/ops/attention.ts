@@ -57,7 +57,7 @@ export const causalAttentionOperator = make<NoAttributes>({
   },
   reference: ([q, k, v, position], _, [yType, pType]) => {
     const { D, H, K, S, T } = sizes([q!, k!])
-    const first = position?.data[0] ?? 0
+    const first = position === undefined ? 0 : position.data[0]!
     const rows = q!.data.length / D
     const scores = new Float64Array(rows * S)
     const keyHead = (row: number) => {

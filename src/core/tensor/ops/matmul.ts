@@ -265,7 +265,7 @@ const gemmNode = (
 
 /** aᵀ · b over many rows: the gradient of a weight. */
 const isWeightGradient = ({ transposeA, transposeB }: GemmAttributes, inputs: ReadonlyArray<TensorType>): boolean => {
-  const [[K = 0, M = 0] = [], [, N = 0] = []] = inputs.map(({ shape }) => shape)
+  const [K, M, N] = [inputs[0]!.shape[0]!, inputs[0]!.shape[1]!, inputs[1]!.shape[1]!]
   return transposeA && !transposeB && inputs.length === 2 && K >= 512 && Math.max(M, N) <= 2048
 }
 
@@ -277,7 +277,7 @@ const isWeightGradient = ({ transposeA, transposeB }: GemmAttributes, inputs: Re
 const weightGradient: OnnxForm<GemmAttributes> = (emit, [a, b], attributes, { inputs }) => {
   const transposed = (name: string) => emit.node("Transpose", [name], { perm: [1, 0] })
   const plain = { ...attributes, transposeA: false }
-  const [M = 0, N = 0] = inputs.map(({ shape }) => shape[1])
+  const [M, N] = [inputs[0]!.shape[1]!, inputs[1]!.shape[1]!]
   return M <= N
     ? [gemmNode(emit, [transposed(a!), b!], plain)]
     : [transposed(gemmNode(emit, [transposed(b!), a!], plain))]

@@ -59,7 +59,7 @@ export const layerNormOperator = make<NormAttributes>({
     const r = rowMeans(x!, (value, row) => (value - mean[row]!) ** 2).map((v) => 1 / Math.sqrt(v + epsilon))
     const y = Float64Array.from(x!.data, (value: number, i) => {
       const row = Math.floor(i / C)
-      return (value - mean[row]!) * r[row]! * gain!.data[i % C]! + (bias?.data[i % C] ?? 0)
+      return (value - mean[row]!) * r[row]! * gain!.data[i % C]! + (bias === undefined ? 0 : bias.data[i % C]!)
     })
     return [y, mean, r].map((data, i) => ({ ...types[i]!, data }))
   },

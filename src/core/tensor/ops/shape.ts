@@ -12,7 +12,8 @@ const resize = (shape: Shape, axis: number, size: number): Shape => shape.map((o
 
 /** Axes are kept counted from the front. */
 const foundAxis = (operator: string, inputs: ReadonlyArray<Tensor>, axis: number): number => {
-  const found = axisOf(axis, inputs[0]?.shape.length ?? 0)
+  const [first] = inputs
+  const found = first === undefined ? undefined : axisOf(axis, first.shape.length)
   if (found === undefined)
     throw new ShapeError({ operator, inputs: inputs.map(show), rule: `there is no axis ${axis}` })
   return found
@@ -21,7 +22,7 @@ const foundAxis = (operator: string, inputs: ReadonlyArray<Tensor>, axis: number
 /** Copies `x` into `y`, whose first element along `axis` is `start`. */
 const place = (y: NdArray, x: NdArray, axis: number, start: number) => {
   const strides = stridesOf(y.shape)
-  const to = offsets(x.shape, strides, start * (strides[axis] ?? 0))
+  const to = offsets(x.shape, strides, start * strides[axis]!)
   for (let i = 0; i < to.length; i++) y.data[to[i]!] = x.data[i]!
 }
 
@@ -29,7 +30,7 @@ const place = (y: NdArray, x: NdArray, axis: number, start: number) => {
 const take = (x: NdArray, type: TensorType, axis: number, start: number): NdArray => {
   const y = empty(type.dtype, type.shape)
   const strides = stridesOf(x.shape)
-  const from = offsets(type.shape, strides, start * (strides[axis] ?? 0))
+  const from = offsets(type.shape, strides, start * strides[axis]!)
   for (let i = 0; i < from.length; i++) y.data[i] = x.data[from[i]!]!
   return y
 }

@@ -18,9 +18,8 @@ import { dropout } from "../../../core/tensor/ops/random.ts"
 import { slice } from "../../../core/tensor/ops/shape.ts"
 import type { Tensors } from "../../../core/tensor/Program.ts"
 import { integers, type Tensor } from "../../../core/tensor/Tensor.ts"
-import { attentionBlock } from "./Attention.ts"
+import { attentionBlock, mlpBlock } from "./Blocks.ts"
 import { type Resolved, toHuggingFace } from "./Config.ts"
-import { mlpBlock } from "./Mlp.ts"
 
 /** Names of the pieces in the family's checkpoints. */
 export const namesOf = (c: Resolved) =>
@@ -88,7 +87,7 @@ export const architectureOf = (c: Resolved, vocabularySize: number): Architectur
     config: toHuggingFace(c, vocabularySize),
 
     forward: (parameters, tokens, options) => {
-      const [batch, length] = [tokens.shape[0] ?? 0, tokens.shape[1] ?? 0]
+      const [batch, length] = [tokens.shape[0]!, tokens.shape[1]!]
       const seed = c.dropout === 0 ? undefined : options?.dropoutSeed
       const dropped = (x: Tensor, stream: number) =>
         seed === undefined ? x : dropout(x, seed, { rate: c.dropout, stream })
@@ -125,7 +124,7 @@ export const architectureOf = (c: Resolved, vocabularySize: number): Architectur
     ),
 
     decode: (parameters, tokens, position, cache) => {
-      const length = tokens.shape[0] ?? 0
+      const length = tokens.shape[0]!
       let x = tokenTable.apply(parameters, tokens)
       if (c.positions === "learned") {
         x = add(x, sliceAt(parameter(parameters, `${names.positions}.weight`), position, length))

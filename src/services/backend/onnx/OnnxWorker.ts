@@ -11,7 +11,7 @@
  */
 import { parentPort } from "node:worker_threads"
 import { env, InferenceSession, listSupportedBackends, Tensor } from "onnxruntime-node"
-import type { Envelope } from "../../worker/WorkerClient.ts"
+import type { Envelope } from "../../WorkerThread.ts"
 import {
   buffersOf,
   type Compile,
@@ -82,7 +82,7 @@ const fromTensor = (name: string, tensor: Tensor, options: { readonly copy: bool
   throw new TypeError(`"${name}" came back as ${tensor.type}`)
 }
 
-/** Rows [..., n, D] that go over those from `position` on of a host tensor [..., S, D]. */
+/** Rows [..., n, D] that replace those from `position` on of a host tensor [..., S, D]. */
 interface Update {
   readonly state: Tensor
   readonly rows: Tensor
@@ -90,13 +90,13 @@ interface Update {
 }
 
 const fits = ({ position, rows, state }: Update): boolean =>
-  position >= 0 && position + (rows.dims.at(-2) ?? 1) <= (state.dims.at(-2) ?? 1)
+  position >= 0 && position + rows.dims.at(-2)! <= state.dims.at(-2)!
 
 const replaceRows = ({ position, rows, state }: Update): void => {
   const [into, from] = [state.data, rows.data]
   if (!(into instanceof Float32Array && from instanceof Float32Array)) throw new TypeError("rows are float32")
-  const [size, width] = [state.dims.at(-2) ?? 1, state.dims.at(-1) ?? 1]
-  const block = (rows.dims.at(-2) ?? 1) * width
+  const [size, width] = [state.dims.at(-2)!, state.dims.at(-1)!]
+  const block = rows.dims.at(-2)! * width
   for (let i = 0; i * block < from.length; i++) {
     into.set(from.subarray(i * block, (i + 1) * block), (i * size + position) * width)
   }

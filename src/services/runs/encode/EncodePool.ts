@@ -8,8 +8,7 @@ import type { Worker } from "node:worker_threads"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import * as WorkerClient from "../../worker/WorkerClient.ts"
-import * as WorkerFile from "../../worker/WorkerFile.ts"
+import * as WorkerThread from "../../WorkerThread.ts"
 import type { Encoded, Reply, Request, Start, Width } from "./EncodeProtocol.ts"
 
 /** A batch has no ids, because its thread died or cannot make the tokenizer. */
@@ -43,10 +42,10 @@ export const make = (options: Options): Effect.Effect<EncodePool, EncodePoolErro
     const { endOfText, spawn = spawnWorker, threads, width } = options
     // Shared, because a string would be copied for each thread.
     const start: Start = { definition: shared(options.definition), endOfText, width }
-    const free: Array<WorkerClient.WorkerClient<Request, Reply>> = []
+    const free: Array<WorkerThread.WorkerThread<Request, Reply>> = []
     const turns = yield* Effect.makeSemaphore(threads)
     for (let i = 0; i < threads; i++) {
-      free.push(yield* Effect.mapError(WorkerClient.make<Request, Reply>({ spawn: () => spawn(start) }), fromGone))
+      free.push(yield* Effect.mapError(WorkerThread.make<Request, Reply>({ spawn: () => spawn(start) }), fromGone))
     }
     const ask = (texts: ReadonlyArray<string>) =>
       Effect.suspend(() => {
@@ -64,9 +63,9 @@ export const make = (options: Options): Effect.Effect<EncodePool, EncodePoolErro
     return { encode }
   })
 
-const spawnWorker = (start: Start): Worker => WorkerFile.spawn("runs/encode/EncodeWorker", "codex-encode", start)
+const spawnWorker = (start: Start): Worker => WorkerThread.spawn("runs/encode/EncodeWorker", "codex-encode", start)
 
-const fromGone = ({ cause, message }: WorkerClient.WorkerGone) => new EncodePoolError({ details: message, cause })
+const fromGone = ({ cause, message }: WorkerThread.WorkerGone) => new EncodePoolError({ details: message, cause })
 
 const shared = (text: string): SharedArrayBuffer => {
   const bytes = new SharedArrayBuffer(Buffer.byteLength(text))

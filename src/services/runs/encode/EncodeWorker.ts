@@ -7,7 +7,7 @@ import { parentPort, workerData } from "node:worker_threads"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Pipeline from "../../../core/tokenizer/Pipeline.ts"
-import type { Envelope } from "../../worker/WorkerClient.ts"
+import type { Envelope } from "../../WorkerThread.ts"
 import { encodeTexts, type Reply, type Request, type Start } from "./EncodeProtocol.ts"
 
 const make = ({ definition: bytes, endOfText, width }: Start) => {

@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
-import * as WorkerClient from "../../../src/services/worker/WorkerClient.ts"
+import * as WorkerThread from "../../src/services/WorkerThread.ts"
 
 /** A thread that does `onRun` when it is asked to run and answers everything else. */
 const thread = (onRun: string) => () =>
@@ -26,9 +26,9 @@ const ask = { _tag: "Run" } as const
 type Request = { readonly _tag: "Run" | "Stop" }
 type Reply = { readonly _tag: "Done"; readonly tensors: ReadonlyArray<unknown> }
 
-const start = (spawn: () => Worker) => WorkerClient.make<Request, Reply>({ spawn, stop: { _tag: "Stop" } })
+const start = (spawn: () => Worker) => WorkerThread.make<Request, Reply>({ spawn, stop: { _tag: "Stop" } })
 
-describe("WorkerClient", () => {
+describe("WorkerThread", () => {
   for (const [how, onRun, details] of [
     ["ends", "process.exit(3)", "it ended with code 3"],
     ["throws", "throw new Error('boom')", "boom"],
@@ -101,7 +101,7 @@ describe("WorkerClient", () => {
         threads.push(made)
         return made
       }
-      const client = yield* Scope.extend(WorkerClient.make<Request, Reply>({ spawn }), scope)
+      const client = yield* Scope.extend(WorkerThread.make<Request, Reply>({ spawn }), scope)
       const fiber = yield* Effect.fork(client.ask(ask))
       yield* Effect.promise(() => new Promise((resolve) => threads[0]!.once("online", resolve)))
       const from = performance.now()

@@ -1,12 +1,16 @@
 /**
- * Causal self-attention of one block: projections around `causalAttention`.
+ * The two parts of a transformer block: causal self-attention, and the MLP.
  *
  * GPT-2 keeps query, key and value in one matrix (`c_attn`), Llama in three; the graph between them is the same. Keys are
- * rotated before they are cached, so decoding never touches them again.
+ * rotated before they are cached, so decoding never touches them again. The MLP is activation(x · W_up) · W_down, or with a
+ * gate (activation(x · W_gate) ⊙ x · W_up) · W_down. Sources: Shazeer 2020, https://arxiv.org/abs/2002.05202 (the gate);
+ * So et al. 2021, https://arxiv.org/abs/2109.08668 (`relu2`).
  */
-import { conv1d, declare, linear, type ParameterSpecs } from "../../../core/tensor/Module.ts"
+import { conv1d, declare, linear, type Module, type ParameterSpecs } from "../../../core/tensor/Module.ts"
+import { gelu, geluErf, reluSquared, silu } from "../../../core/tensor/ops/activation.ts"
 import { causalAttention } from "../../../core/tensor/ops/attention.ts"
 import { reshape } from "../../../core/tensor/ops/broadcast.ts"
+import { mul } from "../../../core/tensor/ops/elementwise.ts"
 import { writeRows } from "../../../core/tensor/ops/gather.ts"
 import { rotary } from "../../../core/tensor/ops/rotary.ts"
 import { split, transpose } from "../../../core/tensor/ops/shape.ts"
@@ -57,12 +61,12 @@ export const attentionBlock = (name: string, c: Resolved): AttentionBlock => {
 
   const queryKeyValue = (parameters: Tensors, x: Tensor, batch: number, length: number, position: Tensor) => {
     const projected = inputs.map((module) => module.apply(parameters, x))
-    const [first, ...others] = projected
-    const parts = others.length === 0 && first !== undefined ? split(first, sizes, 1) : projected
-    const [query, key, value] = parts.map((part: Tensor, i) =>
-      toHeads(part, i === 0 ? c.heads : c.keyValueHeads, batch, length)
-    )
-    if (query === undefined || key === undefined || value === undefined) throw new RangeError("three projections")
+    const parts = c.family === "gpt2" ? split(projected[0]!, sizes, 1) : projected
+    const [query, key] = [
+      toHeads(parts[0]!, c.heads, batch, length),
+      toHeads(parts[1]!, c.keyValueHeads, batch, length)
+    ]
+    const value = toHeads(parts[2]!, c.keyValueHeads, batch, length)
     if (c.positions === "learned") return { query, key, value }
     const rotate = (tensor: Tensor) => rotary(tensor, position, { theta: c.theta })
     return { query: rotate(query), key: rotate(key), value }
@@ -75,12 +79,41 @@ export const attentionBlock = (name: string, c: Resolved): AttentionBlock => {
       return output.apply(parameters, fromHeads(causalAttention(query, key, value, {}), batch * length), residual)
     },
     decode: (parameters, x, position, past, residual) => {
-      const length = x.shape[0] ?? 0
+      const length = x.shape[0]!
       const own = queryKeyValue(parameters, x, 1, length, position)
       const key = writeRows(past.key, own.key, position)
       const value = writeRows(past.value, own.value, position)
       const attended = causalAttention(own.query, key, value, { position })
       return { output: output.apply(parameters, fromHeads(attended, length), residual), key, value }
+    }
+  }
+}
+
+/** `hidden_act` by its name in configs. */
+const activations = { gelu_new: gelu, gelu: geluErf, silu, relu2: reluSquared }
+
+/** [T, C] → [T, C], plus the residual when one is given. */
+export const mlpBlock = (name: string, c: Resolved): Module<[x: Tensor, residual?: Tensor]> => {
+  const [make, names] =
+    c.family === "gpt2"
+      ? ([conv1d, { up: "c_fc", gate: "c_gate", down: "c_proj" }] as const)
+      : ([linear, { up: "up_proj", gate: "gate_proj", down: "down_proj" }] as const)
+  const up = make(`${name}.${names.up}`, { inputs: c.width, outputs: c.mlpWidth, bias: c.bias, std: c.std })
+  const gate = make(`${name}.${names.gate}`, { inputs: c.width, outputs: c.mlpWidth, bias: c.bias, std: c.std })
+  const down = make(`${name}.${names.down}`, {
+    inputs: c.mlpWidth,
+    outputs: c.width,
+    bias: c.bias,
+    std: c.std / Math.sqrt(2 * c.layers)
+  })
+  const activation = activations[c.activation]
+  return {
+    parameters: c.gated ? declare(gate, up, down) : declare(up, down),
+    apply: (parameters, x, residual) => {
+      const hidden = c.gated
+        ? mul(activation(gate.apply(parameters, x)), up.apply(parameters, x))
+        : activation(up.apply(parameters, x))
+      return down.apply(parameters, hidden, residual)
     }
   }
 }
