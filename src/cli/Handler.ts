@@ -14,6 +14,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { LoggingConfig } from "../core/config/RunConfig.ts"
+import type { Metadata, Role } from "../services/logs/SessionEvent.ts"
 import * as ParserConsole from "./ParserConsole.ts"
 import type { UsageError } from "./UsageError.ts"
 
@@ -33,6 +34,20 @@ export class Invocation extends Context.Tag("codex/cli/Invocation")<
 /** Modules that only the running command needs: `yield* load(() => import("../jobs/Run.ts"))`. */
 export const load = <A>(modules: () => Promise<A>): Effect.Effect<A> => Effect.promise(modules)
 
+/** Records in one line what a command did: in the project's journal and in the session. */
+export const recordResult = (text: string) =>
+  Effect.flatMap(
+    load(() => import("../services/logs/ChangeJournal.ts")),
+    ({ ChangeJournal }) => ChangeJournal.result(text)
+  )
+
+/** Records an event in the session. If it cannot be written, a warning says so when the session ends. */
+export const recordEvent = (role: Role, message: string, metadata?: Metadata) =>
+  Effect.flatMap(
+    load(() => import("../services/logs/SessionLog.ts")),
+    ({ SessionLog }) => Effect.ignore(Effect.flatMap(SessionLog, (session) => session.log(role, message, metadata)))
+  )
+
 /** Runs a handler in a session, logged with the default settings. */
 export const inSession =
   <Options, A, E, R>(run: (options: Options) => Effect.Effect<A, E, R>) =>
@@ -45,7 +60,7 @@ export const inSession =
  */
 export const inPreparedSession =
   <Options, P extends { readonly logging: LoggingConfig }, E, R, A, E2, R2>(
-    prepare: (options: Options) => Effect.Effect<P, E, R>,
+    prepare: (options: NoInfer<Options>) => Effect.Effect<P, E, R>,
     run: (prepared: P, options: Options) => Effect.Effect<A, E2, R2>
   ) =>
   (options: Options) =>

@@ -3,45 +3,54 @@
  *
  *     $ codex generate --run runs/<id> --prompt "Call me"
  *     Call me Ishmael, …
+ *
+ * The prompt and its continuation go to stdout as they come, the speed to stderr, and the whole text to artifacts/infer/.
  */
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { lazyPrepared } from "./Lazy.ts"
-import { between, checkpoint, count, device, json, run } from "./Options.ts"
-
-const decode = Schema.decodeOption(Schema.parseJson(Schema.String))
-const unescaped = (text: string) => decode(`"${text.replaceAll('"', '\\"')}"`)
+import { inPreparedSession, load, recordEvent, recordResult } from "./Handler.ts"
+import { between, count, json } from "./Options.ts"
+import { duration, number, plural } from "./render/Format.ts"
+import * as TrainedRun from "./TrainedRun.ts"
 
 const prompt = Options.text("prompt").pipe(
-  Options.withDescription("Text to go on from. This option and the next default to the run's `generation` section."),
+  Options.withDescription(
+    "Text to continue. The default of this option and of the following ones is the run's `generation` section."
+  ),
   Options.optional
 )
 const maxNewTokens = count("max-new-tokens").pipe(
-  Options.withDescription("Tokens to generate at most"),
+  Options.withDescription("Generate at most this many tokens."),
   Options.optional
 )
 const temperature = between("temperature", 0, Number.POSITIVE_INFINITY).pipe(
-  Options.withDescription("0 takes the most probable token each time; 1 draws as the model believes."),
+  Options.withDescription("0 always takes the most probable token; 1 samples from the model's own distribution."),
   Options.optional
 )
 const topK = count("top-k", 0).pipe(
-  Options.withDescription("Draw from the k most probable tokens only; 0 from all."),
+  Options.withDescription("Sample from the k most probable tokens; 0: from all."),
   Options.optional
 )
 const topP = between("top-p", 0, 1).pipe(
-  Options.withDescription("Draw from the most probable tokens that together reach this probability."),
+  Options.withDescription("Sample from the most probable tokens whose probabilities sum up to this."),
   Options.optional
 )
 const repetitionPenalty = between("repetition-penalty", Number.MIN_VALUE, Number.POSITIVE_INFINITY).pipe(
-  Options.withDescription("Above 1, tokens that occurred become less probable."),
+  Options.withDescription("Above 1, tokens that have occurred become less probable."),
   Options.optional
 )
-// The parser trims what may be repeated, so a line break or an outer space can only come in as an escape.
+
+const decodeJson = Schema.decodeOption(Schema.parseJson(Schema.String))
+const unescaped = (text: string) => decodeJson(`"${text.replaceAll('"', '\\"')}"`)
+
+// The parser trims the values of a repeated option, so a line break or an outer space is written as an escape.
 const stop = Options.text("stop").pipe(
   Options.withDescription(
-    "End before this text, written as in JSON: \\n a line break, \\u0020 a space; may be repeated."
+    "End before this text; may be repeated. Written as in JSON: \\n is a line break, \\u0020 a space."
   ),
   Options.repeated,
   Options.filterMap(
@@ -50,17 +59,49 @@ const stop = Options.text("stop").pipe(
   )
 )
 const seed = Options.integer("seed").pipe(
-  Options.withDescription("Seed of the draws: the same seed gives the same text."),
+  Options.withDescription("Seed of the sampling: the same seed gives the same text."),
   Options.optional
 )
+const { checkpoint, device, run } = TrainedRun
 
 export const generate = Command.make(
   "generate",
   { run, prompt, maxNewTokens, temperature, topK, topP, repetitionPenalty, stop, seed, checkpoint, device, json },
-  lazyPrepared(() => import("./handlers/generate.ts"))
+  inPreparedSession(TrainedRun.find, ({ saved }, { checkpoint, json, prompt, stop, ...settings }) =>
+    Effect.gen(function* () {
+      const Run = yield* load(() => import("../jobs/Run.ts"))
+      const run = yield* Run.open(saved, { checkpoint })
+      const from = { run: run.directory, checkpoint: run.checkpoint }
+      const text = Option.getOrElse(prompt, () => run.config.generation.prompt)
+      const write = (piece: string) => (json ? Effect.void : Effect.sync(() => process.stdout.write(piece)))
+      // The prompt is shown first: compiling the model and reading a long prompt take a moment.
+      yield* write(text)
+      yield* recordEvent("user", text, from)
+      const { tokensPerSecond, ...generated } = yield* run
+        .generateFile(text, {
+          maxNewTokens: Option.getOrUndefined(settings.maxNewTokens),
+          temperature: Option.getOrUndefined(settings.temperature),
+          topK: Option.getOrUndefined(settings.topK),
+          topP: Option.getOrUndefined(settings.topP),
+          repetitionPenalty: Option.getOrUndefined(settings.repetitionPenalty),
+          stop: stop.length === 0 ? undefined : stop,
+          seed: Option.getOrUndefined(settings.seed),
+          onText: write
+        })
+        // The shell's prompt starts on a new line, also after Ctrl-C.
+        .pipe(Effect.ensuring(write("\n")))
+      const { file, millis, seed, tokens } = generated
+      yield* recordEvent("assistant", generated.text, { tokens, seed })
+      yield* recordResult(`${plural(tokens, "token")}, saved in ${file}`)
+      if (json) return yield* Console.log(JSON.stringify({ ...from, ...generated }))
+      const rate = tokens < 2 ? "" : `, ${number(tokensPerSecond, 3)} tokens/s`
+      yield* Console.error(`${plural(tokens, "token")} in ${duration(millis)}${rate}; saved in ${file}`)
+    })
+  )
 ).pipe(
   Command.withDescription(
-    "Go on from a prompt, token by token. " +
+    "Continue a prompt with generated text, token by token. " +
       'Example: codex generate --run runs/<id> --prompt "Call me" --max-new-tokens 60 --temperature 0.8 --seed 1'
-  )
+  ),
+  Command.provide(({ device }) => TrainedRun.environment({ device }))
 )

@@ -76,12 +76,7 @@ describe("bad input", () => {
       1,
       /^runs\/nope: There is no run here \(no config\.yaml\)\. Train one with `codex train`\.\n$/
     ],
-    [
-      "nothing to resume",
-      train("--resume"),
-      1,
-      /^runs: there is no run to go on with\. Start one without --resume\.\n$/
-    ],
+    ["nothing to resume", train("--resume"), 1, /^runs: there is no run to resume\. Start one without --resume\.\n$/],
     [
       "a device that is not a device",
       train("backend.device=abacus"),
@@ -186,6 +181,30 @@ describe("a full disk", () => {
   )
 })
 
+describe("a full disk at Ctrl-C", () => {
+  it.skipIf(mounted === undefined)("(needs the right to mount) is reported instead of how to resume", async () => {
+    const small = make(mounted)
+    try {
+      const words = tiny.filter((word) => !/max_steps|save_steps|eval_steps/.test(word))
+      const child = small.start("train", ...words, "training.max_steps=100000", "training.save_steps=100000")
+      await new Promise<void>((resolve) => {
+        child.process.stderr?.on("data", (data: Buffer) => {
+          if (data.toString().includes("/100000")) resolve()
+        })
+        child.finished.then(() => resolve())
+      })
+      spawnSync("dd", ["if=/dev/zero", `of=${join(small.directory, "filler")}`, "bs=1k"])
+      child.process.kill("SIGINT")
+      const { code, stderr } = await child.finished
+      expect(stderr).toMatch(/space/i)
+      expect(stderr).not.toMatch(/Resume with|\n {4}at |internal error/)
+      expect(code).toBe(130)
+    } finally {
+      small.remove()
+    }
+  })
+})
+
 describe("codex quickstart", () => {
   it("fits its settings to a short text, and does the whole job", async () => {
     writeFileSync(join(directory, "own.txt"), text(7, 40))
@@ -200,7 +219,7 @@ describe("codex quickstart", () => {
     expect(stderr).toMatch(
       /This text is short for the usual settings: tokenizer\.train\.vocab_size 4096 → \d+, model\.max_position_embeddings 128 → \d+/
     )
-    expect(stdout).toContain("Loss in training, nats per token\n")
+    expect(stdout).toContain("Training loss, nats per token\n")
     expect(stdout).toMatch(/On held-out text\n\nmetric +value +± stderr +unit\nperplexity/)
     expect(stdout).toMatch(/Generated from "Call me"\n\nCall me/)
     expect(stdout).toMatch(/Written\n\nRun +runs\/\S+-quickstart-\S+\nCheckpoint/)

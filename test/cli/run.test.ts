@@ -26,7 +26,9 @@ afterAll(() => workspace.remove())
 describe("codex train", () => {
   it("writes a run and says where it is and what to try next", () => {
     expect(trained.code).toBe(0)
-    expect(trained.stdout).toMatch(/^Trained 20 updates, 2\.56 k tokens; last loss [\d.]+ nats\/token\. Best on/)
+    expect(trained.stdout).toMatch(
+      /^Trained 20 updates, 2\.56 k tokens; last loss [\d.]+ nats\/token\. Best held-out loss: [\d.]+ nats\/token at step 20\./
+    )
     expect(trained.stdout).toContain(`Checkpoint  ${run}/checkpoints/step-00000020\n`)
     expect(trained.stdout).toContain(`  codex evaluate --run ${run}\n`)
     expect(trained.stderr).toMatch(/step 10: held-out loss [\d.]+ nats\/token, [\d.]+ bits\/byte, the best so far\n/)
@@ -134,7 +136,7 @@ describe("codex generate", () => {
     expect(first.stdout.startsWith("the whale")).toBe(true)
     expect(first.stdout).toBe(again.stdout)
     expect(first.stdout).not.toBe(other.stdout)
-    const [, file] = /tokens in .*; kept in (artifacts\/infer\/\S+\.txt)\n/.exec(first.stderr) ?? []
+    const [, file] = /tokens in .*; saved in (artifacts\/infer\/\S+\.txt)\n/.exec(first.stderr) ?? []
     expect(`${read(file ?? "")}\n`).toBe(first.stdout)
     const { texts } = JSON.parse(read("artifacts/infer/manifest.json"))
     expect(texts[0]).toMatchObject({ file: file?.slice(16), run, config: { seed: 5, max_new_tokens: 30 } })

@@ -1,10 +1,39 @@
 /**
- * Results of jobs on runs as text: an evaluation, and a dry run of a training.
+ * Results of jobs on runs as text: a training, its dry run, an evaluation.
  */
 import type { Result } from "../../core/evaluation/Evaluation.ts"
+import type { TrainState } from "../../core/training/Checkpoint.ts"
+import type { EvaluationFile, Run } from "../../jobs/Run.ts"
 import type { DryRun } from "../../jobs/TrainingRun.ts"
 import { bytes, count, duration, number, plural } from "./Format.ts"
-import { facts, table } from "./Table.ts"
+import { facts, nextCommands, shellWord, table } from "./Table.ts"
+
+/** One line: `Trained 62 updates, 254 k tokens; last loss 4.871 nats/token. Best held-out loss: …` */
+export const trainingSummary = (state: TrainState): string => {
+  const done = `${plural(state.step, "update")}, ${plural(state.tokens, "token", count(state.tokens))}`
+  const best = state.best
+  return (
+    `${state.finished === null ? "Stopped after" : "Trained"} ${done}; last loss ${number(state.loss)} nats/token.` +
+    (best === null ? "" : ` Best held-out loss: ${number(best.loss)} nats/token at step ${best.step}.`)
+  )
+}
+
+/** The summary, where things are, and what to run next. */
+export const trainingReport = (run: Run): string =>
+  [
+    trainingSummary(run.state),
+    "",
+    facts([
+      ["Run", run.directory],
+      ["Checkpoint", run.checkpoint],
+      ["Config", run.configFile]
+    ]),
+    "",
+    nextCommands([
+      `codex evaluate --run ${shellWord(run.directory)}`,
+      `codex generate --run ${shellWord(run.directory)} --prompt "Call me"`
+    ])
+  ].join("\n")
 
 /** `metric  value  ± stderr  unit` */
 export const evaluationTable = (results: ReadonlyArray<Result>): string =>
@@ -26,6 +55,20 @@ export const scores = (results: ReadonlyArray<Result>): string =>
       return `${metric} ${number(value)}${error} ${unit}`.trimEnd()
     })
     .join(", ")
+
+/** The table, what was scored, and where the results are. */
+export const evaluationReport = (evaluation: EvaluationFile & { readonly checkpoint: string }): string => {
+  const { checkpoint, data, files, results, tokens } = evaluation
+  return [
+    evaluationTable(results),
+    "",
+    facts([
+      ["Checkpoint", checkpoint],
+      ["Text", `${data}, ${plural(tokens, "token", count(tokens))}`],
+      ["Results", `${files.ndjson}, ${files.csv}`]
+    ])
+  ].join("\n")
+}
 
 /**
  * What `codex train +dry_run=true` prints: parameters by name and shape, sizes, and what a real run would cost.

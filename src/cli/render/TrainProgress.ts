@@ -7,6 +7,7 @@
  * includes evaluations and checkpoints, because it is measured on the clock.
  */
 import * as Clock from "effect/Clock"
+import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { RunEvent } from "../../core/training/TrainEvent.ts"
@@ -14,6 +15,35 @@ import type { OnEvent } from "../../jobs/RunComponents.ts"
 import type { Output } from "../Stderr.ts"
 import { bytes, count, duration, number, plural } from "./Format.ts"
 import * as ProgressLine from "./ProgressLine.ts"
+
+/**
+ * Runs a training with its progress on stderr. After an interruption, prints the command that resumes, if there is a
+ * checkpoint to resume from. If the last checkpoint could not be written, that error is all there is to say.
+ */
+export const follow = <A, E, R>(
+  train: (onEvent: OnEvent) => Effect.Effect<A, E, R>,
+  options: { readonly resumeCommand?: string } = {}
+): Effect.Effect<A, E, Exclude<R, Scope.Scope>> =>
+  Effect.suspend(() => {
+    let isSaved = false
+    return Effect.flatMap(make(process.stderr), (show) =>
+      train((event) => {
+        isSaved ||= event._tag === "CheckpointSaved" || (event._tag === "Started" && event.fromStep > 0)
+        return show(event)
+      })
+    ).pipe(
+      Effect.scoped,
+      Effect.onInterrupt(() =>
+        options.resumeCommand === undefined
+          ? Effect.void
+          : Console.error(
+              isSaved
+                ? `Interrupted. Resume with:\n  ${options.resumeCommand}`
+                : "Interrupted before the first checkpoint: there is nothing to resume."
+            )
+      )
+    )
+  })
 
 interface Seen {
   fromStep: number
@@ -91,7 +121,8 @@ const show = (
     case "Evaluated":
       seen.bitsPerByte = event.bitsPerByte
       return Effect.logInfo(
-        `step ${event.step}: held-out loss ${number(event.loss)} nats/token, ${number(event.bitsPerByte)} bits/byte` +
+        `step ${event.step}: ${event.split === "validation" ? "held-out loss" : "loss on training text"} ` +
+          `${number(event.loss)} nats/token, ${number(event.bitsPerByte)} bits/byte` +
           (event.best ? ", the best so far" : `, ${plural(event.sinceBest, "evaluation")} since the best`)
       )
     case "CheckpointSaved":

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as TestClock from "effect/TestClock"
 import * as TrainProgress from "../../../src/cli/render/TrainProgress.ts"
 import { clearLine, loggerLayer } from "../../../src/cli/Stderr.ts"
+import type { RunEvent } from "../../../src/core/training/TrainEvent.ts"
 import * as Train from "../../../src/core/training/TrainEvent.ts"
 
 const output = (columns?: number) => {
@@ -14,7 +15,7 @@ const output = (columns?: number) => {
   return { written, ...(columns === undefined ? { isTTY: false, write } : { isTTY: true, columns, write }) }
 }
 
-const shown = (events: ReadonlyArray<Train.RunEvent>, columns?: number) => {
+const shown = (events: ReadonlyArray<RunEvent>, columns?: number) => {
   const out = output(columns)
   return Effect.gen(function* () {
     const onEvent = yield* TrainProgress.make(out)
