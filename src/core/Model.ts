@@ -8,6 +8,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as ExitCode from "./ExitCode.ts"
 import * as Plugin from "./plugin/Plugin.ts"
 import type { ParameterSpecs } from "./tensor/Module.ts"
 import { reshape } from "./tensor/ops/broadcast.ts"
@@ -24,6 +25,9 @@ export class ModelError extends Schema.TaggedError<ModelError>()("ModelError", {
   key: Schema.String,
   details: Schema.String
 }) {
+  get [ExitCode.symbol]() {
+    return ExitCode.usage
+  }
   override get message() {
     return `Model ${this.model}, ${this.key}: ${this.details}`
   }

@@ -28,13 +28,13 @@ describe("bad input", () => {
       "no file matches",
       train("data.paths=nope/*.txt"),
       1,
-      /^nope\/\*\.txt: no file matches in \S+\. Check the spelling, or run the command in the folder that the path starts from\.\n$/
+      /^nope\/\*\.txt: no file matches in \S+\. Check the spelling, or run the command in the directory that the path is relative to\.\n$/
     ],
     [
       "an empty file",
       train("data.paths=empty.txt"),
       1,
-      /^empty\.txt: the file is empty\. Name files that hold text\.\n$/
+      /^empty\.txt: the file is empty\. Give files that contain text\.\n$/
     ],
     [
       "text that is not UTF-8",
@@ -127,7 +127,7 @@ describe("bad input", () => {
   })
 })
 
-describe("a torn checkpoint", () => {
+describe("an incomplete checkpoint", () => {
   it("is refused by name, and --resume takes the one before it to the same end", async () => {
     expect(await codex(...train())).toMatchObject({ code: 0 })
     const [run = ""] = runs()
@@ -138,12 +138,12 @@ describe("a torn checkpoint", () => {
     const refused = await codex("evaluate", "--run", run, "--checkpoint", "20")
     expect(refused.stderr).toMatch(
       new RegExp(
-        `^${last}/model\\.safetensors: The checkpoint is torn: this file has 1000 bytes and should have \\d+\\.`
+        `^${last}/model\\.safetensors: The checkpoint is incomplete: this file has 1000 bytes and should have \\d+\\.`
       )
     )
     expect(refused.code).toBe(1)
     const missing = await codex("generate", "--run", run, "--checkpoint", "7")
-    expect(missing.stderr).toContain("There is no checkpoint of step 7. There are those of steps 10, 20.")
+    expect(missing.stderr).toContain("There is no checkpoint of step 7. There are checkpoints of the steps 10, 20.")
     const resumed = await codex(...train("--resume"))
     expect(resumed.stderr).toContain("resumed after step 10")
     expect(resumed.code).toBe(0)
