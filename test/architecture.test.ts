@@ -4,10 +4,11 @@
  * Oracle: rule 1 of docs/architecture.md, written here as a table from a room to what it may import. Needs nothing.
  */
 import { readdirSync, readFileSync } from "node:fs"
-import { dirname, join, relative } from "node:path"
+import { basename, dirname, join, relative } from "node:path"
 import ts from "typescript"
 import { describe, expect, it } from "vitest"
 import { root } from "../scripts/build.mjs"
+import { builtins } from "../src/plugins/builtins.ts"
 
 interface Import {
   readonly from: string
@@ -49,12 +50,10 @@ const importsOf = (file: string): ReadonlyArray<Import> => {
 
 const imports = files.flatMap(importsOf)
 
-/** What each room may import, as beginnings of names. Rooms that are not listed (cli, bin.ts, index.ts) see everything. */
+/** What each room may import, as beginnings of names. The entries of the package (src/*.ts) see everything but the command. */
 const rooms: Record<string, ReadonlyArray<RegExp>> = {
   // fastest-levenshtein: pure arithmetic on strings, for the nearest name in an error.
   "src/core/": [/^src\/core\//, /^effect\//, /^fastest-levenshtein$/],
-  "src/services/": [/^src\/(core|services)\//, /^(?!src\/)/],
-  "src/jobs/": [/^src\/(core|services|plugins|jobs)\//, /^(?!src\/)/],
   "src/plugins/": [
     /^src\/core\//,
     /^src\/plugins\//,
@@ -62,6 +61,10 @@ const rooms: Record<string, ReadonlyArray<RegExp>> = {
     /^@effect\/platform\//,
     /^(?!node:|effect$|@effect\/|src\/)/
   ],
+  "src/services/": [/^src\/(core|services)\//, /^(?!src\/)/],
+  // Jobs know that there are built-in plugins, and nothing of any of them.
+  "src/jobs/": [/^src\/(core|services|jobs)\//, /^src\/plugins\/builtins\.ts$/, /^(?!src\/)/],
+  "src/cli/": [/^src\/(core|services|jobs|cli)\//, /^(?!src\/)/],
   "src/testing/": [/^src\/(core|testing)\//, /^effect\//, /^@effect\//, /^vitest$/]
 }
 
@@ -101,18 +104,109 @@ describe("the arrows between the rooms", () => {
     expect(imports.filter(({ to, eager }) => eager && index.test(to)).map(at)).toEqual([])
   })
 
-  it("has no cycle of modules that load each other", () => {
+  it("has no circle of files, be it through types or `import()`", () => {
     const next = new Map(files.map((file) => [file, new Set<string>()]))
-    for (const { from, to, eager } of imports) if (eager && next.has(to)) next.get(from)?.add(to)
-    // What is left when leaves are taken away again and again lies on a cycle, or above one.
-    for (let leaves = [""]; leaves.length > 0; ) {
-      leaves = [...next].filter(([, to]) => to.size === 0).map(([file]) => file)
-      for (const leaf of leaves) {
-        next.delete(leaf)
-        for (const to of next.values()) to.delete(leaf)
-      }
+    for (const { from, to } of imports) if (next.has(to)) next.get(from)?.add(to)
+    // What is left when files that import nothing, or that nothing imports, are taken away again and again lies on a circle.
+    for (let before = -1; before !== next.size; ) {
+      before = next.size
+      const imported = new Set([...next.values()].flatMap((to) => [...to]))
+      for (const [file, to] of next) if (to.size === 0 || !imported.has(file)) next.delete(file)
+      for (const to of next.values()) for (const file of to) if (!next.has(file)) to.delete(file)
     }
     expect([...next].map(([file, to]) => `${file} → ${[...to].join(", ")}`)).toEqual([])
+  })
+})
+
+/** Each string of a file, with its line: what a file says rather than what it imports. */
+const stringsOf = (file: string): ReadonlyArray<{ readonly text: string; readonly line: number }> => {
+  const source = ts.createSourceFile(file, readFileSync(join(root, file), "utf8"), ts.ScriptTarget.ES2022, true)
+  const found: Array<{ readonly text: string; readonly line: number }> = []
+  const visit = (node: ts.Node): void => {
+    if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node) || ts.isImportTypeNode(node)) return
+    if (ts.isStringLiteralLike(node) || ts.isTemplateHead(node) || ts.isTemplateMiddleOrTemplateTail(node))
+      found.push({ text: node.text, line: source.getLineAndCharacterOfPosition(node.pos).line + 1 })
+    ts.forEachChild(node, visit)
+  }
+  visit(source)
+  return found
+}
+
+describe("no built-in plugin has a privilege", () => {
+  const outside = files.filter((file) => !/^src\/(plugins|testing)\//.test(file))
+  const strings = outside.flatMap((file) => stringsOf(file).map((each) => ({ file, ...each })))
+
+  /** Names that are words of other things too, where they mean those. */
+  const words: Record<string, RegExp> = {
+    text: /^src\/(cli|services\/logs)\//, // a format of output, a column of a log
+    ndjson: /^src\/(cli|services\/logs)\/|RunConfig\.ts$/, // a format of output; the key logging.ndjson
+    loss: /^src\/core\/(training|tensor)\/|^src\/cli\/render\//, // the output of a Program
+    byte: /^src\/(core\/tokenizer|cli\/render)\//, // a unit
+    accuracy: /^$/,
+    memory: /^src\/cli\//
+  }
+
+  it.each(builtins.members.map(({ plugin }) => [plugin.kind.name, plugin.name] as const))(
+    "%s %s is named by nobody else",
+    (_, name) => {
+      const named = strings.filter(({ file, text }) => text === name && !(words[name]?.test(file) ?? false))
+      expect(named.map(({ file, line }) => `${file}:${line}`)).toEqual([])
+    }
+  )
+
+  it.each(
+    builtins.members.flatMap(({ plugin }) => (plugin.reads ?? []).map((pattern) => [pattern, plugin.name] as const))
+  )("the files %s of %s are known to nobody else", (pattern) => {
+    const ending = pattern.replace(/^.*\*/, "")
+    const known = strings.filter(
+      ({ file, text }) => text.includes(ending) && !/^src\/(core\/tokenizer|services\/logs|cli\/logs)\//.test(file)
+    )
+    expect(known.map(({ file, line }) => `${file}:${line}`)).toEqual([])
+  })
+
+  it("plugins are imported by the entries of the package and by builtins.ts only", () => {
+    const wrong = imports.filter(
+      ({ from, to }) =>
+        /^src\/plugins\/./.test(to) && !/^src\/(plugins\/|[\w]+\.ts$)/.test(from) && to !== "src/plugins/builtins.ts"
+    )
+    expect(wrong.map(at)).toEqual([])
+  })
+})
+
+describe("a command", () => {
+  /** Every command that runs something, with its groups: `tokenizer/train`. */
+  const declared = files
+    .filter((file) => file.startsWith("src/cli/"))
+    .flatMap((file) =>
+      [...readFileSync(join(root, file), "utf8").matchAll(/Command\.make\(\s*"([\w-]+)",/g)].map(
+        ([, name]) => [file, name] as const
+      )
+    )
+
+  it.each(declared)("%s holds the command %s and no other", (file, name) => {
+    expect(declared.filter(([other]) => other === file)).toHaveLength(1)
+    expect(file.endsWith(`/${name}.ts`)).toBe(true)
+  })
+
+  it("is one file: there is no room for handlers", () => {
+    expect(files.filter((file) => /handlers?\//.test(file))).toEqual([])
+  })
+})
+
+describe("names", () => {
+  it("mean one thing: no two files of src share a name, but commands and plugins, which are named by what they are", () => {
+    const places = new Map<string, Array<string>>()
+    for (const file of files) {
+      const name = basename(file).toLowerCase()
+      if (
+        /^src\/cli\/.*\/?[a-z-]+\.ts$/.test(file) ||
+        /^src\/plugins\/\w+\/[a-z_]+\.ts$/.test(file) ||
+        name === "index.ts"
+      )
+        continue
+      places.set(name, [...(places.get(name) ?? []), file])
+    }
+    expect([...places.values()].filter((all) => all.length > 1)).toEqual([])
   })
 })
 
