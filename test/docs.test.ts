@@ -52,7 +52,11 @@ const outputs = blocks.filter(({ mark }) => mark === "output")
 
 const directory = realpathSync(mkdtempSync(join(tmpdir(), "codex-docs-")))
 const folderOf = (page: string) => join(directory, basename(page, ".md"))
-const sources = { "codex-ml": join(root, "src/index.ts"), "codex-ml/testing": join(root, "src/testing/index.ts") }
+const sources = {
+  "codex-ml": join(root, "src/index.ts"),
+  "codex-ml/logs": join(root, "src/logs.ts"),
+  "codex-ml/testing": join(root, "src/testing/index.ts")
+}
 const tsconfig = join(directory, "tsconfig.json")
 
 beforeAll(() => {
@@ -148,11 +152,12 @@ describe("the code of the pages", () => {
     const run = node(["--import", tsx, "train.ts"], { TSX_TSCONFIG_PATH: tsconfig }, folder)
     const { code, stderr, stdout } = await run.finished
     expect([code, code === 0 ? "" : stdout + stderr]).toEqual([0, ""])
-    const [, bits = ""] = /^step 60: ([\d.]+) bits per byte$/m.exec(stdout) ?? []
+    const [, saved = ""] = /^(runs\/\S+): 60 updates$/m.exec(stdout) ?? []
+    const [, bits = ""] = /^([\d.]+) bits per byte, perplexity [\d.]+$/m.exec(stdout) ?? []
     // Uniform bytes need 8 bits each. A model that knows only letter frequencies would need more than 3.
     expect(Number(bits)).toBeLessThan(3)
     expect(Number(bits)).toBeGreaterThan(0)
-    expect(existsSync(join(folder, "runs/notes/checkpoints/step-00000060/manifest.json"))).toBe(true)
+    expect(existsSync(join(folder, saved, "checkpoints/step-00000060/manifest.json"))).toBe(true)
   })
 })
 
