@@ -125,9 +125,9 @@ describe("the code of the pages", () => {
     expect([code, code === 0 ? "" : stdout + stderr]).toEqual([0, ""])
     const { numPassedTests, testResults } = JSON.parse(readFileSync(report, "utf8"))
     expect(testResults).toHaveLength(files.filter(({ name }) => name.endsWith(".test.ts")).length)
-    // Softplus: points, gradient, backend. Bigram: laws 1 and 2, and 3 for two sizes.
+    // Softplus: has points, its point, gradient, backend. Bigram: laws 1 and 2, and 3 for two sizes.
     // Letters: the laws of tokenizers on given and random texts, and a sentence.
-    expect(numPassedTests).toBe(3 + 4 + 15)
+    expect(numPassedTests).toBe(4 + 4 + 15)
   })
 
   it.each(outputs.map(({ content, name, page }) => [page, name, content] as const))(
