@@ -18,7 +18,7 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
 const workers = {
   OnnxWorker: "src/services/backend/onnx/OnnxWorker.ts",
-  EncodeWorker: "src/services/runs/encode/EncodeWorker.ts"
+  EncodeWorker: "src/services/runs/EncodeWorker.ts"
 }
 
 /**

@@ -2,7 +2,7 @@
  * Bulk encoding: rates of every engine on one core, and on two of those that can.
  *
  * Before an engine is timed its ids are compared with ours, text by text, which is also its warm-up. On two cores ours are
- * the threads of services/runs/encode/EncodePool.ts with batches as the token cache makes them, started before the clock is;
+ * the threads of services/runs/EncodeStream.ts with batches as the token cache makes them, started before the clock is;
  * `tokenizers` spreads a batch over its own threads. The other engines have no threads.
  */
 import * as NodeContext from "@effect/platform-node/NodeContext"
@@ -11,7 +11,7 @@ import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { TokenizerTrainer } from "../../src/core/TokenizerTrainer.ts"
 import { BpeTrainer } from "../../src/plugins/tokenizers/bpe.ts"
-import * as EncodePool from "../../src/services/runs/encode/EncodePool.ts"
+import * as EncodeStream from "../../src/services/runs/EncodeStream.ts"
 import * as Figures from "./Figures.ts"
 import { type Engine, ours, oursOf, type Peer, peers, type Vocabulary } from "./Peers.ts"
 import * as Texts from "./Texts.ts"
@@ -142,7 +142,7 @@ const together = (vocabulary: Vocabulary, corpus: Texts.Corpus, rounds: number) 
     if (definition === undefined) return []
     const batches = batchesOf(corpus.texts)
     const pooled = (threads: number) =>
-      Effect.map(EncodePool.make({ definition, endOfText: undefined, width: 4, threads }), (pool) =>
+      Effect.map(EncodeStream.makePool({ definition, endOfText: undefined, width: 4, threads }), (pool) =>
         Effect.forEach(batches, (batch) => pool.encode(batch), { concurrency: 2 * threads })
       )
     const contenders: Array<{ engine: string; run: Effect.Effect<unknown, unknown>; rates: Array<number> }> = [

@@ -13,7 +13,7 @@ import * as Layer from "effect/Layer"
 import { Tokenizer } from "../../src/core/Tokenizer.ts"
 import * as Pipeline from "../../src/core/tokenizer/Pipeline.ts"
 import { TiktokenTokenizer } from "../../src/plugins/tokenizers/tiktoken.ts"
-import { encodeTexts } from "../../src/services/runs/encode/EncodeProtocol.ts"
+import { encodeTexts } from "../../src/services/runs/EncodeWorker.ts"
 
 /** What is tokenized with: an encoding that packages bring, or a tokenizer.json. */
 export type Vocabulary =

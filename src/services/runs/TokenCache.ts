@@ -1,17 +1,14 @@
 /**
- * Text is tokenised once into a flat file of token ids, which is then read by position.
+ * Text is tokenized once into a flat file of token ids, which is then read by position.
  *
- * An entry is a folder named by the SHA-256 of what it depends on (the dataset's fingerprint, the split, the tokenizer's
- * files, the format version). It holds `tokens.bin`, ids as uint16 or, above 65,536 ids, uint32, little endian (as on every
- * machine that ONNX Runtime runs on), and `index.json`, which says what it holds and its SHA-256. It is written under a
- * temporary sibling name, synced and renamed, so `kill -9` leaves either nothing or all of it, and two processes may build
- * the same entry at once: the first rename wins, the contents are equal. An entry that does not agree with its index is
- * built again. Released with the scope: the open file; on failure or interruption also the temporary folder and the threads
- * that encode (tokens/EncodeStream.ts).
+ * An entry is a directory whose name is the SHA-256 of what it depends on: the dataset's fingerprint, the split, the tokenizer's
+ * files, the format version. It holds `tokens.bin`, ids as uint16 or, above 65,536 ids, uint32, little endian (as on every
+ * machine that ONNX Runtime runs on), and `index.json` with the counts and the SHA-256. An entry appears whole or not at all
+ * (services/files/AtomicFiles.ts), and two processes may build the same one at once: the first that is in place stays. An entry
+ * that does not agree with its index is built again. The open file is released with the scope.
  */
 import { createHash } from "node:crypto"
 import { availableParallelism } from "node:os"
-import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
@@ -23,12 +20,15 @@ import * as Stream from "effect/Stream"
 import type { DatasetError } from "../../core/Dataset.ts"
 import { TokenCache, type TokenFile, TokenFileError } from "../../core/data/TokenFile.ts"
 import type { Tokenizer } from "../../core/Tokenizer.ts"
-import type { Encoded, Width } from "./encode/EncodeProtocol.ts"
-import * as EncodeStream from "./encode/EncodeStream.ts"
+import * as AtomicFiles from "../files/AtomicFiles.ts"
+import { FileError } from "../files/FileError.ts"
+import * as EncodeStream from "./EncodeStream.ts"
+import type { Encoded, Width } from "./EncodeWorker.ts"
 
+/** Where the cache is by default. */
 export const defaultDirectory = ".codex/cache/tokens"
 
-/** Raised when files written before no longer mean the same, or a tokenizer's ids for one file change. */
+/** Raised when the format changes, or when a tokenizer of the same files gives other ids. */
 const FORMAT = 1
 
 const Index = Schema.Struct({
@@ -38,17 +38,18 @@ const Index = Schema.Struct({
   tokens: Schema.NonNegativeInt,
   documents: Schema.NonNegativeInt,
   bytes: Schema.NonNegativeInt,
-  /** Of the blocks that `digestOf` reads. */
+  /** SHA-256 of the blocks that `digestOf` reads. */
   sha256: Schema.String
 })
 type Index = typeof Index.Type
 
 const IndexJson = Schema.parseJson(Index)
 
+/** Where the cache is, and how it is filled. */
 export interface Options {
-  /** Made when the first entry is. Default: `.codex/cache/tokens`. */
+  /** Created with the first entry. Default: `.codex/cache/tokens`. */
   readonly directory?: string
-  /** Threads that encode when there is much text. The file is the same for any number. Default: one a core. */
+  /** Threads that encode large texts. The file is the same for any number. Default: one per core. */
   readonly threads?: number
 }
 
@@ -62,7 +63,7 @@ const make = (options: Options): Effect.Effect<TokenCache.Service, never, FileSy
     const path = yield* Path.Path
     const fail = failure(directory)
 
-    /** The entry's index when the entry is whole, else nothing. */
+    /** The index of an entry, if the entry is whole. */
     const check = (entry: string, key: string): Effect.Effect<Option.Option<Index>> =>
       Effect.gen(function* () {
         const text = yield* fs.readFileString(path.join(entry, "index.json"))
@@ -74,30 +75,17 @@ const make = (options: Options): Effect.Effect<TokenCache.Service, never, FileSy
 
     const build = (entry: string, key: string, options: Parameters<TokenCache.Service["open"]>[0]) =>
       Effect.gen(function* () {
-        yield* fail(fs.makeDirectory(directory, { recursive: true }))
-        yield* removeAbandoned(fs, path, directory)
-        const temporary = yield* Effect.acquireRelease(
-          fail(fs.makeTempDirectory({ directory, prefix: TEMPORARY })),
-          (folder) => Effect.ignore(fs.remove(folder, { recursive: true, force: true }))
-        )
-        const file = path.join(temporary, "tokens.bin")
+        const staged = yield* fail(AtomicFiles.stageDirectory(entry))
+        const file = path.join(staged.path, "tokens.bin")
         const totals = yield* writeTokens(fs, file, options, threads, fail)
         const { sha256 } = yield* fail(digestOf(fs, file))
         const index: Index = { format: FORMAT, key, dtype: dtypeOf(options.tokenizer), ...totals, sha256 }
-        yield* fail(writeSynced(fs, path.join(temporary, "index.json"), `${JSON.stringify(index, null, 2)}\n`))
-        // A rename onto a folder that is there fails. If that one is whole, another process was faster.
-        const publish = fs.rename(temporary, entry)
-        yield* publish.pipe(
-          Effect.catchAll(() =>
-            Effect.flatMap(check(entry, key), (existing) =>
-              Option.isSome(existing)
-                ? Effect.void
-                : fail(Effect.zipRight(fs.remove(entry, { recursive: true, force: true }), publish))
-            )
-          )
+        yield* fail(
+          AtomicFiles.writeSynced(path.join(staged.path, "index.json"), `${JSON.stringify(index, null, 2)}\n`)
         )
+        yield* fail(staged.publish({ keep: Effect.map(check(entry, key), Option.isSome) }))
         return index
-      }).pipe(Effect.scoped)
+      }).pipe(Effect.scoped, Effect.provideService(FileSystem.FileSystem, fs), Effect.provideService(Path.Path, path))
 
     const open: TokenCache.Service["open"] = (options) =>
       Effect.gen(function* () {
@@ -111,23 +99,6 @@ const make = (options: Options): Effect.Effect<TokenCache.Service, never, FileSy
     return { open }
   })
 
-const TEMPORARY = ".building-"
-const ABANDONED_MILLIS = 24 * 60 * 60 * 1000
-
-/** Removes what killed processes left: temporary folders a day old. */
-const removeAbandoned = (fs: FileSystem.FileSystem, path: Path.Path, directory: string) =>
-  Effect.gen(function* () {
-    const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
-    for (const name of yield* fs.readDirectory(directory)) {
-      if (!name.startsWith(TEMPORARY)) continue
-      const folder = path.join(directory, name)
-      const changed = Option.getOrUndefined((yield* fs.stat(folder)).mtime)
-      if (changed !== undefined && now - changed.getTime() > ABANDONED_MILLIS) {
-        yield* fs.remove(folder, { recursive: true, force: true })
-      }
-    }
-  }).pipe(Effect.ignore)
-
 const keyOf = (options: Parameters<TokenCache.Service["open"]>[0], fingerprint: string): string => {
   const { split, tokenizer } = options
   const files = Object.entries(tokenizer.files).sort(([a], [b]) => (a < b ? -1 : 1))
@@ -139,10 +110,10 @@ const dtypeOf = (tokenizer: Tokenizer.Service) => (tokenizer.vocabularySize <= 0
 
 const widthOf = (dtype: Index["dtype"]): Width => (dtype === "uint16" ? 2 : 4)
 
-/** Bytes gathered before they are written. */
+/** Bytes that are gathered before they are written. */
 const WRITTEN = 1 << 20
 
-/** Tokenises all documents into a file. */
+/** Tokenizes all documents into a file. */
 const writeTokens = (
   fs: FileSystem.FileSystem,
   file: string,
@@ -191,13 +162,6 @@ const writeTokens = (
     return totals
   }).pipe(Effect.scoped)
 
-const writeSynced = (fs: FileSystem.FileSystem, file: string, text: string) =>
-  Effect.gen(function* () {
-    const handle = yield* fs.open(file, { flag: "w" })
-    yield* handle.writeAll(new TextEncoder().encode(text))
-    yield* handle.sync
-  }).pipe(Effect.scoped)
-
 /** The file by position. Reads share one handle, so they take turns. */
 const openTokens = (
   fs: FileSystem.FileSystem,
@@ -215,14 +179,19 @@ const openTokens = (
       bytes: index.bytes,
       read: (position, length) => {
         if (position < 0 || length < 0 || position + length > index.tokens) {
-          const details = `tokens ${position} to ${position + length} were asked for, of ${index.tokens}.`
-          return Effect.fail(new TokenFileError({ path: file, details, remedy: "Ask for fewer." }))
+          const details = `tokens ${position} to ${position + length} were requested, of ${index.tokens}.`
+          return Effect.fail(new TokenFileError({ path: file, details, remedy: "Request fewer." }))
         }
         const bytes = new Uint8Array(length * width)
         return fail(fill(handle, position * width, bytes)).pipe(
           Effect.filterOrFail(
             (filled) => filled === bytes.length,
-            () => new TokenFileError({ path: file, details: "became shorter while it was open.", remedy: "Run again." })
+            () =>
+              new TokenFileError({
+                path: file,
+                details: "the file became shorter while it was open.",
+                remedy: "Run again."
+              })
           ),
           Effect.map(() => new Int32Array(width === 2 ? new Uint16Array(bytes.buffer) : new Uint32Array(bytes.buffer))),
           turns.withPermits(1)
@@ -266,18 +235,17 @@ const digestOf = (fs: FileSystem.FileSystem, file: string) =>
     return { size, sha256: hash.digest("hex") }
   }).pipe(Effect.scoped)
 
-type Failure = <A, R>(effect: Effect.Effect<A, PlatformError, R>) => Effect.Effect<A, TokenFileError, R>
+type Failure = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, TokenFileError, R>
 
-/** Turns what the file system says into the cache's error. */
+/** Turns what the file system reports into the cache's error. */
 const failure =
   (path: string): Failure =>
   (effect) =>
-    Effect.mapError(
-      effect,
-      (cause) =>
-        new TokenFileError({
-          path,
-          details: `the token cache cannot be used (${cause.message}).`,
-          remedy: "Check the free space and the permissions there; a cache may be deleted at any time."
-        })
-    )
+    Effect.mapError(effect, (cause) => {
+      const details = `the token cache cannot be used: ${FileError.from(path, "write")(cause).details}.`
+      return new TokenFileError({
+        path,
+        details,
+        remedy: "Check free space and permissions. A cache can be deleted at any time."
+      })
+    })

@@ -16,8 +16,8 @@ import { TokenCache } from "../../../src/core/data/TokenFile.ts"
 import { Tokenizer } from "../../../src/core/Tokenizer.ts"
 import * as Pipeline from "../../../src/core/tokenizer/Pipeline.ts"
 import * as TokenCacheLayer from "../../../src/services/runs/TokenCache.ts"
-import { byteLevel } from "./encode/definition.ts"
-import { waiting } from "./encode/threads.ts"
+import { byteLevel } from "./definition.ts"
+import { waiting } from "./threads.ts"
 
 /** Code points as ids, with room for all of them: above 65,536, so the cache needs four bytes an id. */
 const wide = Tokenizer.make({
@@ -287,24 +287,24 @@ describe("token cache", { timeout: 120_000 }, () => {
     )
   )
 
-  it.live("removes what a killed process left a day ago, and not what one is writing now", () =>
+  it.live("removes what a killed process left an hour ago, and not what one is writing now", () =>
     inFolder((folder, fs) =>
       Effect.gen(function* () {
-        for (const name of [".building-old", ".building-new"]) {
+        for (const name of [".a.0a1b2c3d.codex-new", ".b.0a1b2c3d.codex-new"]) {
           yield* fs.makeDirectory(`${folder}/${name}`, { recursive: true })
         }
-        const [now, twoDaysAgo] = [Date.now(), Date.now() - 2 * 86_400_000]
-        yield* fs.utimes(`${folder}/.building-old`, twoDaysAgo / 1000, twoDaysAgo / 1000)
-        yield* fs.utimes(`${folder}/.building-new`, now / 1000, now / 1000)
+        const [now, overAnHourAgo] = [Date.now(), Date.now() - 61 * 60_000]
+        yield* fs.utimes(`${folder}/.a.0a1b2c3d.codex-new`, overAnHourAgo / 1000, overAnHourAgo / 1000)
+        yield* fs.utimes(`${folder}/.b.0a1b2c3d.codex-new`, now / 1000, now / 1000)
         const { dataset } = counting(texts)
         yield* open(folder, { dataset, tokenizer: narrow, split: "train" })
         const names = yield* fs.readDirectory(folder)
-        expect(names.filter((name) => name.startsWith("."))).toEqual([".building-new"])
+        expect(names.filter((name) => name.startsWith("."))).toEqual([".b.0a1b2c3d.codex-new"])
       }).pipe(Effect.scoped)
     )
   )
 
-  it.effect("reports each document, and says when tokens outside the file are asked for", () =>
+  it.effect("reports each document, and says when tokens outside the file are requested", () =>
     inFolder((folder) =>
       Effect.gen(function* () {
         const { dataset } = counting(["ab", "é"])
@@ -316,7 +316,7 @@ describe("token cache", { timeout: 120_000 }, () => {
           { documents: 2, bytes: 4 }
         ])
         expect((yield* Effect.flip(file.read(4, 5))).message).toMatch(
-          /tokens\.bin: tokens 4 to 9 were asked for, of 6\. Ask for fewer\.$/
+          /tokens\.bin: tokens 4 to 9 were requested, of 6\. Request fewer\.$/
         )
       }).pipe(Effect.scoped)
     )
@@ -329,7 +329,7 @@ describe("token cache", { timeout: 120_000 }, () => {
         const { dataset } = counting(texts)
         const error = yield* Effect.flip(open(folder, { dataset, tokenizer: narrow, split: "train" }))
         expect(error.message).toMatch(
-          /cache: the token cache cannot be used \(.*\)\. Check the free space and the permi/
+          /cache: the token cache cannot be used: there is already a file or directory of that name\. Check free space and permi/
         )
       }).pipe(Effect.scoped)
     )

@@ -10,15 +10,14 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import type { Tokenizer } from "../../../../src/core/Tokenizer.ts"
-import * as Pipeline from "../../../../src/core/tokenizer/Pipeline.ts"
-import * as EncodePool from "../../../../src/services/runs/encode/EncodePool.ts"
-import type { Encoded } from "../../../../src/services/runs/encode/EncodeProtocol.ts"
-import * as EncodeStream from "../../../../src/services/runs/encode/EncodeStream.ts"
+import type { Tokenizer } from "../../../src/core/Tokenizer.ts"
+import * as Pipeline from "../../../src/core/tokenizer/Pipeline.ts"
+import * as EncodeStream from "../../../src/services/runs/EncodeStream.ts"
+import type { Encoded } from "../../../src/services/runs/EncodeWorker.ts"
 import { byteLevel } from "./definition.ts"
 import { startedThreads, waiting } from "./threads.ts"
 
-const few = 5e5
+const startAfter = 5e5
 const tokenizer = Pipeline.make(byteLevel)
 
 /** Texts of some 40 kB in ASCII and of some in CJK, all different. */
@@ -29,7 +28,7 @@ const collect = (texts: Stream.Stream<string>, service: Tokenizer.Service, threa
   Effect.gen(function* () {
     const parts: Array<Encoded> = []
     const write = (encoded: Encoded) => Effect.sync(() => parts.push(encoded))
-    yield* EncodeStream.run({ texts, tokenizer: service, width: 4, threads, few, write })
+    yield* EncodeStream.run({ texts, tokenizer: service, width: 4, threads, startAfter, write })
     return {
       ids: Buffer.concat(parts.map(({ ids }) => Buffer.from(ids.buffer))),
       bytes: parts.flatMap(({ bytes }) => Array.from(bytes))
@@ -94,7 +93,7 @@ describe("encoding a stream of texts", { timeout: 120_000 }, () => {
         tokenizer: service,
         width: 2,
         threads: 2,
-        few,
+        startAfter,
         write: ({ bytes }) =>
           Effect.sync(() => {
             for (const count of bytes) written += count
@@ -169,7 +168,7 @@ describe("encoding a stream of texts", { timeout: 120_000 }, () => {
   it.scopedLive("fails with the tokenizer's problem when a thread cannot make it", () =>
     Effect.gen(function* () {
       const definition = { ...byteLevel, model: { ...byteLevel.model, dropout: 0.5 } }
-      const pool = yield* EncodePool.make({
+      const pool = yield* EncodeStream.makePool({
         definition: JSON.stringify(definition),
         endOfText: undefined,
         width: 2,
@@ -183,7 +182,7 @@ describe("encoding a stream of texts", { timeout: 120_000 }, () => {
   it.scopedLive("serves more batches at once than there are threads", () =>
     Effect.gen(function* () {
       const service = yield* tokenizer
-      const pool = yield* EncodePool.make({
+      const pool = yield* EncodeStream.makePool({
         definition: JSON.stringify(byteLevel),
         endOfText: 256,
         width: 2,

@@ -1,6 +1,6 @@
 /** A byte-level tokenizer.json in the least form: 256 bytes, a special token at the end of a text, a few merges. */
-import * as ByteAlphabet from "../../../../src/core/tokenizer/ByteAlphabet.ts"
-import type { TokenizerJson } from "../../../../src/core/tokenizer/TokenizerJson.ts"
+import * as ByteAlphabet from "../../../src/core/tokenizer/ByteAlphabet.ts"
+import type { TokenizerJson } from "../../../src/core/tokenizer/TokenizerJson.ts"
 
 const merges: ReadonlyArray<readonly [string, string]> = [
   ["t", "h"],
