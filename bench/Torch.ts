@@ -1,51 +1,95 @@
-/** The PyTorch peer of bench/torch_peer.py as a child process that answers one request at a time. Absent where it is not installed. */
+/**
+ * The PyTorch peer (bench/torch_peer.py) as a child process that answers one request at a time. Absent where torch is not installed.
+ *
+ * Its threads are pinned before it starts, because OpenBLAS and MKL read their environment only then: with torch alone at
+ * one thread, OpenBLAS still uses every core. What the process really runs on comes back with `open` and is printed.
+ */
 import { spawn } from "node:child_process"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import { type Size, vocabularySize } from "./Sizes.ts"
 
-const Answer = Schema.parseJson(
-  Schema.Struct({
-    seconds: Schema.optional(Schema.Number),
-    flops: Schema.optional(Schema.Number),
-    torch: Schema.optional(Schema.String)
-  })
-)
-
-export interface Torch {
-  readonly ask: (request: object) => Effect.Effect<typeof Answer.Type, string>
+/** Threads of torch's own loops, and of the library that multiplies matrices. */
+export interface Threads {
+  readonly torch: number
+  readonly blas: number
 }
 
-const python = "/usr/bin/python3"
+export interface Torch {
+  /** Version, threads and kernels as the process reports them. */
+  readonly description: string
+  /** Seconds that `count` optimizer steps take. */
+  readonly steps: (count: number) => Effect.Effect<number, string>
+  /** Floating-point operations a second of a product of 1024 × 1024. */
+  readonly peak: Effect.Effect<number, string>
+}
+
+const decode = Schema.decodeUnknown(
+  Schema.parseJson(
+    Schema.Struct({
+      seconds: Schema.optional(Schema.Number),
+      flops: Schema.optional(Schema.Number),
+      description: Schema.optional(Schema.String)
+    })
+  )
+)
 
 /** An environment that pins OpenBLAS to an older processor would slow the peer. */
-const { OPENBLAS_CORETYPE: _, OPENBLAS_L2_SIZE: __, ...fastest } = process.env
+const { OPENBLAS_CORETYPE: _, OPENBLAS_L2_SIZE: __, ...environment } = process.env
 
-export const open: Effect.Effect<Torch, string, Scope.Scope> = Effect.gen(function* () {
-  const child = yield* Effect.acquireRelease(
-    Effect.sync(() =>
-      spawn(python, [fileURLToPath(new URL("./torch_peer.py", import.meta.url))], {
-        stdio: ["pipe", "pipe", "ignore"],
-        env: fastest
-      })
-    ),
-    (process) => Effect.sync(() => process.kill())
-  )
-  const lines = createInterface({ input: child.stdout })
-  const ask = (request: object) =>
-    Effect.async<string, string>((resume) => {
-      lines.once("line", (line) => resume(Effect.succeed(line)))
-      child.once("exit", () => resume(Effect.fail(`${python} has no torch`)))
-      child.once("error", () => resume(Effect.fail(`${python} is not there`)))
-      child.stdin.on("error", () => {})
-      child.stdin.write(`${JSON.stringify(request)}\n`)
-    }).pipe(
-      Effect.flatMap((line) => Schema.decode(Answer)(line)),
-      Effect.mapError(String),
-      Effect.ensuring(Effect.sync(() => child.removeAllListeners()))
+/** Starts the peer with a model of this size. Fails with a sentence that says why there is none. */
+export const open = (python: string, size: Size, threads: Threads): Effect.Effect<Torch, string, Scope.Scope> =>
+  Effect.gen(function* () {
+    const gone = yield* Deferred.make<never, string>()
+    const lines = yield* Queue.unbounded<string>()
+    const child = yield* Effect.acquireRelease(
+      Effect.sync(() =>
+        spawn(python, [fileURLToPath(new URL("./torch_peer.py", import.meta.url))], {
+          stdio: ["pipe", "pipe", "ignore"],
+          env: {
+            ...environment,
+            OMP_NUM_THREADS: String(threads.torch),
+            OPENBLAS_NUM_THREADS: String(threads.blas),
+            MKL_NUM_THREADS: String(threads.blas)
+          }
+        })
+      ),
+      (process) => Effect.sync(() => process.kill())
     )
-  yield* ask({ op: "peak" })
-  return { ask }
-})
+    // One listener of each kind for the whole life of the process; a request only writes and waits.
+    child.once("error", () => Deferred.unsafeDone(gone, Effect.fail(`${python} does not start`)))
+    child.once("exit", (code) =>
+      Deferred.unsafeDone(gone, Effect.fail(`${python} has no torch (it ended with ${code})`))
+    )
+    child.stdin.on("error", () => undefined)
+    createInterface({ input: child.stdout }).on("line", (line) => Queue.unsafeOffer(lines, line))
+
+    const ask = (request: object) =>
+      Effect.sync(() => child.stdin.write(`${JSON.stringify(request)}\n`)).pipe(
+        Effect.zipRight(Effect.raceFirst(Queue.take(lines), Deferred.await(gone))),
+        Effect.flatMap((line) => Effect.mapError(decode(line), String))
+      )
+    const field = <A>(value: A | undefined, name: string) =>
+      value === undefined ? Effect.fail(`the peer answered without ${name}`) : Effect.succeed(value)
+
+    const { description } = yield* ask({
+      op: "open",
+      layers: size.layers,
+      width: size.width,
+      heads: size.heads,
+      context: size.contextLength,
+      batch: size.batchSize,
+      vocabulary: vocabularySize,
+      threads: threads.torch
+    })
+    return {
+      description: yield* field(description, "description"),
+      steps: (count) => Effect.flatMap(ask({ op: "steps", count }), ({ seconds }) => field(seconds, "seconds")),
+      peak: Effect.flatMap(ask({ op: "peak" }), ({ flops }) => field(flops, "flops"))
+    }
+  })

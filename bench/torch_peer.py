@@ -2,11 +2,15 @@
 
 Reads one JSON line per request on stdin and answers with one on stdout, so that both sides take turns in one run:
     {"op": "open", "layers": 4, "width": 128, "heads": 4, "context": 64, "batch": 12, "vocabulary": 256, "threads": 1}
+                                       -> {"description": …}   version, threads and kernels that are really in use
     {"op": "steps", "count": 5}        -> {"seconds": …, "loss": …}
     {"op": "peak"}                     -> {"flops": …}   rate of a large matrix product, floating-point operations per second
-Run by `npm run bench -- --torch` with a Python that has torch (Debian: python3-torch 1.13, /usr/bin/python3).
+bench/Torch.ts starts it and pins the threads of OpenMP, OpenBLAS and MKL in its environment. Needs a Python with torch;
+with threadpoolctl it also names the kernel that OpenBLAS chose.
 """
 import json
+import os
+import re
 import sys
 import time
 
@@ -75,6 +79,30 @@ def peak():
     return 10 * 2 * 1024**3 / (time.perf_counter() - start)
 
 
+def description():
+    """One line: versions, thread counts and kernels, as the libraries report them."""
+    config, parallel = torch.__config__.show(), torch.__config__.parallel_info()
+    parts = [f"torch {torch.__version__}", f"torch threads {torch.get_num_threads()}"]
+    if "BLAS_INFO=" in config:
+        parts.append("BLAS " + re.search(r"BLAS_INFO=(\w+)", config).group(1))
+    found = re.search(r"mkl_get_max_threads\(\) : (\d+)", parallel)
+    if found:
+        parts.append(f"MKL threads {found.group(1)}")
+    found = re.search(r"CPU capability usage: (\S+)", config)
+    if found:
+        parts.append(found.group(1))
+    try:
+        from threadpoolctl import threadpool_info
+
+        for pool in threadpool_info():
+            # numpy brings an OpenBLAS that torch does not use.
+            if pool["user_api"] == "blas" and "numpy" not in pool["filepath"]:
+                parts.append(f"{pool['internal_api']} {pool['version']} {pool.get('architecture', '')} threads {pool['num_threads']}")
+    except ImportError:
+        parts.append(f"OPENBLAS_NUM_THREADS {os.environ.get('OPENBLAS_NUM_THREADS', 'unset')}")
+    return ", ".join(parts)
+
+
 for line in sys.stdin:
     request = json.loads(line)
     if request["op"] == "open":
@@ -86,7 +114,7 @@ for line in sys.stdin:
         groups = [{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}]
         optimizer = torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.95), eps=1e-8)
         tokens = torch.randint(0, request["vocabulary"], (request["batch"], request["context"] + 1))
-        answer = {"torch": torch.__version__, "parameters": sum(p.numel() for p in model.parameters())}
+        answer = {"description": description(), "parameters": sum(p.numel() for p in model.parameters())}
     elif request["op"] == "steps":
         seconds, loss = steps(model, optimizer, tokens[:, :-1], tokens[:, 1:], request["count"])
         answer = {"seconds": seconds, "loss": loss}

@@ -1,20 +1,24 @@
 /**
- * How fast is training, against what this machine can do?
+ * How fast is training, against what this machine can do, and against PyTorch?
  *
- *     npm run bench                 both sizes: step time, tokens/s, share of the matrix rate, memory; generation
- *     npm run bench -- --torch      the same model, batch and AdamW in PyTorch eager, taking turns with ours
- *     npm run bench -- --size 0     only the first size       --threads 1,2     thread counts to try
+ *     npm run bench                     both sizes: step time, tokens/s, share of the matrix rate, memory; generation
+ *     npm run bench -- --torch          the same model, batch and AdamW in PyTorch eager, taking turns with ours
+ *     npm run bench -- --size 0         only the first size       --threads 1,2     thread counts to try
+ *     npm run bench -- --torch --python .venv/bin/python
  *
- * The share is the arithmetic of a step (Sizes.ts) over its time and over the rate of large matrix products, measured in
- * the same process on the same backend between the steps. Figures of one run are comparable, those of two are not: the
- * machine is shared. Medians with minimum and maximum. The last line is one JSON document. A drop of the share by a tenth
- * would change our mind about a change.
+ * Every setting takes its turn in every round: codex at each thread count, PyTorch at each pair of its own threads and those
+ * of its matrix library. The best of each side are compared, round by round. The share is the arithmetic of a step (Sizes.ts)
+ * over its time and over the rate of large matrix products, measured in the same setting between the steps. Figures of one run
+ * are comparable, those of two are not: the machine is shared. Medians with minimum and maximum. The last line is one JSON
+ * document. A drop of the share by a tenth would change our mind about a change.
  */
+import { cpus, loadavg } from "node:os"
 import { parseArgs } from "node:util"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { Backend } from "../src/core/Backend.ts"
 import { adamw } from "../src/core/tensor/Optimizer.ts"
@@ -35,13 +39,15 @@ const { values: flags } = parseArgs({
   options: {
     torch: { type: "boolean", default: false },
     size: { type: "string" },
+    python: { type: "string", default: "python3" },
     threads: { type: "string", default: "1,2" },
     rounds: { type: "string", default: "7" }
   }
 })
 const rounds = Number(flags.rounds)
+const threadCounts = flags.threads.split(",").map(Number)
 
-const median = (values: ReadonlyArray<number>) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
+const median = (values: ReadonlyArray<number>) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!
 const now = Effect.sync(() => performance.now() / 1000)
 const timed = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
@@ -64,7 +70,17 @@ const peakProgram = Program.make({
   }
 })
 
-const ours = (size: Size) =>
+/** One setting of one side: a model of the size, warm, that can be timed. */
+interface Side {
+  readonly label: string
+  readonly description: string
+  /** Seconds of `count` steps. */
+  readonly steps: (count: number) => Effect.Effect<number, unknown>
+  /** Floating-point operations a second of large matrix products. */
+  readonly peak: Effect.Effect<number, unknown>
+}
+
+const codex = (size: Size) =>
   Effect.gen(function* () {
     const backend = yield* Backend
     const architecture = architectureOf(resolve(Schema.decodeSync(DecoderConfig)(configOf(size))), vocabularySize)
@@ -99,84 +115,127 @@ const ours = (size: Size) =>
       })
     )
     const a = { dtype: "float32" as const, shape: [side, side], data: new Float32Array(side * side).fill(1e-3) }
-    const peak = Effect.map(timed(executable.run("peak", { a })), (seconds) => (links * 2 * side ** 3) / seconds)
-    yield* peak
-    yield* Effect.repeatN(one, 2)
     const parameters = Object.values(architecture.parameters).reduce((total, each) => total + sizeOf(each.shape), 0)
-    return { one, peak, compileSeconds, parameters }
+    const { description, threads } = backend.info
+    const setting: Side = {
+      label: `codex, ${threads} thread${threads === 1 ? "" : "s"}`,
+      description,
+      steps: (count) => timed(Effect.repeatN(one, count - 1)),
+      peak: Effect.map(timed(executable.run("peak", { a })), (seconds) => (links * 2 * side ** 3) / seconds)
+    }
+    return { setting, compileSeconds, parameters }
   })
 
-const bench = (size: Size, threads: number) =>
+/** PyTorch at every pair of thread counts; pairs that the process does not tell apart are tried once. */
+const torch = (size: Size) =>
   Effect.gen(function* () {
-    const mine = yield* ours(size)
-    const peer = flags.torch ? yield* Effect.either(Torch.open) : Either.left("not asked for (--torch)")
-    if (Either.isRight(peer)) {
-      yield* peer.right.ask({
-        op: "open",
-        layers: size.layers,
-        width: size.width,
-        heads: size.heads,
-        context: size.contextLength,
-        batch: size.batchSize,
-        vocabulary: vocabularySize,
-        threads
-      })
-      yield* peer.right.ask({ op: "steps", count: 2 })
+    const sides = new Map<string, Side>()
+    for (const threads of threadCounts.flatMap((torch) => threadCounts.map((blas) => ({ torch, blas })))) {
+      const peer = yield* Torch.open(flags.python, size, threads)
+      if (sides.has(peer.description)) continue
+      sides.set(peer.description, { label: `PyTorch, ${threads.torch} and BLAS ${threads.blas}`, ...peer })
     }
-    // A second or a few a turn: long enough to be warm again, short enough that a noisy neighbour hits both sides.
+    return [...sides.values()]
+  })
+
+/** A setting with its figures. */
+const measured = (size: Size, { description, label }: Side, rows: ReadonlyArray<Row>) => {
+  const seconds = rows.map((row) => row.seconds)
+  const tokens = size.batchSize * size.contextLength
+  return {
+    label,
+    description,
+    step_millis: round(median(seconds) * 1000),
+    step_millis_range: [Math.min(...seconds), Math.max(...seconds)].map((each) => round(each * 1000)),
+    tokens_per_second: Math.round(tokens / median(seconds)),
+    peak_gflops: round(median(rows.map(({ peak }) => peak)) / 1e9),
+    share_of_peak: round(median(rows.map(({ peak, seconds }) => trainingFlops(size) / seconds / peak)), 3)
+  }
+}
+
+interface Row {
+  /** Seconds of one step. */
+  readonly seconds: number
+  readonly peak: number
+}
+
+const bench = (size: Size) =>
+  Effect.gen(function* () {
+    const ours: Array<Effect.Effect.Success<ReturnType<typeof codex>>> = []
+    for (const threads of threadCounts) {
+      const context = yield* Layer.build(OnnxBackend.layer({ device: "cpu", threads }))
+      ours.push(yield* Effect.provide(codex(size), context))
+      yield* ours[ours.length - 1]!.setting.peak
+      yield* ours[ours.length - 1]!.setting.steps(2)
+    }
+    const memory = Math.round(process.memoryUsage().rss / 2 ** 20)
+    const peers = flags.torch ? yield* Effect.either(torch(size)) : Either.left("not requested (--torch)")
+    const theirs = Either.getOrElse(peers, (): ReadonlyArray<Side> => [])
+    yield* Effect.forEach(theirs, ({ steps }) => steps(2))
+    const sides = [...ours.map(({ setting }) => setting), ...theirs]
+    // A second or a few a turn: long enough to be warm again, short enough that a noisy neighbour hits all of them.
     const count = size.width < 200 ? 20 : 3
-    const rows = yield* Effect.forEach(Array.from({ length: rounds }), () =>
-      Effect.gen(function* () {
-        const peak = yield* mine.peak
-        const seconds = (yield* timed(Effect.repeatN(mine.one, count - 1))) / count
-        if (Either.isLeft(peer)) return { peak, seconds, torchPeak: 0, torchSeconds: 0 }
-        const torchPeak = (yield* peer.right.ask({ op: "peak" })).flops ?? 0
-        const torchSeconds = ((yield* peer.right.ask({ op: "steps", count })).seconds ?? 0) / count
-        return { peak, seconds, torchPeak, torchSeconds }
-      })
+    const table = yield* Effect.forEach(Array.from({ length: rounds }), () =>
+      Effect.forEach(sides, (each) =>
+        Effect.gen(function* () {
+          const peak = yield* each.peak
+          return { peak, seconds: (yield* each.steps(count)) / count }
+        })
+      )
     )
-    const flops = trainingFlops(size)
-    const tokens = size.batchSize * size.contextLength
-    const step = median(rows.map(({ seconds }) => seconds))
-    const result = {
+    const rowsOf = (i: number): ReadonlyArray<Row> => table.map((row) => row[i]!)
+    const results = sides.map((each, i) => measured(size, each, rowsOf(i)))
+    const bestOf = (from: number, to: number) =>
+      results
+        .slice(from, to)
+        .reduce((best, { step_millis }, i) => (step_millis < results[best]!.step_millis ? from + i : best), from)
+    const best = bestOf(0, ours.length)
+    const bestPeer = bestOf(ours.length, sides.length)
+    const ratio = (i: number) => round(median(table.map((row) => row[bestPeer]!.seconds / row[i]!.seconds)))
+    const comparison = Either.isLeft(peers)
+      ? { torch: peers.left }
+      : {
+          best: results[best]!.label,
+          best_peer: results[bestPeer]!.label,
+          speed_over_torch: ratio(best),
+          each_over_best_torch: Object.fromEntries(sides.map(({ label }, i) => [label, ratio(i)]))
+        }
+    yield* Console.log(`\n${size.label}, ${ours[0]!.parameters} parameters`)
+    yield* Console.table(
+      results.map(({ description: _, label, step_millis_range: [from, to], ...figures }) => ({
+        setting: label,
+        ...figures,
+        range: `${from}–${to}`
+      }))
+    )
+    for (const { description, label } of results) yield* Console.log(`${label}: ${description}`)
+    yield* Console.log(JSON.stringify(comparison))
+    return {
       size: size.label,
-      parameters: mine.parameters,
-      threads,
-      compile_seconds: round(mine.compileSeconds),
-      step_millis: round(step * 1000),
-      step_millis_range: [Math.min, Math.max].map((f) => round(f(...rows.map(({ seconds }) => seconds * 1000)))),
-      tokens_per_second: Math.round(tokens / step),
-      peak_gflops: round(median(rows.map(({ peak }) => peak)) / 1e9),
-      share_of_peak: round(median(rows.map(({ peak, seconds }) => flops / seconds / peak)), 3),
-      memory_mib: Math.round(process.memoryUsage().rss / 2 ** 20),
-      ...(Either.isRight(peer)
-        ? {
-            torch_tokens_per_second: Math.round(tokens / median(rows.map(({ torchSeconds }) => torchSeconds))),
-            torch_share_of_its_peak: round(
-              median(rows.map(({ torchPeak, torchSeconds }) => flops / torchSeconds / torchPeak)),
-              3
-            ),
-            speed_over_torch: round(median(rows.map(({ seconds, torchSeconds }) => torchSeconds / seconds)))
-          }
-        : { torch: peer.left })
+      parameters: ours[0]!.parameters,
+      compile_seconds: round(ours[0]!.compileSeconds),
+      memory_mib: memory,
+      settings: results,
+      ...comparison
     }
-    yield* Console.table(Object.entries(result).map(([figure, value]) => ({ figure, value: String(value) })))
-    return result
   }).pipe(Effect.scoped)
 
 const round = (value: number, digits = 2) => Number(value.toFixed(digits))
 
 const program = Effect.gen(function* () {
   const chosen = flags.size === undefined ? sizes : sizes.filter((_, i) => i === Number(flags.size))
-  const results = yield* Effect.forEach(chosen, (size) =>
-    Effect.forEach(flags.threads.split(",").map(Number), (threads) =>
-      bench(size, threads).pipe(Effect.provide(OnnxBackend.layer({ device: "cpu", threads })))
-    )
-  )
+  const machine = {
+    cpu: cpus()[0]!.model,
+    cores: cpus().length,
+    node: process.version,
+    load: loadavg().map((each) => round(each))
+  }
+  yield* Console.log(JSON.stringify(machine))
+  const training = yield* Effect.forEach(chosen, bench)
   const generated = yield* Effect.forEach(chosen, (size) =>
     generation(size).pipe(Effect.provide(OnnxBackend.layer({ device: "cpu", threads: 1 })))
   )
-  yield* Console.log(JSON.stringify({ node: process.version, training: results.flat(), generation: generated }))
+  yield* Console.log(JSON.stringify({ ...machine, training, generation: generated }))
 })
 
 NodeRuntime.runMain(program)
