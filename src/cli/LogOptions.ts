@@ -1,8 +1,8 @@
 /**
- * The one grammar of the commands that read logs: which log, which events of it, in which order, printed how.
+ * Options of the commands that read logs: which log, which of its events, in which order, printed how.
  *
- * A command takes those of the groups below that mean something to it. What an option says is checked here, so that every
- * command refuses the same words; what a log holds is not known yet, so any role or level may be asked for.
+ * A command takes the groups that it needs. Values are checked here, so that all commands refuse the same ones; any role or level is
+ * accepted, because logs may have their own.
  */
 import * as Options from "@effect/cli/Options"
 import * as Clock from "effect/Clock"
@@ -12,53 +12,25 @@ import * as Option from "effect/Option"
 import * as TimeExpression from "../services/logs/TimeExpression.ts"
 import { usageError } from "./UsageError.ts"
 
-/** A time, and how it was typed. */
+/** A time, and the text of the option. */
 export interface Moment extends TimeExpression.ParsedTime {
   readonly given: string
 }
 
-/** Where events are read from. */
-export interface Source {
-  readonly db: Option.Option<string>
-  readonly table: Option.Option<string>
-  readonly timeColumn: Option.Option<string>
-  readonly sessionColumn: Option.Option<string>
-  readonly roleColumn: Option.Option<string>
-  readonly messageColumn: Option.Option<string>
-  readonly levelColumn: Option.Option<string>
-  readonly metadataColumn: Option.Option<string>
-}
-
-/** Which events. */
-export interface Filter {
-  readonly sessionId: Option.Option<string>
-  readonly role: ReadonlyArray<string>
-  readonly level: ReadonlyArray<string>
-  readonly contains: Option.Option<string>
-  readonly period: { readonly since: Option.Option<Moment>; readonly until: Option.Option<Moment> }
-}
-
-/** How many of them, in which order. */
-export interface Page {
-  readonly last: Option.Option<number>
-  readonly limit: Option.Option<number>
-  readonly offset: Option.Option<number>
-  readonly order: Option.Option<"asc" | "desc">
-}
-
 export type Format = "text" | "json" | "ndjson" | "csv"
 
-/** An optional word. `what` stands for it in the help. */
-export const text = (name: string, description: string, what: string) =>
-  Options.text(name).pipe(Options.withDescription(description), Options.withPseudoName(what), Options.optional)
+/** An optional text. Help shows `placeholder` as its value. */
+export const text = (name: string, description: string, placeholder: string) =>
+  Options.text(name).pipe(Options.withDescription(description), Options.withPseudoName(placeholder), Options.optional)
 
 const column = (name: string, what: string) =>
-  text(`${name}-column`, `The column of ${what}. Default: found by its name`, "name")
+  text(`${name}-column`, `The column of ${what}. Default: detected by its name`, "name")
 
+/** Which log to read. */
 export const source = {
   db: text(
     "db",
-    "A SQLite database or a file of NDJSON, of codex or of anybody; .db and .sqlite are both tried. " +
+    "A SQLite database or an NDJSON file, of codex or another program; .db and .sqlite are both tried. " +
       "Default: CODEX_LOG_DB_PATH, CODEX_DB_PATH, else .codex/session_logs.db",
     "file"
   ),
@@ -71,7 +43,7 @@ export const source = {
   metadataColumn: column("metadata", "metadata")
 }
 
-/** A time in any of the forms of TimeExpression.ts. */
+/** A time in any form of TimeExpression.ts. */
 export const time = (name: string) =>
   Options.text(name).pipe(
     Options.withPseudoName("time"),
@@ -92,22 +64,23 @@ const period = Options.all({
   since: moment(
     "since",
     "after",
-    `Not before this time. One of: ${TimeExpression.forms}. A date is its first moment; a span counts back from now.`
+    `Only events at or after this time. One of: ${TimeExpression.forms}. A date means its first moment; a duration counts back from now.`
   ),
-  until: moment("until", "before", "Not after this time.")
+  until: moment("until", "before", "Only events at or before this time.")
 }).pipe(
   Options.mapEffect((period) => {
     const [since, until] = [Option.getOrUndefined(period.since), Option.getOrUndefined(period.until)]
     return since !== undefined && until !== undefined && since.seconds > until.seconds
-      ? usageError(`--since ${since.given} is after --until ${until.given}: no event can lie between them.`)
+      ? usageError(`--since ${since.given} is after --until ${until.given}: no event can be between them.`)
       : Effect.succeed(period)
   })
 )
 
+/** Which events. */
 export const filter = {
   sessionId: text("session-id", "Only this session.", "id"),
   role: Options.text("role").pipe(
-    Options.withDescription("Only this role: user, assistant, system, tool, or another that the log has. Repeatable."),
+    Options.withDescription("Only this role: user, assistant, system, tool, or another one of the log. Repeatable."),
     Options.withPseudoName("role"),
     Options.repeated
   ),
@@ -119,14 +92,13 @@ export const filter = {
   ),
   contains: text(
     "contains",
-    "Only messages with this text, taken literally; capital and small letters are the same.",
+    "Only messages that contain this text, literally; upper and lower case are the same.",
     "text"
   ),
   period
 }
 
-/** A whole number from 0 on, in digits. */
-const whole = (name: string, aliases: ReadonlyArray<string>, description: string) =>
+const wholeNumber = (name: string, aliases: ReadonlyArray<string>, description: string) =>
   aliases
     .reduce((option, alias) => Options.withAlias(option, alias), Options.text(name))
     .pipe(
@@ -135,39 +107,40 @@ const whole = (name: string, aliases: ReadonlyArray<string>, description: string
       Options.filterMap(
         (digits) =>
           /^\d+$/.test(digits) && Number.isSafeInteger(Number(digits)) ? Option.some(Number(digits)) : Option.none(),
-        `Option "--${name}" must be a whole number from 0 on.`
+        `Option "--${name}" must be a whole number, 0 or more.`
       ),
       Options.optional
     )
 
 export const last = (description: string, ...aliases: ReadonlyArray<string>) =>
-  whole("last", ["tail", ...aliases], description)
+  wholeNumber("last", ["tail", ...aliases], description)
 
-const limit = whole("limit", [], "At most so many.")
-const offset = whole("offset", [], "Skip so many first.")
+const limit = wholeNumber("limit", [], "At most n of them.")
+const offset = wholeNumber("offset", [], "Skip the first n.")
 
 const order = (description: string) =>
   Options.choice("order", ["asc", "desc"]).pipe(Options.withDescription(description), Options.optional)
 
+/** How many events, in which order. */
 export const page = {
-  last: last("Of all that match, the newest so many."),
+  last: last("Only the newest n of the matching events."),
   limit,
   offset,
   order: order("asc: oldest first. desc: newest first. Default: asc")
 }
 
-/** The same for sessions, of which the newest are asked for most. */
+/** How many sessions, in which order; by default the newest come first. */
 export const sessionPage = {
-  last: last("The newest so many sessions."),
+  last: last("Only the newest n sessions."),
   limit,
   offset,
   order: order("asc: oldest first. desc: newest first. Default: desc")
 }
 
-export const format = (byDefault: Format, texts: string) =>
+export const format = (byDefault: Format, textDescription: string) =>
   Options.choice("format", ["text", "json", "ndjson", "csv"]).pipe(
     Options.withDescription(
-      `text: ${texts} json: one document. ndjson: one JSON object a line. csv: RFC 4180. Default: ${byDefault}`
+      `text: ${textDescription} json: one document. ndjson: one JSON object per line. csv: RFC 4180. Default: ${byDefault}`
     ),
     Options.withDefault(byDefault)
   )

@@ -1,57 +1,48 @@
 /**
- * A file that a command writes piece by piece: under a temporary name beside it, renamed when all of it is on the disk. With
- * `.gz` at its end it is compressed. What is interrupted or fails leaves nothing behind.
+ * A file that a command writes piece by piece. It appears when all of it is on disk; a command that fails or is interrupted leaves
+ * nothing behind. A file that ends in `.gz` is compressed.
  */
-import { randomBytes } from "node:crypto"
 import type { Stats } from "node:fs"
-import { open as openFile, realpath, rename, rm, stat } from "node:fs/promises"
-import { basename, dirname, join } from "node:path"
+import { open as openFile, realpath, stat } from "node:fs/promises"
 import { finished, pipeline } from "node:stream/promises"
 import { createGzip } from "node:zlib"
+import type * as FileSystem from "@effect/platform/FileSystem"
+import type * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-
-/** A file that was not written; what was there is as it was. */
-export class OutputFileError extends Schema.TaggedError<OutputFileError>()("OutputFileError", {
-  path: Schema.String,
-  details: Schema.String,
-  remedy: Schema.String,
-  cause: Schema.optional(Schema.Defect)
-}) {
-  override get message() {
-    return `${this.path}: ${this.details} ${this.remedy}`
-  }
-}
+import * as AtomicFiles from "../services/files/AtomicFiles.ts"
+import { FileError } from "../services/files/FileError.ts"
 
 export interface Options {
-  /** Whether a file that is there already is replaced. */
+  /** Whether to replace an existing file. */
   readonly force: boolean
-  /** Files that never are. */
+  /** Files that are never replaced: those of the log. */
   readonly keep: ReadonlyArray<string>
 }
 
 export interface OutputFile {
-  /** Ends when the text is taken; a full disk or a slow one is felt here. */
-  readonly write: (text: string) => Effect.Effect<void, OutputFileError>
+  /** Returns when the text is accepted, which a slow disk delays. */
+  readonly write: (text: string) => Effect.Effect<void, FileError>
   /** Gives the file its name. Without it nothing is kept. */
-  readonly finish: Effect.Effect<void, OutputFileError>
+  readonly finish: Effect.Effect<void, FileError>
 }
 
-/** Never replaces what is no regular file. */
-export const create = (path: string, options: Options): Effect.Effect<OutputFile, OutputFileError, Scope.Scope> =>
+/** Fails for a path that may not be written: an existing file without `force`, a directory, a device, the log. */
+export const create = (
+  path: string,
+  options: Options
+): Effect.Effect<OutputFile, FileError, FileSystem.FileSystem | Path.Path | Scope.Scope> =>
   Effect.gen(function* () {
+    const failed = FileError.from(path, "write")
     yield* check(path, options)
-    // A link goes on leading to its file, which is the one that is replaced.
+    const { path: temporary, publish } = yield* AtomicFiles.stageFile(path)
     const target = yield* Effect.promise(() => realpath(path).catch(() => path))
-    const temporary = join(dirname(target), `.${basename(target)}.${randomBytes(4).toString("hex")}.tmp`)
     const { input, closed } = yield* Effect.acquireRelease(
-      Effect.tryPromise({ try: () => open(temporary, target), catch: failed(path) }),
+      Effect.tryPromise({ try: () => open(temporary, /\.gz$/i.test(target)), catch: failed }),
       ({ file, closed }) =>
         Effect.promise(async () => {
           file.destroy()
           await closed.catch(() => {})
-          await rm(temporary, { force: true })
         })
     )
     return {
@@ -59,73 +50,62 @@ export const create = (path: string, options: Options): Effect.Effect<OutputFile
         Effect.async((resume) => {
           input.write(text, (error) => {
             if (!error) return resume(Effect.void)
-            // The stream that is written to knows only that it was closed; the file knows why.
+            // The stream only knows that it was closed; the file knows why.
             closed.then(
-              () => resume(failed(path)(error)),
-              (cause) => resume(failed(path)(cause))
+              () => resume(failed(error)),
+              (cause) => resume(failed(cause))
             )
           })
         }),
-      finish: Effect.tryPromise({
-        try: async () => {
-          input.end()
-          await closed
-          await rename(temporary, target)
-        },
-        catch: failed(path)
-      })
+      finish: Effect.zipRight(
+        Effect.tryPromise({
+          try: async () => {
+            input.end()
+            await closed
+          },
+          catch: failed
+        }),
+        publish()
+      )
     }
   })
 
-const check = (path: string, { force, keep }: Options): Effect.Effect<void, OutputFileError> =>
+const check = (path: string, { force, keep }: Options): Effect.Effect<void, FileError> =>
   Effect.gen(function* () {
-    const found = yield* look(path)
-    if (found === undefined) return
-    const refuse = (details: string, remedy: string) => new OutputFileError({ path, details, remedy })
-    if (found.isDirectory()) return yield* refuse("is a folder.", "Name a file in it.")
-    if (!found.isFile()) return yield* refuse("is no regular file.", "Leave --output out, and redirect stdout to it.")
-    const kept = yield* Effect.forEach(keep, look)
-    if (kept.some((other) => other?.ino === found.ino && other.dev === found.dev))
-      return yield* refuse("is the log itself.", "Choose another --output.")
-    if (!force) return yield* refuse("is there already.", "Choose another --output, or replace it with --force.")
+    const existing = yield* statOf(path)
+    if (existing === undefined) return
+    const refuse = (details: string, remedy: string) =>
+      new FileError({ path, operation: "write", code: "EEXIST", details, remedy })
+    if (existing.isDirectory()) return yield* refuse("it is a directory", "Name a file in it.")
+    if (!existing.isFile()) {
+      return yield* refuse("it is not a regular file", "Remove --output, and redirect stdout to it.")
+    }
+    const kept = yield* Effect.forEach(keep, statOf)
+    if (kept.some((other) => other?.ino === existing.ino && other.dev === existing.dev))
+      return yield* refuse("it is the log itself", "Choose another path.")
+    if (!force) {
+      return yield* refuse(
+        "there is already a file of that name",
+        "Choose another path, or replace the file with --force."
+      )
+    }
   })
 
-/** What the path leads to, links followed; undefined where that is nothing. */
-const look = (path: string): Effect.Effect<Stats | undefined, OutputFileError> =>
-  Effect.tryPromise({ try: () => stat(path), catch: failed(path) }).pipe(
+/** Follows links; undefined if there is no file. */
+const statOf = (path: string): Effect.Effect<Stats | undefined, FileError> =>
+  Effect.tryPromise({ try: () => stat(path), catch: FileError.from(path, "write") }).pipe(
     Effect.catchIf(
-      (error) => codeOf(error.cause) === "ENOENT",
+      ({ code }) => code === "ENOENT",
       () => Effect.succeed(undefined)
     )
   )
 
-/** The stream to write to, the file that it ends in, and a promise of that file's end, on the disk. */
-const open = async (temporary: string, target: string) => {
-  const file = (await openFile(temporary, "wx")).createWriteStream({ flush: true })
-  const gzip = /\.gz$/i.test(target) ? createGzip() : undefined
+/** The stream to write to, the file that it ends in, and a promise for the end of that file. */
+const open = async (temporary: string, compressed: boolean) => {
+  const file = (await openFile(temporary, "wx")).createWriteStream()
+  const gzip = compressed ? createGzip() : undefined
   const closed = Promise.all([finished(file), gzip === undefined ? undefined : pipeline(gzip, file)])
-  // It is waited for later.
+  // `finish` and the release wait for it.
   closed.catch(() => {})
   return { file, input: gzip ?? file, closed }
 }
-
-const failed =
-  (path: string) =>
-  (cause: unknown): OutputFileError => {
-    const [details, remedy] = sayings.get(codeOf(cause)) ?? [
-      `cannot be written (${cause instanceof Error ? cause.message : String(cause)}).`,
-      "Choose another --output."
-    ]
-    return new OutputFileError({ path, details, remedy, cause })
-  }
-
-const sayings: ReadonlyMap<string, readonly [details: string, remedy: string]> = new Map([
-  ["ENOENT", ["its folder is not there.", "Make the folder, or choose another --output."]],
-  ["ENOTDIR", ["its folder is no folder.", "Choose another --output."]],
-  ["ENOSPC", ["the disk is full.", "Make room, or choose another --output."]],
-  ["EACCES", ["may not be written.", "Check the permissions of its folder, or choose another --output."]],
-  ["EROFS", ["may not be written.", "The file system is read-only; choose another --output."]]
-])
-
-const codeOf = (cause: unknown): string =>
-  typeof cause === "object" && cause !== null && "code" in cause ? String(cause.code) : ""

@@ -1,7 +1,7 @@
 /**
  * codex logs view | query | tail | export | stats | sessions | record | rotate | snapshot | init-sample | hook
  *
- * Each command's options stand in a file of its own under logs/; those that all share are in LogOptions.ts.
+ * One file per command in logs/. The options that they share are in LogOptions.ts, what they do with them in ReadLog.ts.
  */
 import * as Command from "@effect/cli/Command"
 import { exportCommand } from "./logs/export.ts"
@@ -18,7 +18,7 @@ import { view } from "./logs/view.ts"
 
 export const logs = Command.make("logs").pipe(
   Command.withDescription(
-    "Read session logs: those of codex, and anybody's SQLite database or NDJSON. " +
+    "Read session logs of codex and of other programs: SQLite databases or NDJSON files. " +
       "Example: codex logs view --since 2h --level warn,error"
   ),
   Command.withSubcommands([

@@ -8,6 +8,7 @@ import { linkSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileS
 import { join } from "node:path"
 import { promisify } from "node:util"
 import { gunzipSync } from "node:zlib"
+import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as Effect from "effect/Effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { root } from "../../scripts/build.mjs"
@@ -20,7 +21,7 @@ afterAll(remove)
 
 const at = (name: string) => join(directory, name)
 const exported = (...words: ReadonlyArray<string>) => start("logs", "export", "--db", "log.db", ...words).finished
-const left = () => readdirSync(directory).filter((name) => name.endsWith(".tmp"))
+const left = () => readdirSync(directory).filter((name) => name.endsWith(".codex-new"))
 
 const rows = 20_000
 beforeAll(() => {
@@ -54,7 +55,8 @@ describe("codex logs export", () => {
     expect([lines.length, lines[1]?.split(",")[5]]).toEqual([6667 + 2, "message number 1"])
     expect(await exported(...words)).toMatchObject({
       code: 1,
-      stderr: "events.csv.gz: is there already. Choose another --output, or replace it with --force.\n"
+      stderr:
+        "events.csv.gz could not be written: there is already a file of that name. Choose another path, or replace the file with --force.\n"
     })
     expect(readFileSync(at("events.csv.gz")).equals(bytes)).toBe(true)
     expect((await exported(...words, "--force", "--limit", "2")).code).toBe(0)
@@ -70,7 +72,7 @@ describe("codex logs export", () => {
     symlinkSync("log.db", at("link.ndjson"))
     expect(await exported("--output", "link.ndjson", "--force")).toMatchObject({
       code: 1,
-      stderr: "link.ndjson: is the log itself. Choose another --output.\n"
+      stderr: "link.ndjson could not be written: it is the log itself. Choose another path.\n"
     })
     expect(readFileSync(at("log.db")).equals(before)).toBe(true)
     expect(left()).toEqual([])
@@ -87,7 +89,7 @@ describe("codex logs export", () => {
       })
       expect([status, stderr.split("\n").at(-2)]).toEqual([
         1,
-        `${file}: cannot be written (EFBIG: file too large, write). Choose another --output.`
+        `${file} could not be written: the file is larger than the file system allows. Choose another disk.`
       ])
     }
     expect(readdirSync(directory).filter((name) => name.startsWith("large"))).toEqual([])
@@ -110,10 +112,14 @@ describe("a file that is written piece by piece", () => {
       const file = yield* OutputFile.create(path, { force: true, keep: [] })
       for (const text of texts) yield* file.write(text)
       yield* file.finish
-    }).pipe(Effect.scoped)
+    }).pipe(Effect.scoped, Effect.provide(NodeContext.layer))
   const refusal = (path: string, force = false, keep: ReadonlyArray<string> = []) =>
-    Effect.runPromise(Effect.flip(Effect.scoped(OutputFile.create(path, { force, keep })))).then(
-      ({ message }) => message
+    OutputFile.create(path, { force, keep }).pipe(
+      Effect.scoped,
+      Effect.flip,
+      Effect.map(({ message }) => message),
+      Effect.provide(NodeContext.layer),
+      Effect.runPromise
     )
 
   it("has all of it, also where a link leads to it", async () => {
@@ -127,13 +133,11 @@ describe("a file that is written piece by piece", () => {
   it("keeps what was there until it is finished", async () => {
     writeFileSync(at("kept.txt.gz"), "old")
     await Effect.runPromise(
-      Effect.scoped(
-        Effect.gen(function* () {
-          const file = yield* OutputFile.create(at("kept.txt.gz"), { force: true, keep: [] })
-          yield* file.write("x".repeat(1 << 20))
-          expect(left()).toHaveLength(1)
-        })
-      )
+      Effect.gen(function* () {
+        const file = yield* OutputFile.create(at("kept.txt.gz"), { force: true, keep: [] })
+        yield* file.write("x".repeat(1 << 20))
+        expect(left()).toHaveLength(1)
+      }).pipe(Effect.scoped, Effect.provide(NodeContext.layer))
     )
     expect(readFileSync(at("kept.txt.gz"), "utf8")).toBe("old")
     expect(left()).toEqual([])
@@ -142,11 +146,15 @@ describe("a file that is written piece by piece", () => {
   it("is refused where it may not be", async () => {
     mkdirSync(at("folder"))
     linkSync(at("log.db"), at("hard.db"))
-    expect(await refusal(at("folder"), true)).toBe(`${at("folder")}: is a folder. Name a file in it.`)
+    expect(await refusal(at("folder"), true)).toBe(
+      `${at("folder")} could not be written: it is a directory. Name a file in it.`
+    )
     await promisify(execFile)("mkfifo", [at("pipe")])
-    expect(await refusal(at("pipe"), true)).toContain("is no regular file.")
-    expect(await refusal(at("hard.db"), true, [at("missing"), at("log.db")])).toContain("is the log itself.")
-    expect(await refusal(at("log.db"))).toContain("is there already.")
+    expect(await refusal(at("pipe"), true)).toContain(
+      "it is not a regular file. Remove --output, and redirect stdout to it."
+    )
+    expect(await refusal(at("hard.db"), true, [at("missing"), at("log.db")])).toContain("it is the log itself.")
+    expect(await refusal(at("log.db"))).toContain("there is already a file of that name.")
     expect(left()).toEqual([])
   })
 
@@ -154,12 +162,12 @@ describe("a file that is written piece by piece", () => {
     const error = (path: string) =>
       Effect.runPromise(Effect.flip(write(path, ["x"]))).then((error) => [error._tag, error.message])
     expect(await error(at("no/where.txt"))).toEqual([
-      "OutputFileError",
-      `${at("no/where.txt")}: its folder is not there. Make the folder, or choose another --output.`
+      "FileError",
+      `${at("no/where.txt")} could not be written: there is no such file or directory. Check the path.`
     ])
     expect(await error(at("log.db/x.gz"))).toEqual([
-      "OutputFileError",
-      `${at("log.db/x.gz")}: its folder is no folder. Choose another --output.`
+      "FileError",
+      `${at("log.db/x.gz")} could not be written: a part of the path is not a directory. Choose another path.`
     ])
   })
 })

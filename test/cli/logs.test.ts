@@ -54,7 +54,7 @@ describe("view", () => {
     expect(await logs("view", "--db", ".codex-logs.db")).toEqual({
       code: 0,
       signal: null,
-      stderr: ".codex-logs.db is not there; .codex-logs.sqlite is read instead.\n",
+      stderr: "There is no file .codex-logs.db. Reading .codex-logs.sqlite instead.\n",
       stdout: `── s1 ── 2026-11-24 ──
 13:08:34.123Z INFO  system    session_start  command=train
 13:08:35.500Z INFO  user      Hello!
@@ -103,7 +103,7 @@ describe("query", () => {
       "--until=2026-11-24T14:08:37+01:00"
     )
     expect([code, stdout]).toEqual([0, line.hello + line.done])
-    expect(stderr).toBe("--since 2026-11-24T13:08:35 has no time zone; taken as UTC.\n")
+    expect(stderr).toBe("--since 2026-11-24T13:08:35 has no time zone and is read as UTC.\n")
   })
 
   it("prints nothing for nothing, with a note, and is no failure", async () => {
@@ -143,7 +143,7 @@ describe("query", () => {
     expect(await logs("query", "--db", "torn.ndjson", "--format", "csv")).toMatchObject({
       code: 0,
       stdout: expect.stringMatching(/^ts,time,session_id,.*\r\n1,.*,first,\r\n3,.*,third,\r\n$/s),
-      stderr: "torn.ndjson: skipped 1 line that is no event, torn perhaps.\n"
+      stderr: "torn.ndjson: skipped 1 line that is not an event, possibly torn by a crash.\n"
     })
   })
 })

@@ -140,7 +140,7 @@ describe("rotate", () => {
   it("says what would go, then moves it, and the archive is read by the other commands", async () => {
     events(10)
     const dry = await logs(["rotate", "--dry-run", "--json"])
-    expect(dry).toMatchObject({ code: 0, stderr: "Nothing was changed: this was a dry run.\n" })
+    expect(dry).toMatchObject({ code: 0, stderr: "This was a dry run: nothing was changed.\n" })
     expect(JSON.parse(dry.stdout)).toMatchObject([
       { of: ".codex/session_logs.db", events: 5, archives: [] },
       { of: ".codex/sessions", files: 1, archives: [] }
@@ -152,7 +152,7 @@ describe("rotate", () => {
     const { code, stdout, stderr } = await logs(["rotate"])
     expect([code, stderr]).toEqual([0, ""])
     expect(stdout).toMatch(
-      /^log +went +before +after +archive\n\.codex\/session_logs\.db +5 events .*\.ndjson\.gz\n\.codex\/sessions +1 file /
+      /^log +moved +before +after +archive\n\.codex\/session_logs\.db +5 events .*\.ndjson\.gz\n\.codex\/sessions +1 file /
     )
     const [archive = "", file = ""] = readdirSync(at(".codex/archive"))
       .filter((name) => name.endsWith(".gz"))

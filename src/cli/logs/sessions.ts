@@ -6,16 +6,30 @@
  *     s1       2026-11-24T13:08:34.123Z  2026-11-24T13:09:04.123Z  30.0 s        12  success
  */
 import * as Command from "@effect/cli/Command"
-import { lazyUnrecorded } from "../Lazy.ts"
+import * as Effect from "effect/Effect"
+import { load, outsideSession } from "../Handler.ts"
 import { filter, format, sessionPage, source } from "../LogOptions.ts"
+import { eventPrinter, noteEmpty, queryOf, withLog } from "../ReadLog.ts"
 
 export const sessions = Command.make(
   "sessions",
   { ...source, ...filter, ...sessionPage, format: format("text", "a table.") },
-  lazyUnrecorded(() => import("../handlers/logs-sessions.ts"))
+  outsideSession((options) =>
+    withLog(options, (log) =>
+      Effect.gen(function* () {
+        const [{ toStdout }, { sessionsText }] = yield* Effect.all([
+          eventPrinter,
+          load(() => import("../render/LogReport.ts"))
+        ])
+        const sessions = yield* log.sessions(queryOf(options))
+        yield* toStdout(sessionsText(sessions, options.format), sessions.length)
+        if (options.format === "text") yield* noteEmpty(sessions.length)
+      })
+    )
+  )
 ).pipe(
   Command.withDescription(
-    "List sessions, newest first: when, how many events, how they ended. " +
+    "List sessions, newest first: when they were, how many events they have, how they ended. " +
       "Example: codex logs sessions --last 10 --contains error"
   )
 )

@@ -6,12 +6,15 @@
  */
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
-import { lazyUnrecorded } from "../Lazy.ts"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { outsideSession } from "../Handler.ts"
 import { filter, format, last, source } from "../LogOptions.ts"
+import { eventPrinter, noteEmpty, printerOf, queryOf, withLog } from "../ReadLog.ts"
 
 const follow = Options.boolean("follow").pipe(
   Options.withAlias("f"),
-  Options.withDescription("Go on with each event that is written, until Ctrl-C. json is one object a line then.")
+  Options.withDescription("Continue with each new event until Ctrl-C. Then json prints one object per line.")
 )
 
 export const tail = Command.make(
@@ -19,14 +22,29 @@ export const tail = Command.make(
   {
     ...source,
     ...filter,
-    last: last("The last so many. Default: 20", "n"),
+    last: last("The number of last events. Default: 20", "n"),
     follow,
-    format: format("text", "one line an event, line feeds as ↵.")
+    format: format("text", "one line per event, line feeds as ↵.")
   },
-  lazyUnrecorded(() => import("../handlers/logs-tail.ts"))
+  outsideSession((options) =>
+    withLog(options, (log) =>
+      Effect.gen(function* () {
+        const { print, toStdout } = yield* eventPrinter
+        const query = { ...queryOf(options), last: Option.getOrElse(options.last, () => 20) }
+        if (options.follow) {
+          // An endless JSON array would not be a document.
+          const printer = yield* printerOf(options.format === "json" ? "ndjson" : options.format, "lines")
+          yield* print(log.follow(query), printer, toStdout, { eager: true })
+        } else {
+          const printer = yield* printerOf(options.format, "lines")
+          const events = yield* print(log.follow(query, { once: true }), printer, toStdout)
+          if (options.format === "text") yield* noteEmpty(events)
+        }
+      })
+    )
+  )
 ).pipe(
   Command.withDescription(
-    "Print the last events that were written, and with --follow those that come. " +
-      "Example: codex logs tail --follow --session-id s1"
+    "Print the last events, and with --follow each new one. Example: codex logs tail --follow --session-id s1"
   )
 )

@@ -7,13 +7,14 @@
  *                                   How are you?
  */
 import * as Command from "@effect/cli/Command"
-import { lazyUnrecorded } from "../Lazy.ts"
+import { outsideSession } from "../Handler.ts"
 import { filter, format, page, source } from "../LogOptions.ts"
+import { printEvents } from "../ReadLog.ts"
 
 export const view = Command.make(
   "view",
   { ...source, ...filter, ...page, format: format("text", "whole messages, by session and day.") },
-  lazyUnrecorded(() => import("../handlers/logs-view.ts"))
+  outsideSession((options) => printEvents(options, "blocks"))
 ).pipe(
   Command.withDescription(
     "Print events for reading: whole messages, with a heading for each session and day. " +

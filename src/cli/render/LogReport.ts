@@ -1,14 +1,14 @@
 /**
- * Sessions and numbers of a log in each format: tables for people, the same as JSON, NDJSON and CSV.
+ * Sessions and statistics of a log in each format: tables for people; JSON, NDJSON and CSV.
  */
 import type { LogStats, SessionSummary } from "../../services/logs/LogQuery.ts"
 import type { Format } from "../LogOptions.ts"
+import { csvLine } from "./EventPrinter.ts"
 import { duration } from "./Format.ts"
-import { csvLine } from "./LogFormat.ts"
 import { facts, table } from "./Table.ts"
 import { visible } from "./Tokens.ts"
 
-/** With a line feed at its end, or empty. */
+/** The sessions, ending with a line feed, or an empty text. */
 export const sessionsText = (sessions: ReadonlyArray<SessionSummary>, format: Format): string => {
   const records = sessions.map(({ session_id, first, last, events, outcome }) => ({
     session_id,
@@ -53,6 +53,7 @@ const sessionsTable = (sessions: ReadonlyArray<SessionSummary>) =>
     ])
   )
 
+/** The statistics, ending with a line feed, or an empty text. */
 export const statsText = (
   stats: LogStats,
   log: { readonly path: string; readonly shape: string },
@@ -106,7 +107,7 @@ export const statsText = (
 
 const shown = (text: string | null): string => (text === null ? "–" : visible(text))
 
-/** ISO 8601 in UTC with milliseconds; null for a time that no calendar has. */
+/** ISO 8601 in UTC with milliseconds; null for a time outside of the calendar. */
 const iso = (seconds: number | null): string | null => {
   const millis = seconds === null ? Number.NaN : Math.round(seconds * 1000)
   return Math.abs(millis) <= 8.64e15 ? new Date(millis).toISOString() : null

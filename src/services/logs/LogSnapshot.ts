@@ -27,12 +27,13 @@ export interface Options {
  * Copies a database. Returns the path of the copy, and the sizes of log and copy in bytes. Fails with `FileError`, and then has
  * changed nothing.
  */
-export const create = ({ db, force = false, out: given }: Options) =>
+export const create = ({ db, force = false, out: named }: Options) =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const paths = yield* Path.Path
     // Resolved first: `new/../log.db` is the log even if the directory `new` does not exist.
-    const out = paths.resolve(given ?? (yield* defaultPath(db)))
+    const path = named ?? (yield* defaultPath(db))
+    const out = paths.resolve(path)
     const before = yield* statOf(db, "read")
     if (Option.isNone(before)) {
       return yield* new FileError({
@@ -52,7 +53,7 @@ export const create = ({ db, force = false, out: given }: Options) =>
     yield* Effect.mapError(fs.chmod(temporary, 0o444), unwritable(out))
     yield* publish()
     const after = yield* Effect.mapError(fs.stat(out), FileError.from(out, "read"))
-    return { path: given ?? out, before: Number(before.value.size), after: Number(after.size) }
+    return { path, before: Number(before.value.size), after: Number(after.size) }
   }).pipe(Effect.scoped)
 
 const defaultPath = (db: string) =>

@@ -8,10 +8,8 @@ import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
 import * as Stream from "effect/Stream"
 import { describe, expect, it } from "vitest"
-import { csv, csvLine, json, ndjson, type Printer } from "../../../src/cli/render/LogFormat.ts"
-import * as LogOutput from "../../../src/cli/render/LogOutput.ts"
+import { blocks, csv, csvLine, json, lines, ndjson, type Printer, print } from "../../../src/cli/render/EventPrinter.ts"
 import { sessionsText, statsText } from "../../../src/cli/render/LogReport.ts"
-import { blocks, lines } from "../../../src/cli/render/LogText.ts"
 import type { LogEvent } from "../../../src/services/logs/SessionEvent.ts"
 
 const plain = { colour: false }
@@ -249,7 +247,7 @@ describe("output", () => {
     const counts: Array<number> = []
     return Effect.runPromise(
       Effect.map(
-        LogOutput.print(
+        print(
           events,
           json(),
           (text, count) =>
@@ -284,7 +282,7 @@ describe("output", () => {
   it("waits for what it has written", async () => {
     let [open, most] = [0, 0]
     await Effect.runPromise(
-      LogOutput.print(Stream.fromIterable(many), ndjson(), () =>
+      print(Stream.fromIterable(many), ndjson(), () =>
         Effect.gen(function* () {
           open += 1
           most = Math.max(most, open)
