@@ -48,19 +48,12 @@ export * as ops from "./core/tensor/ops.ts"
 export * as Program from "./core/tensor/Program.ts"
 export * as Safetensors from "./core/tensor/Safetensors.ts"
 export * as Tensor from "./core/tensor/Tensor.ts"
-export type {
-  Batch,
-  BatchOptions,
-  EncodeOptions,
-  Encoding,
-  Padding,
-  TextTokens,
-  Truncation
-} from "./core/tokenizer/Encoding.ts"
+export type { Batch, BatchOptions, Padding } from "./core/tokenizer/Batch.ts"
+export type { EncodeOptions, Encoding, TextTokens, Truncation } from "./core/tokenizer/Encoding.ts"
 export { EncodingError } from "./core/tokenizer/Encoding.ts"
 export * as TokenizerPipeline from "./core/tokenizer/Pipeline.ts"
-export * as TokenizerStatistics from "./core/tokenizer/Statistics.ts"
 export { TokenizerJson } from "./core/tokenizer/TokenizerJson.ts"
+export * as TokenizerStatistics from "./core/tokenizer/TokenizerStatistics.ts"
 // Training, evaluation and generation as Effects and Streams.
 export { CheckpointError, CheckpointStore, TrainState } from "./core/training/Checkpoint.ts"
 export * as Schedule from "./core/training/Schedule.ts"

@@ -17,20 +17,18 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Plugin from "./plugin/Plugin.ts"
 import * as AddedTokens from "./tokenizer/AddedTokens.ts"
-import { assemble } from "./tokenizer/Assemble.ts"
-import { expand, stack } from "./tokenizer/Batch.ts"
-import { specialToken } from "./tokenizer/Definition.ts"
-import type {
-  Batch,
-  BatchOptions,
-  EncodeOptions,
-  Encoding,
-  EncodingError,
-  Template,
-  TextTokens
+import { type Batch, type BatchOptions, expand, stack } from "./tokenizer/Batch.ts"
+import {
+  assemble,
+  type EncodeOptions,
+  type Encoding,
+  type EncodingError,
+  plainTemplate,
+  type Template,
+  type TextTokens
 } from "./tokenizer/Encoding.ts"
-import { plain } from "./tokenizer/Template.ts"
 import { TokenIds } from "./tokenizer/TokenIds.ts"
+import { specialToken } from "./tokenizer/TokenizerJson.ts"
 
 /** An id outside the vocabulary was decoded. */
 export class UnknownToken extends Schema.TaggedError<UnknownToken>()("UnknownToken", {
@@ -166,7 +164,7 @@ type Primitives = Tokenizer.Primitives & Partial<Tokenizer.Derived>
 
 /** What a plugin need not write: each member in terms of the primitives, and of members that it did write. */
 const derive = (primitives: Primitives): Tokenizer.Derived => {
-  const template = primitives.template ?? plain
+  const template = primitives.template ?? plainTemplate
   const padToken = primitives.padToken
   const special = AddedTokens.make(
     Object.entries(primitives.specialTokens).map(([content, id]) => [content, specialToken(id, content)])

@@ -4,7 +4,7 @@
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Statistics from "../../core/tokenizer/Statistics.ts"
+import * as Statistics from "../../core/tokenizer/TokenizerStatistics.ts"
 import * as Layers from "../../jobs/Environment.ts"
 import { inspectTokenizer } from "../../jobs/tokenizers/inspectTokenizer.ts"
 import { openTokenizer } from "../../jobs/tokenizers/openTokenizer.ts"

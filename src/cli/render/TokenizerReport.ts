@@ -3,7 +3,7 @@
  */
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import type { Statistics } from "../../core/tokenizer/Statistics.ts"
+import type { Statistics } from "../../core/tokenizer/TokenizerStatistics.ts"
 import type { Comparison } from "../../jobs/tokenizers/compareTokenizers.ts"
 import type { Inspection } from "../../jobs/tokenizers/inspectTokenizer.ts"
 import { bytes, number } from "./Format.ts"

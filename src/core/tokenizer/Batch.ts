@@ -1,10 +1,47 @@
 /**
- * Encodings of several lengths as matrices of one: padding.
+ * Batches: encodings of different lengths as matrices of one length, by padding.
  */
 import * as Either from "effect/Either"
-import { type Batch, type BatchOptions, type Encoding, EncodingError, type Padding } from "./Encoding.ts"
+import { plural } from "../Plural.ts"
+import { type EncodeOptions, type Encoding, EncodingError } from "./Encoding.ts"
 
-/** `padToMax` in the words of the other options. */
+/** How encodings are padded. */
+export interface Padding {
+  /** To the longest of the batch, or to `maxLength`. */
+  readonly to: "longest" | "max_length"
+  /** Required for "max_length". */
+  readonly maxLength?: number
+  /** The length is rounded up to a multiple of this. */
+  readonly multipleOf?: number
+  /** The side that is filled. Default "right". */
+  readonly side?: "left" | "right"
+  /** The id of the padding. Default: the tokenizer's pad token, or its end-of-text token. */
+  readonly padToken?: number
+}
+
+/** Options of encoding a batch. */
+export interface BatchOptions extends EncodeOptions {
+  readonly padding?: Padding
+  /** Gives every text exactly this many tokens: truncation and padding to `max_length` in one option. */
+  readonly padToMax?: number
+  /** Adds a row for each window of the tokens that truncation removed. Default false: they are dropped. */
+  readonly returnOverflowing?: boolean
+}
+
+/** Encodings of one length as matrices [batch, length] in row-major order, for the inputs of a Program. */
+export interface Batch {
+  readonly shape: readonly [batch: number, length: number]
+  readonly inputIds: Int32Array
+  readonly attentionMask: Int32Array
+  readonly tokenTypeIds: Int32Array
+  readonly specialTokensMask: Int32Array
+  /** [batch, length, 2], or undefined when the tokenizer does not know. */
+  readonly offsets: Int32Array | undefined
+  /** The index of the text of each row. Rows of overflow have the index of their text. */
+  readonly sample: Int32Array
+}
+
+/** Replaces `padToMax` by the options that it means. */
 export const expand = (options: BatchOptions): Either.Either<BatchOptions, EncodingError> => {
   const { padToMax: maxLength, ...rest } = options
   if (maxLength === undefined) return Either.right(rest)
@@ -12,7 +49,7 @@ export const expand = (options: BatchOptions): Either.Either<BatchOptions, Encod
     return wrong(
       "padToMax",
       `is ${maxLength}, but truncation.maxLength is ${rest.truncation.maxLength}.`,
-      "Give one of them, or the same length."
+      "Use one of them, or the same length."
     )
   }
   return Either.right({
@@ -22,7 +59,7 @@ export const expand = (options: BatchOptions): Either.Either<BatchOptions, Encod
   })
 }
 
-/** One row for each encoding, and, when asked for, for each window of its overflow. Rows of equal length need no padding. */
+/** One row for each encoding and, if requested, for each window of its overflow. */
 export const stack = (
   encodings: ReadonlyArray<Encoding>,
   options: BatchOptions,
@@ -40,7 +77,11 @@ export const stack = (
     const length = yield* lengthOf(padding, longest, options.truncation?.maxLength)
     const pad = padding.padToken ?? padToken
     if (pad === undefined && rows.some(({ row }) => row.ids.length < length)) {
-      return yield* wrong("padding.padToken", "is needed: this tokenizer has no pad token.", "Give the id of a token.")
+      return yield* wrong(
+        "padding.padToken",
+        "is required: this tokenizer has no pad token.",
+        "Set it to the id of a token."
+      )
     }
 
     const matrix = (value = 0) => new Int32Array(rows.length * length).fill(value)
@@ -72,18 +113,18 @@ const lengthOf = (
   truncated: number | undefined
 ): Either.Either<number, EncodingError> => {
   if (!Number.isSafeInteger(multipleOf) || multipleOf < 1) {
-    return wrong("padding.multipleOf", `is ${multipleOf}.`, "Give a whole number of at least 1.")
+    return wrong("padding.multipleOf", `is ${multipleOf}.`, "Use a whole number of at least 1.")
   }
   const round = (length: number) => Math.ceil(length / multipleOf) * multipleOf
   if (to === "longest") return Either.right(round(longest))
   const wanted = maxLength ?? truncated
   if (wanted === undefined || !Number.isSafeInteger(wanted) || wanted < 1) {
-    return wrong("padding.maxLength", "is needed to pad to max_length.", "Give a whole number of at least 1.")
+    return wrong("padding.maxLength", "is required to pad to max_length.", "Use a whole number of at least 1.")
   }
   return longest > round(wanted)
     ? wrong(
         "padding.maxLength",
-        `is ${wanted}, but a text has ${longest} tokens.`,
+        `is ${wanted}, but a text has ${plural(longest, "token")}.`,
         "Truncate to that length too, or use padToMax."
       )
     : Either.right(round(wanted))

@@ -1,9 +1,10 @@
 /**
- * The byte-level alphabet of GPT-2: each of the 256 bytes written as one printable character.
+ * How tokens represent bytes: in the byte-level alphabet of GPT-2, and as the byte tokens of SentencePiece.
  *
- * Bytes that Latin-1 prints stay what they are; the other 68 (controls, space, DEL, NBSP, soft hyphen) become U+0100 and
- * up, in order: space is Ġ, newline Ċ. So a vocabulary of byte strings can be written as JSON text.
- * Source: Radford et al. 2019, the function bytes_to_unicode of GPT-2's encoder.
+ * The alphabet has a printable character for each of the 256 bytes, so that a vocabulary of byte strings can be written as JSON
+ * text. Bytes that Latin-1 prints represent themselves; the other 68 (controls, space, DEL, NBSP, soft hyphen) become U+0100 and
+ * up, in order: space is Ġ, newline is Ċ. Source: Radford et al. 2019, the function bytes_to_unicode of GPT-2's encoder.
+ * A byte token is the byte in hexadecimal: `<0x0A>`.
  */
 
 const isPrintable = (byte: number) =>
@@ -20,19 +21,19 @@ export const characterToByte: ReadonlyMap<string, number> = new Map(
   byteToCharacter.map((character, byte) => [character, byte])
 )
 
-/** The bytes in the order of their characters' code points: the order in which trained vocabularies number them. */
+/** The bytes in the order of their characters' code points, in which trained vocabularies number them. */
 export const bytesByCharacter: ReadonlyArray<number> = Array.from({ length: 256 }, (_, byte) => byte).sort(
   (a, b) => byteToCharacter[a]!.charCodeAt(0) - byteToCharacter[b]!.charCodeAt(0)
 )
 
-/** The written form of bytes. */
+/** The characters of bytes. */
 export const write = (bytes: Iterable<number>): string => {
   let text = ""
   for (const byte of bytes) text += byteToCharacter[byte]
   return text
 }
 
-/** The bytes of a written form, or undefined when it has a character outside the alphabet. */
+/** The bytes of a string of the alphabet, or undefined when it has another character. */
 export const read = (text: string): Uint8Array | undefined => {
   const bytes = new Uint8Array(text.length)
   for (let i = 0; i < text.length; i++) {
@@ -42,3 +43,23 @@ export const read = (text: string): Uint8Array | undefined => {
   }
   return bytes
 }
+
+/** Whether a vocabulary has all characters of the alphabet, so that it can represent every text. */
+export const isComplete = (idOf: (token: string) => number | undefined): boolean =>
+  byteToCharacter.every((character) => idOf(character) !== undefined)
+
+/** SentencePiece's tokens `<0x00>` to `<0xFF>`, by byte. */
+export const byteTokens: ReadonlyArray<string> = Array.from(
+  { length: 256 },
+  (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`
+)
+
+/** The byte of a token like `<0xE4>`, or undefined. */
+export const byteOfToken = (token: string): number | undefined => {
+  const [, hex] = /^<0x([0-9A-Fa-f]{2})>$/.exec(token) ?? []
+  return hex === undefined ? undefined : Number.parseInt(hex, 16)
+}
+
+/** The ids of the byte tokens by byte, −1 for those that a vocabulary lacks. */
+export const byteTokenIds = (idOf: (token: string) => number | undefined): Int32Array =>
+  Int32Array.from(byteTokens, (token) => idOf(token) ?? -1)

@@ -1,50 +1,45 @@
 /**
- * The `normalizer` of a tokenizer.json: the text is rewritten before it is split.
+ * The `normalizer` of a tokenizer.json: rewrites the text before it is split.
  *
- * Each normalizer is a rule that gives the new text, and with `align` also what each unit of it stands for in the original.
  * Source: the normalizers of Hugging Face's tokenizers 0.23.
  */
 import * as Either from "effect/Either"
-import type { Aligned } from "./Aligned.ts"
+import * as AlignedText from "./AlignedText.ts"
 import { byteToCharacter as alphabet } from "./ByteAlphabet.ts"
-import { control, mark, nonspacingMark } from "./normalizers/CharacterClasses.ts"
-import * as Edits from "./normalizers/Edits.ts"
-import * as NormalForm from "./normalizers/NormalForm.ts"
-import * as Precompiled from "./normalizers/Precompiled.ts"
-import * as Pattern from "./Pattern.ts"
-import type { Problem } from "./Problem.ts"
+import * as PrecompiledCharsmap from "./PrecompiledCharsmap.ts"
+import { control, mark, nonspacingMark, unknownToNormalForms } from "./patterns/CharacterSets.ts"
+import * as Pattern from "./patterns/Pattern.ts"
 import type * as TokenizerJson from "./TokenizerJson.ts"
 
-export interface Normalizer {
-  readonly normalize: (text: string) => string
-  /** Its text is what `normalize` gives. */
-  readonly align: (text: Aligned) => Aligned
-}
+export type Normalizer = AlignedText.Normalizer
 
-/** The normalizer of a specification; `key` is its place in the file. */
-export const make = (spec: TokenizerJson.Normalizer | null, key = "normalizer"): Either.Either<Normalizer, Problem> => {
-  if (spec === null) return Either.right(Edits.sequence([]))
+/** The normalizer that a file describes. `key` is its place in the file. */
+export const make = (
+  spec: TokenizerJson.Normalizer | null,
+  key = "normalizer"
+): Either.Either<Normalizer, TokenizerJson.InvalidComponent> => {
+  if (spec === null) return Either.right(AlignedText.sequence([]))
   switch (spec.type) {
     case "BertNormalizer":
       return Either.right(
-        Edits.sequence([
+        AlignedText.sequence([
           ...(spec.clean_text ? [withoutControls, plainSpaces] : []),
           ...(spec.handle_chinese_chars ? [spacedIdeographs] : []),
           ...((spec.strip_accents ?? spec.lowercase)
-            ? [NormalForm.make("NFD"), Edits.constant(nonspacingMark, "")]
+            ? [normalForm("NFD"), AlignedText.constant(nonspacingMark, "")]
             : []),
           ...(spec.lowercase ? [lowercase] : [])
         ])
       )
     case "Strip":
-      return Either.right(Edits.make(strip(spec.strip_left, spec.strip_right)))
+      return Either.right(AlignedText.fromRule(strip(spec.strip_left, spec.strip_right)))
     case "StripAccents":
-      return Either.right(Edits.constant(mark, ""))
+      return Either.right(AlignedText.constant(mark, ""))
     case "NFC":
     case "NFD":
     case "NFKC":
     case "NFKD":
-      return Either.right(NormalForm.make(spec.type))
+      return Either.right(normalForm(spec.type))
     case "Lowercase":
       return Either.right(lowercase)
     case "Nmt":
@@ -53,48 +48,50 @@ export const make = (spec: TokenizerJson.Normalizer | null, key = "normalizer"):
       return Either.right(byteLevel)
     case "Precompiled":
       return spec.precompiled_charsmap === null
-        ? Either.right(Edits.sequence([]))
-        : Precompiled.make(spec.precompiled_charsmap, `${key}.precompiled_charsmap`)
+        ? Either.right(AlignedText.sequence([]))
+        : PrecompiledCharsmap.make(spec.precompiled_charsmap, `${key}.precompiled_charsmap`)
     case "Replace":
       if ("String" in spec.pattern && spec.pattern.String !== "") {
-        return Either.right(Edits.literal(spec.pattern.String, spec.content))
+        return Either.right(AlignedText.literal(spec.pattern.String, spec.content))
       }
       return Either.mapBoth(Pattern.compile(spec.pattern), {
         onLeft: (details) => ({ key: `${key}.pattern`, details }),
-        onRight: (pattern) => Edits.make(Edits.matches(pattern, () => spec.content))
+        onRight: (pattern) => AlignedText.fromRule(AlignedText.matches(pattern, () => spec.content))
       })
     case "Prepend":
       return Either.right(
-        Edits.make((text, replace) => {
+        AlignedText.fromRule((text, replace) => {
           if (text !== "" && spec.prepend !== "") replace(0, 0, spec.prepend)
         })
       )
     case "Sequence":
       return Either.map(
         Either.all(spec.normalizers.map((part, i) => make(part, `${key}.normalizers[${i}]`))),
-        Edits.sequence
+        AlignedText.sequence
       )
   }
 }
 
-const withoutControls = Edits.constant(control, "")
-const plainSpaces = Edits.constant(/[\t\n\r\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000]/g, " ")
+const withoutControls = AlignedText.constant(control, "")
+const plainSpaces = AlignedText.constant(/[\t\n\r\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000]/g, " ")
 
 /** The blocks that Google's BERT calls Chinese. */
 const ideograph =
   /[\u3400-\u4DBF\u4E00-\u9FFF\uF900-\uFAFF\u{20000}-\u{2A6DF}\u{2A700}-\u{2B81F}\u{2B920}-\u{2CEAF}\u{2F800}-\u{2FA1F}]/gu
-const spacedIdeographs = Edits.make(Edits.characters(ideograph, (codePoint) => ` ${String.fromCodePoint(codePoint)} `))
+const spacedIdeographs = AlignedText.fromRule(
+  AlignedText.characters(ideograph, (codePoint) => ` ${String.fromCodePoint(codePoint)} `)
+)
 
-/** Character by character: a sigma at the end of a word is one like others. All but İ keep their number of units. */
-const lowercase = Edits.sequence([
-  Edits.literal("İ", "i\u0307"),
-  Edits.unitwise((text) => text.replaceAll("Σ", "σ").toLowerCase())
+/** Lower case by character, so that a final sigma is like others. All characters but İ keep their number of units. */
+const lowercase = AlignedText.sequence([
+  AlignedText.literal("İ", "i\u0307"),
+  AlignedText.unitwise((text) => text.replaceAll("Σ", "σ").toLowerCase())
 ])
 
 const space = /\p{White_Space}/u
 
 const strip =
-  (left: boolean, right: boolean): Edits.Rule =>
+  (left: boolean, right: boolean): AlignedText.Rule =>
   (text, replace) => {
     let start = 0
     while (left && start < text.length && space.test(text.charAt(start))) start++
@@ -105,17 +102,17 @@ const strip =
   }
 
 /** The rules of SentencePiece's nmt for control characters and spaces. */
-const nmt = Edits.sequence([
-  Edits.constant(/(?![\0\t\n\f\r\u0080-\u008E\u0090-\u009E])\p{Cc}/gu, ""),
-  Edits.constant(/[\t\n\f\r\u1680\u200B-\u200F\u2028\u2029\u2581\uFEFF\uFFFD]/g, " ")
+const nmt = AlignedText.sequence([
+  AlignedText.constant(/(?![\0\t\n\f\r\u0080-\u008E\u0090-\u009E])\p{Cc}/gu, ""),
+  AlignedText.constant(/[\t\n\f\r\u1680\u200B-\u200F\u2028\u2029\u2581\uFEFF\uFFFD]/g, " ")
 ])
 
-/** Characters that are more than one byte, or are not written as themselves. */
-const byteLevel = Edits.make((text, replace) => {
+/** Rewrites characters of more than one byte, and those that the alphabet does not represent by themselves. */
+const byteLevel = AlignedText.fromRule((text, replace) => {
   for (let at = 0; at < text.length; at++) {
     const unit = text.charCodeAt(at)
     if (unit > 0x20 && unit < 0x7f) continue
-    const codePoint = text.codePointAt(at) ?? unit
+    const codePoint = text.codePointAt(at)!
     const start = at
     if (codePoint > 0xffff) at++
     replace(start, at + 1, bytesOf(codePoint))
@@ -130,3 +127,59 @@ const bytesOf = (c: number): string => {
   if (c < 0x10000) return alphabet[0xe0 | (c >> 12)]! + tail(6) + tail(0)
   return alphabet[0xf0 | (c >> 18)]! + tail(12) + tail(6) + tail(0)
 }
+
+/**
+ * A character with the characters that may combine with it: marks, jamo, and the Korean letters and voice marks of katakana that
+ * the compatibility forms turn into these. A single ASCII character never changes.
+ */
+const cluster = /.[\p{M}\u1160-\u11FF\u3131-\u318E\uD7B0-\uD7FB\uFF9E-\uFFDC]+|[^\0-\x7F]/gsu
+
+/** Parts that normal forms may change, and between two of them a character that they do not change. */
+const parts = (text: string): ReadonlyArray<string> => text.split(unknownToNormalForms)
+
+/**
+ * A Unicode normal form, aligned by cluster: a starter with the marks after it, or a run of conjoining jamo. Clusters neither
+ * compose nor reorder with each other, so each is normalized alone and keeps its own range.
+ * Source: Unicode Standard Annex #15.
+ */
+const normalForm = (form: "NFC" | "NFD" | "NFKC" | "NFKD"): Normalizer => {
+  const ofPart = AlignedText.matches(cluster, (match) => match.normalize(form))
+  const rule: AlignedText.Rule = (text, replace) => {
+    let from = 0
+    for (const [i, part] of parts(text).entries()) {
+      const start = from
+      if (i % 2 === 0 && part.normalize(form) !== part) {
+        ofPart(part, (a, b, content) => {
+          // Unchanged clusters keep finer ranges.
+          if (content !== part.slice(a, b)) replace(start + a, start + b, content)
+        })
+      }
+      from += part.length
+    }
+  }
+  const normalize = (text: string) => {
+    const whole = text.normalize(form)
+    if (whole === text) return text
+    const all = parts(text)
+    return all.length === 1 ? whole : all.map((part, i) => (i % 2 === 0 ? part.normalize(form) : part)).join("")
+  }
+  const align = (given: AlignedText.AlignedText) => {
+    const whole = normalize(given.text)
+    if (whole === given.text) return given
+    const aligned = AlignedText.align(rule, given)
+    return aligned.text === whole ? aligned : AlignedText.align(difference(whole), given)
+  }
+  return { normalize, align }
+}
+
+/** One edit of what is between the common start and the common end of two texts. */
+const difference =
+  (whole: string): AlignedText.Rule =>
+  (text, replace) => {
+    const most = Math.min(text.length, whole.length)
+    let start = 0
+    while (start < most && text[start] === whole[start]) start++
+    let kept = 0
+    while (kept < most - start && text.at(-1 - kept) === whole.at(-1 - kept)) kept++
+    replace(start, text.length - kept, whole.slice(start, whole.length - kept))
+  }

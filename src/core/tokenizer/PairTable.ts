@@ -1,8 +1,8 @@
 /**
- * A hash table from a pair of token ids to a whole number ≥ 0, by open addressing with linear probing.
+ * A hash table from a pair of token ids to an integer ≥ 0, by open addressing with linear probing.
  *
- * Both the trainer (pair → its statistics) and the encoder (pair → its merge) ask this question millions of times; a Map
- * would need one number for the pair, which stops being a small integer at 32,768 tokens. Nothing is ever removed.
+ * Trainers (pair → count) and encoders (pair → merge) look up millions of pairs. A Map would need one number as the key of a
+ * pair, which is no longer a small integer from 32,768 tokens on. Pairs are never removed.
  */
 export interface PairTable {
   /** The value of a pair, or −1. */
@@ -11,7 +11,7 @@ export interface PairTable {
 }
 
 const ABSENT = -1
-/** More entries would make searching slower, fewer more memory, and memory is what a lookup waits for. */
+/** A fuller table is slower to search; an emptier one needs more memory, and memory is what a lookup waits for. */
 const FULLEST = 0.6
 
 const slotOf = (left: number, right: number, mask: number) => {
@@ -19,15 +19,15 @@ const slotOf = (left: number, right: number, mask: number) => {
   return (hash ^ (hash >>> 15)) & mask
 }
 
-/** An empty table with room for some `expected` pairs; it grows as needed. */
+/** An empty table with room for `expected` pairs. It grows when needed. */
 export const make = (expected: number): PairTable => {
   let capacity = 16
   while (capacity * FULLEST < expected) capacity *= 2
-  // Three integers an entry: left + 1 (0 when the entry is empty, so that a new table needs no filling), right and value.
+  // Three integers per entry: left + 1 (0 for an empty entry, so that a new table need not be filled), right and value.
   let entries = new Int32Array(capacity * 3)
   let size = 0
 
-  /** The place of the pair's entry, or of the empty entry where it belongs. */
+  /** The index of the pair's entry, or of the empty entry where it would be. */
   const find = (left: number, right: number) => {
     let slot = slotOf(left, right, capacity - 1)
     for (;;) {
@@ -63,6 +63,32 @@ export const make = (expected: number): PairTable => {
       entries[at] = left + 1
       entries[at + 1] = right
       entries[at + 2] = value
+    }
+  }
+}
+
+/**
+ * An empty table behind a filter of a few bits per pair, for `expected` pairs; with many more pairs the filter does not help.
+ *
+ * Most pairs that encoding looks up are not in the table. A large table does not fit in the processor's cache, so each of these
+ * lookups would wait for memory. The filter is small and answers nine out of ten of them.
+ */
+export const makeFiltered = (expected: number): PairTable => {
+  const table = make(expected)
+  let log = 10
+  while (2 ** log < 8 * expected) log++
+  const filter = new Int32Array(2 ** (log - 5))
+  const shift = 32 - log
+  const hashOf = (left: number, right: number) => Math.imul(Math.imul(left, 0x9e3779b1) + right, 0x85ebca77) >>> shift
+  return {
+    get: (left, right) => {
+      const hash = hashOf(left, right)
+      return (filter[hash >>> 5]! & (1 << (hash & 31))) === 0 ? -1 : table.get(left, right)
+    },
+    set: (left, right, value) => {
+      const hash = hashOf(left, right)
+      filter[hash >>> 5]! |= 1 << (hash & 31)
+      table.set(left, right, value)
     }
   }
 }

@@ -1,39 +1,40 @@
 /**
  * Runs a tokenizer.json: text → added tokens, normalizer, pre-tokenizer, model → ids, and back through the decoder.
  *
- * Ids are those of Hugging Face's tokenizers for the same file, except that special tokens which a text spells stay ordinary
- * text unless asked for. Places in the text are UTF-16 units of what the caller gave.
+ * Ids are those of Hugging Face's tokenizers for the same file, except that special tokens in a text are ordinary text unless
+ * requested. Offsets are UTF-16 units of the text that the caller gave.
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import { Tokenizer, type TokenizerFileError } from "../Tokenizer.ts"
 import * as AddedTokens from "./AddedTokens.ts"
-import { original, slice } from "./Aligned.ts"
-import * as Decoder from "./Decoder.ts"
-import * as Decoding from "./Decoding.ts"
-import * as HuggingFaceFolder from "./HuggingFaceFolder.ts"
+import { original, slice } from "./AlignedText.ts"
+import * as BpeModel from "./models/BpeModel.ts"
+import type { TokenModel } from "./models/TokenModel.ts"
+import * as UnigramModel from "./models/UnigramModel.ts"
+import * as WordLevelModel from "./models/WordLevelModel.ts"
+import * as WordPieceModel from "./models/WordPieceModel.ts"
 import * as Normalizer from "./Normalizer.ts"
+import * as PostProcessor from "./PostProcessor.ts"
 import * as PreTokenizer from "./PreTokenizer.ts"
-import type { Problem } from "./Problem.ts"
-import * as Template from "./Template.ts"
+import * as TokenDecoder from "./TokenDecoder.ts"
 import { TokenIds } from "./TokenIds.ts"
-import { fileError, fileName } from "./TokenizerFile.ts"
-import type { AddedToken, TokenizerJson } from "./TokenizerJson.ts"
-import * as TokenModel from "./TokenModel.ts"
+import * as TokenizerFiles from "./TokenizerFiles.ts"
+import type { AddedToken, InvalidComponent, TokenizerJson } from "./TokenizerJson.ts"
 
-export { fileName, parse, render } from "./TokenizerFile.ts"
+export { fileName, parse, render } from "./TokenizerFiles.ts"
 
 export interface Options {
-  /** The file, for errors. Default `tokenizer.json`. */
+  /** The path of the file, for errors. Default `tokenizer.json`. */
   readonly path?: string
-  /** Written forms of special tokens by what they are for. Default: well-known ones of the vocabulary. */
+  /** Special tokens by their role. Default: well-known tokens of the vocabulary. */
   readonly endOfText?: string
   readonly padToken?: string
   readonly unknownToken?: string
-  /** What further special tokens are for: all of it is written into the saved tokenizer_config.json. */
-  readonly roles?: HuggingFaceFolder.Roles
-  /** Files to save besides tokenizer.json, instead of those that would be made, or more. */
+  /** Roles of further special tokens. They are written to the saved tokenizer_config.json. */
+  readonly roles?: TokenizerFiles.Roles
+  /** Further files to save with tokenizer.json. They replace generated files of the same names. */
   readonly files?: { readonly [fileName: string]: string }
   /** A faster `encode` that gives the same ids. */
   readonly encode?: Tokenizer.Service["encode"]
@@ -41,24 +42,26 @@ export interface Options {
   readonly applyChatTemplate?: Tokenizer.Service["applyChatTemplate"]
 }
 
-/** Special tokens by what they are for, in the order in which a vocabulary is searched for them. */
+/** Well-known special tokens, in the order in which a vocabulary is searched for them. */
 const endsOfText = ["<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>", "<｜end▁of▁sentence｜>", "[SEP]"]
 const pads = ["<pad>", "[PAD]", "<|pad|>", "<|padding|>"]
 
-/** The tokenizer of a definition; fails when a part of it is not understood. */
+/** The tokenizer of a tokenizer.json. Fails when one of its components is not supported. */
 export const make = (
   definition: TokenizerJson,
   options: Options = {}
 ): Effect.Effect<Tokenizer.Service, TokenizerFileError> =>
-  Effect.mapError(build(definition, options), (problem) => fileError(options.path ?? fileName, problem))
+  Effect.mapError(build(definition, options), (invalid) =>
+    TokenizerFiles.fileError(options.path ?? TokenizerFiles.fileName, invalid)
+  )
 
-const build = (definition: TokenizerJson, options: Options): Either.Either<Tokenizer.Service, Problem> =>
+const build = (definition: TokenizerJson, options: Options): Either.Either<Tokenizer.Service, InvalidComponent> =>
   Either.gen(function* () {
     const normalizer = definition.normalizer === null ? undefined : yield* Normalizer.make(definition.normalizer)
     const preTokenizer = yield* PreTokenizer.make(definition.pre_tokenizer)
-    const model = yield* TokenModel.make(withoutSpecial(definition), { byteLevel: preTokenizer.byteLevel })
-    const decode = yield* Decoder.make(definition.decoder)
-    const { template, trim } = yield* Template.make(definition.post_processor)
+    const model = yield* modelOf(withoutSpecial(definition), { byteLevel: preTokenizer.byteLevel })
+    const decode = yield* TokenDecoder.make(definition.decoder)
+    const { template, trim } = yield* PostProcessor.make(definition.post_processor)
 
     const tokens = [...model.tokens]
     for (const { content, id } of definition.added_tokens) {
@@ -120,19 +123,19 @@ const build = (definition: TokenizerJson, options: Options): Either.Either<Token
         const rewritten = normalizer === undefined ? piece : normalizer.align(piece)
         for (const { end, start, token } of normalized.split(rewritten.text, splitSpecialTokens)) {
           if (token !== undefined) {
-            add(token.id, rewritten.starts[start] ?? 0, rewritten.ends[end - 1] ?? 0)
+            add(token.id, rewritten.starts[start]!, rewritten.ends[end - 1]!)
             continue
           }
           const part = start === 0 && end === rewritten.text.length ? rewritten : slice(rewritten, start, end)
           for (const word of preTokenizer.align(part, segment.start === 0 && start === 0)) {
             for (const { end: to, id, start: from } of model.tokenize(word.text)) {
-              add(id, word.starts[from] ?? 0, word.ends[to - 1] ?? word.starts[from] ?? 0)
+              add(id, word.starts[from]!, word.ends[to - 1]!)
             }
           }
         }
       }
       const offsets = places.toArray()
-      if (trim !== undefined) Template.trimOffsets(offsets, (i) => tokens[ids.ids[i] ?? 0] ?? "", trim)
+      if (trim !== undefined) PostProcessor.trimOffsets(offsets, (i) => tokens[ids.ids[i]!]!, trim)
       return { ids: ids.toArray(), offsets }
     }
 
@@ -141,52 +144,69 @@ const build = (definition: TokenizerJson, options: Options): Either.Either<Token
     const pad = options.padToken ?? options.roles?.pad_token ?? pads.find((token) => idOf(token) !== undefined)
     const unknownToken = options.unknownToken === undefined ? model.unknownToken : idOf(options.unknownToken)
     const written = (id: number | undefined) => (id === undefined ? undefined : tokens[id])
-    const roles: HuggingFaceFolder.Roles = {
+    const roles: TokenizerFiles.Roles = {
       ...options.roles,
       eos_token: written(idOf(end)),
       pad_token: written(idOf(pad)),
       unk_token: options.roles?.unk_token ?? written(unknownToken)
     }
     const encodeOrdinary = options.encode ?? ((text: string) => encode(text, true))
-    const decoding = Decoding.make({ tokens, specialIds, decode, spec: definition.decoder })
+    const decoder = TokenDecoder.methods({ tokens, specialIds, decode, spec: definition.decoder })
     let files: Tokenizer.Service["files"] | undefined
 
     return Tokenizer.make({
       vocabularySize: tokens.length,
-      byteLevel: model.total && isLossless(encodeOrdinary, decoding.decode),
+      byteLevel: model.total && isLossless(encodeOrdinary, decoder.decode),
       specialTokens,
       endOfText: idOf(end),
       padToken: idOf(pad),
       unknownToken,
       template,
-      definitionFile: fileName,
+      definitionFile: TokenizerFiles.fileName,
       token: (id) => tokens[id],
       encode: encodeOrdinary,
       encodeWithSpecialTokens: (text) => encode(text, false),
       encodeWithOffsets,
-      ...decoding,
+      ...decoder,
       ...(options.applyChatTemplate && { applyChatTemplate: options.applyChatTemplate }),
       get files() {
-        files ??= { ...HuggingFaceFolder.render(definition, roles), ...options.files }
+        files ??= { ...TokenizerFiles.renderAll(definition, roles), ...options.files }
         return files
       }
     })
   })
 
-/** Well-formed text never begins with it, so that no text spells what begins with it. */
-const unspelt = "\uD800"
+/** The model that a file describes. With `byteLevel`, words are ordinary text and tokens represent their bytes. */
+export const modelOf = (
+  spec: TokenizerJson["model"],
+  options: { readonly byteLevel: boolean }
+): Either.Either<TokenModel, InvalidComponent> => {
+  switch (spec.type) {
+    case "BPE":
+      return BpeModel.make(spec, options)
+    case "WordPiece":
+      return WordPieceModel.make(spec, options)
+    case "WordLevel":
+      return WordLevelModel.make(spec, options)
+    case "Unigram":
+      return UnigramModel.make(spec, options)
+  }
+}
+
+/** A lone surrogate: well-formed text does not contain it, so no text contains a token that begins with it. */
+const unreachable = "\uD800"
 
 /**
- * The model with its special tokens out of reach: its vocabulary may hold them as words. The unknown one stays where the model
- * finds it by name.
+ * The model with special tokens renamed, so that no word becomes one: its vocabulary may have them as words. The unknown token
+ * keeps its name, by which the model finds it.
  */
 const withoutSpecial = ({ added_tokens, model }: TokenizerJson): TokenizerJson["model"] => {
   const special = new Set(added_tokens.filter((token) => token.special).map(({ content }) => content))
   const hidden = ([token, id]: readonly [string, unknown]) =>
-    special.has(token) && !("unk_token" in model && token === model.unk_token) ? [unspelt + token, id] : [token, id]
+    special.has(token) && !("unk_token" in model && token === model.unk_token) ? [unreachable + token, id] : [token, id]
   switch (model.type) {
     case "BPE": {
-      // Merges never make them, but a word that is looked up as a whole may be one.
+      // Merges never make special tokens, but a word that is looked up as a whole may be one.
       const within = model.ignore_merges && [...special].some((token) => Object.hasOwn(model.vocab, token))
       return within ? { ...model, vocab: Object.fromEntries(Object.entries(model.vocab).map(hidden)) } : model
     }
@@ -194,7 +214,7 @@ const withoutSpecial = ({ added_tokens, model }: TokenizerJson): TokenizerJson["
       return {
         ...model,
         vocab: model.vocab.map((entry) =>
-          Array.isArray(entry) && special.has(entry[0]) ? [unspelt + entry[0], ...entry.slice(1)] : entry
+          Array.isArray(entry) && special.has(entry[0]) ? [unreachable + entry[0], ...entry.slice(1)] : entry
         )
       }
     case "WordLevel":
@@ -203,7 +223,7 @@ const withoutSpecial = ({ added_tokens, model }: TokenizerJson): TokenizerJson["
   }
 }
 
-/** Added tokens of one sort as the text spells them. */
+/** The added tokens that are searched for in the normalized text, or in the original one, with the text that matches them. */
 const spellings = (
   tokens: ReadonlyArray<AddedToken>,
   normalized: boolean,
@@ -212,8 +232,8 @@ const spellings = (
   tokens.filter((token) => token.normalized === normalized).map((token) => [spell(token.content), token])
 
 /**
- * Texts that a tokenizer must give back if it gives back every text. Its parts treat characters by class, or by a few names:
- * each of those is here, at the edges of the text and inside.
+ * Texts that a tokenizer must restore if it restores every text. Its components treat characters by class, or a few by name: each
+ * of those is here, at the edges of the text and inside.
  */
 const probes = [
   "a b  c\n\nd \t e\r\n ",

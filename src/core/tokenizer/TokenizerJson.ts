@@ -1,31 +1,40 @@
 /**
- * Hugging Face's `tokenizer.json` as a type: the one description of a tokenizer that codex runs, reads and writes.
+ * The schema of a `tokenizer.json`, the format of Hugging Face's tokenizers: the one description of a tokenizer that the engine
+ * runs, reads and writes.
  *
- * A text goes through the parts in the order of the keys: added tokens are cut out, the normalizer rewrites what is left,
- * the pre-tokenizer splits it into words, the model makes tokens of each word, the post-processor adds special tokens
- * around, and the decoder joins tokens to text. Other formats are translated into this one by the plugin that reads them.
- * Vocabulary and merges are only checked to be objects and arrays here: they are large, and the models check them as they
- * read them. Source: Hugging Face tokenizers 0.23, the serde forms of its components.
+ * A text goes through the components in the order of the keys: added tokens are cut out, the normalizer rewrites the rest, the
+ * pre-tokenizer splits it into words, the model makes tokens of each word, the post-processor adds special tokens, and the
+ * decoder joins tokens to text. Plugins translate other formats into this one.
+ * Vocabulary and merges are only checked to be objects and arrays here: they are large, and the models check them when they read
+ * them. Source: Hugging Face tokenizers 0.23, the serde forms of its components.
  */
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
+
+/** A component of a tokenizer.json that the engine cannot use. Whoever reads the file makes a TokenizerFileError of it. */
+export interface InvalidComponent {
+  /** Its place in the file: `model.vocab["ab"]`. */
+  readonly key: string
+  readonly details: string
+}
 
 const flag = (value: boolean) => Schema.optionalWith(Schema.Boolean, { default: () => value })
 const nullable = <A, I>(schema: Schema.Schema<A, I>) =>
   Schema.optionalWith(Schema.NullOr(schema), { default: () => null })
 
-/** A string to find, or a regular expression in Oniguruma's (or Rust's) syntax, which Pattern.ts translates. */
+/** A string, or a regular expression in the syntax of Oniguruma or Rust, which patterns/Pattern.ts translates. */
 export const Pattern = Schema.Union(Schema.Struct({ String: Schema.String }), Schema.Struct({ Regex: Schema.String }))
 export type Pattern = typeof Pattern.Type
 
 export const AddedToken = Schema.Struct({
   id: Schema.NonNegativeInt,
   content: Schema.NonEmptyString,
-  /** Found only where no word character touches it. */
+  /** Matches only where no word character is next to it. */
   single_word: flag(false),
-  /** Takes the white space before it, after it. */
+  /** Includes the white space before it, and after it. */
   lstrip: flag(false),
   rstrip: flag(false),
-  /** Looked for in the normalized text instead of the raw one. */
+  /** Searched for in the normalized text instead of the original. */
   normalized: flag(false),
   special: flag(false)
 })
@@ -63,7 +72,7 @@ export const Normalizer: Schema.Schema<Normalizer, NormalizerEncoded> = Schema.U
   })
 )
 
-/** What becomes of the pieces that a pattern matches. */
+/** What happens to the matches of a pattern when a text is split. */
 export const SplitBehavior = Schema.Literal("Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous")
 export type SplitBehavior = typeof SplitBehavior.Type
 
@@ -78,7 +87,7 @@ const metaspace = {
   type: Schema.Literal("Metaspace"),
   replacement: Schema.optionalWith(Schema.String, { default: () => "▁" }),
   prepend_scheme: Schema.optional(Schema.Literal("always", "first", "never")),
-  /** Of older files; `true` means `prepend_scheme: "always"`. */
+  /** In older files: `true` means `prepend_scheme: "always"`. */
   add_prefix_space: Schema.optional(Schema.Boolean),
   split: flag(true)
 }
@@ -115,11 +124,11 @@ export const PreTokenizer: Schema.Schema<PreTokenizer, PreTokenizerEncoded> = Sc
   })
 )
 
-const isRecord = (value: unknown): value is { readonly [token: string]: unknown } =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
-
-/** A token to its id, unchecked. */
-const Vocabulary = Schema.declare(isRecord, { description: "an object of tokens and ids" })
+/** Ids by token, not checked. */
+const Vocabulary = Schema.declare(
+  (value): value is { readonly [token: string]: unknown } => Predicate.isRecord(value),
+  { description: "an object of tokens and ids" }
+)
 const List = Schema.declare((value): value is ReadonlyArray<unknown> => Array.isArray(value), {
   description: "an array"
 })
@@ -132,10 +141,10 @@ export const Bpe = Schema.Struct({
   end_of_word_suffix: nullable(Schema.String),
   fuse_unk: flag(false),
   byte_fallback: flag(false),
-  /** A word that is a token is that token, whatever the merges say. */
+  /** A word that is in the vocabulary becomes that token without merging. */
   ignore_merges: flag(false),
   vocab: Vocabulary,
-  /** Pairs of tokens, or strings with a space between them; the first has the highest rank. */
+  /** Pairs of tokens, or strings of two tokens with a space between; the first has the highest rank. */
   merges: List
 })
 export type Bpe = typeof Bpe.Type
@@ -159,7 +168,7 @@ export type WordLevel = typeof WordLevel.Type
 export const Unigram = Schema.Struct({
   type: Schema.Literal("Unigram"),
   unk_id: nullable(Schema.NonNegativeInt),
-  /** Pairs of a token and its logarithmic probability; the id is the place. */
+  /** Pairs of a token and the logarithm of its probability. The id is the index. */
   vocab: List,
   byte_fallback: flag(false)
 })
@@ -266,3 +275,57 @@ export const TokenizerJson = Schema.Struct({
   model: Model
 })
 export type TokenizerJson = typeof TokenizerJson.Type
+
+/** A special token, found where a text contains exactly its content. */
+export const specialToken = (id: number, content: string): AddedToken => ({
+  id,
+  content,
+  single_word: false,
+  lstrip: false,
+  rstrip: false,
+  normalized: false,
+  special: true
+})
+
+/** A BPE model; without an unknown token, prefixes or fallback unless they are given. */
+export const bpe = (given: Pick<Bpe, "vocab" | "merges"> & Partial<Bpe>): Bpe => ({
+  type: "BPE",
+  dropout: null,
+  unk_token: null,
+  continuing_subword_prefix: null,
+  end_of_word_suffix: null,
+  fuse_unk: false,
+  byte_fallback: false,
+  ignore_merges: false,
+  ...given
+})
+
+/** The template `[CLS] A [SEP]`, and `[CLS] A [SEP] B [SEP]` where B has type 1. Source: Devlin et al. 2018. */
+export const clsAndSep = (
+  cls: readonly [token: string, id: number],
+  sep: readonly [token: string, id: number]
+): PostProcessor => {
+  const special = ([id]: typeof cls, type_id: number) => ({ SpecialToken: { id, type_id } })
+  const single = [special(cls, 0), { Sequence: { id: "A", type_id: 0 } }, special(sep, 0)] as const
+  return {
+    type: "TemplateProcessing",
+    single,
+    pair: [...single, { Sequence: { id: "B", type_id: 1 } }, special(sep, 1)],
+    special_tokens: Object.fromEntries(
+      [cls, sep].map(([token, id]) => [token, { id: token, ids: [id], tokens: [token] }])
+    )
+  }
+}
+
+/** A tokenizer.json of the given components. The others do nothing. */
+export const make = (given: Pick<TokenizerJson, "model"> & Partial<TokenizerJson>): TokenizerJson => ({
+  version: "1.0",
+  truncation: null,
+  padding: null,
+  added_tokens: [],
+  normalizer: null,
+  pre_tokenizer: null,
+  post_processor: null,
+  decoder: null,
+  ...given
+})

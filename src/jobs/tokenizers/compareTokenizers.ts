@@ -5,7 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Document } from "../../core/Dataset.ts"
-import * as Statistics from "../../core/tokenizer/Statistics.ts"
+import * as Statistics from "../../core/tokenizer/TokenizerStatistics.ts"
 import type { OpenedTokenizer } from "./openTokenizer.ts"
 import { type Difference, differences } from "./TokenSpans.ts"
 

@@ -10,9 +10,8 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Plugin from "../../core/plugin/Plugin.ts"
 import { Tokenizer, TokenizerFileError } from "../../core/Tokenizer.ts"
-import * as Definition from "../../core/tokenizer/Definition.ts"
 import * as Pipeline from "../../core/tokenizer/Pipeline.ts"
-import type { AddedToken, TokenizerJson } from "../../core/tokenizer/TokenizerJson.ts"
+import * as TokenizerJson from "../../core/tokenizer/TokenizerJson.ts"
 import * as FolderConfig from "./huggingface/FolderConfig.ts"
 import { locate, readText } from "./TokenizerFolder.ts"
 
@@ -88,14 +87,14 @@ interface Settings extends Omit<typeof Config.Type, "path" | Switch> {
   readonly tokenize_chinese_chars: boolean
 }
 
-const toTokenizerJson = (vocabulary: Vocabulary, settings: Settings): TokenizerJson => {
+const toTokenizerJson = (vocabulary: Vocabulary, settings: Settings): TokenizerJson.TokenizerJson => {
   const { cls_token, mask_token, pad_token, sep_token, unk_token } = settings
   const special = [...new Set([pad_token, unk_token, cls_token, sep_token, mask_token])]
-  return Definition.make({
+  return TokenizerJson.make({
     added_tokens: special
-      .flatMap((content): ReadonlyArray<AddedToken> => {
+      .flatMap((content): ReadonlyArray<TokenizerJson.AddedToken> => {
         const id = vocabulary[content]
-        return id === undefined ? [] : [Definition.specialToken(id, content)]
+        return id === undefined ? [] : [TokenizerJson.specialToken(id, content)]
       })
       .sort((a, b) => a.id - b.id),
     normalizer: {
@@ -106,7 +105,7 @@ const toTokenizerJson = (vocabulary: Vocabulary, settings: Settings): TokenizerJ
       lowercase: settings.do_lower_case
     },
     pre_tokenizer: { type: "BertPreTokenizer" },
-    post_processor: Definition.clsAndSep(
+    post_processor: TokenizerJson.clsAndSep(
       [cls_token, vocabulary[cls_token] ?? 0],
       [sep_token, vocabulary[sep_token] ?? 0]
     ),

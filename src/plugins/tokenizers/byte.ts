@@ -8,18 +8,18 @@ import * as Schema from "effect/Schema"
 import * as Plugin from "../../core/plugin/Plugin.ts"
 import { Tokenizer } from "../../core/Tokenizer.ts"
 import * as ByteAlphabet from "../../core/tokenizer/ByteAlphabet.ts"
-import * as Definition from "../../core/tokenizer/Definition.ts"
 import * as Pipeline from "../../core/tokenizer/Pipeline.ts"
+import * as TokenizerJson from "../../core/tokenizer/TokenizerJson.ts"
 
 const endOfText = "<|endoftext|>"
 
 const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true } as const
 
-const definition = Definition.make({
-  added_tokens: [Definition.specialToken(256, endOfText)],
+const definition = TokenizerJson.make({
+  added_tokens: [TokenizerJson.specialToken(256, endOfText)],
   pre_tokenizer: byteLevel,
   decoder: byteLevel,
-  model: Definition.bpe({
+  model: TokenizerJson.bpe({
     vocab: Object.fromEntries([...ByteAlphabet.byteToCharacter, endOfText].map((token, id) => [token, id])),
     merges: []
   })

@@ -12,8 +12,7 @@ import * as Schema from "effect/Schema"
 import * as Plugin from "../../core/plugin/Plugin.ts"
 import { Tokenizer, TokenizerFileError } from "../../core/Tokenizer.ts"
 import * as Pipeline from "../../core/tokenizer/Pipeline.ts"
-import type { Problem } from "../../core/tokenizer/Problem.ts"
-import type { TokenizerJson } from "../../core/tokenizer/TokenizerJson.ts"
+import type { InvalidComponent, TokenizerJson } from "../../core/tokenizer/TokenizerJson.ts"
 import * as ChatTemplate from "./huggingface/ChatTemplate.ts"
 import * as FolderConfig from "./huggingface/FolderConfig.ts"
 import * as SpecialTokens from "./huggingface/SpecialTokens.ts"
@@ -86,5 +85,5 @@ const readPair = (
     return yield* inFile(vocabularyFile, VocabularyAndMerges.toTokenizerJson(vocab, merges, config))
   })
 
-const inFile = <A>(path: string, result: Either.Either<A, Problem>): Effect.Effect<A, TokenizerFileError> =>
+const inFile = <A>(path: string, result: Either.Either<A, InvalidComponent>): Effect.Effect<A, TokenizerFileError> =>
   Effect.mapError(result, (problem) => new TokenizerFileError({ path, remedy: broken, ...problem }))

@@ -10,9 +10,8 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Plugin from "../../core/plugin/Plugin.ts"
 import { Tokenizer, TokenizerFileError } from "../../core/Tokenizer.ts"
-import * as Definition from "../../core/tokenizer/Definition.ts"
 import * as Pipeline from "../../core/tokenizer/Pipeline.ts"
-import type { TokenizerJson } from "../../core/tokenizer/TokenizerJson.ts"
+import * as TokenizerJson from "../../core/tokenizer/TokenizerJson.ts"
 import { locate, readText } from "./TokenizerFolder.ts"
 import * as Encodings from "./tiktoken/Encodings.ts"
 import * as Ranks from "./tiktoken/Ranks.ts"
@@ -78,12 +77,15 @@ export const TiktokenTokenizer = Plugin.make(Tokenizer.kind, "tiktoken", {
     })
 })
 
-const toTokenizerJson = (ranks: Ranks.Ranks, { pattern, specialTokens }: Encodings.Encoding): TokenizerJson => {
+const toTokenizerJson = (
+  ranks: Ranks.Ranks,
+  { pattern, specialTokens }: Encodings.Encoding
+): TokenizerJson.TokenizerJson => {
   const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: false } as const
-  return Definition.make({
+  return TokenizerJson.make({
     added_tokens: Object.entries(specialTokens)
       .sort(([, a], [, b]) => a - b)
-      .map(([content, id]) => Definition.specialToken(id, content)),
+      .map(([content, id]) => TokenizerJson.specialToken(id, content)),
     pre_tokenizer:
       pattern === undefined
         ? { ...byteLevel, use_regex: true }
@@ -95,7 +97,7 @@ const toTokenizerJson = (ranks: Ranks.Ranks, { pattern, specialTokens }: Encodin
             ]
           },
     decoder: { ...byteLevel, use_regex: true },
-    model: Definition.bpe({
+    model: TokenizerJson.bpe({
       // tiktoken looks for the whole word first, which makes no difference where merges lead to it.
       ignore_merges: !ranks.reachable,
       vocab: ranks.vocabulary,

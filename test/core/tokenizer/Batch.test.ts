@@ -228,7 +228,7 @@ describe("batch", () => {
       const bare = Tokenizer.make({ ...primitives, specialTokens: {}, endOfText: undefined })
       const refused = (texts: ReadonlyArray<string>, options: Parameters<typeof tokenizer.batch>[1]) =>
         Effect.map(Effect.flip(tokenizer.batch(texts, options)), (error) => `${error.option}: ${error.message}`)
-      expect(yield* refused(["a"], { padding: { to: "max_length" } })).toMatch(/^padding.maxLength: .* is needed/)
+      expect(yield* refused(["a"], { padding: { to: "max_length" } })).toMatch(/^padding.maxLength: .* is required/)
       expect(yield* refused(["a b"], { padding: { to: "max_length", maxLength: 1 } })).toMatch(/^padding.maxLength: /)
       expect(yield* refused(["a"], { padding: { to: "longest", multipleOf: 0 } })).toMatch(/^padding.multipleOf: /)
       expect(yield* refused(["a"], { padToMax: 0 })).toMatch(/^truncation.maxLength: /)

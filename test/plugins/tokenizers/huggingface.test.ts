@@ -12,7 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Native from "tokenizers"
 import { Tokenizer } from "../../../src/core/Tokenizer.ts"
 import { byteToCharacter } from "../../../src/core/tokenizer/ByteAlphabet.ts"
-import * as HuggingFaceFolder from "../../../src/core/tokenizer/HuggingFaceFolder.ts"
+import * as TokenizerFiles from "../../../src/core/tokenizer/TokenizerFiles.ts"
 import type { TokenizerJson } from "../../../src/core/tokenizer/TokenizerJson.ts"
 import { HuggingFaceTokenizer } from "../../../src/plugins/tokenizers/huggingface.ts"
 import { hardTexts, tokenizerContract } from "../../../src/testing/tokenizer.ts"
@@ -302,7 +302,7 @@ describe("what is saved", () => {
 
   it("is rendered from a definition and roles alone", () => {
     const definition = { ...words, added_tokens: [addedToken(0, "<unk>"), addedToken(2, "</s>", { lstrip: true })] }
-    const files = HuggingFaceFolder.render(definition, { eos_token: "</s>", additional_special_tokens: ["<unk>"] })
+    const files = TokenizerFiles.renderAll(definition, { eos_token: "</s>", additional_special_tokens: ["<unk>"] })
     expect(Object.keys(files)).toEqual(["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"])
     expect(JSON.parse(files["tokenizer.json"] ?? "")).toEqual(definition)
     expect(JSON.parse(files["special_tokens_map.json"] ?? "")).toEqual({

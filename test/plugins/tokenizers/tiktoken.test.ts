@@ -169,7 +169,7 @@ describe("a rank file with a fault", () => {
 
   it.effect("two tokens of one rank", () =>
     Effect.map(errorOf(folder, { "cl100k_base.tiktoken": `${fileOf([])}YWI= 97\n` }), ({ message }) =>
-      expect(message).toContain("is 97, which is the id of")
+      expect(message).toContain("is 97, which is also the id of")
     )
   )
 })

@@ -10,8 +10,7 @@ import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as EventLoop from "../../EventLoop.ts"
 import * as ByteAlphabet from "../ByteAlphabet.ts"
-import * as Definition from "../Definition.ts"
-import type * as TokenizerJson from "../TokenizerJson.ts"
+import * as TokenizerJson from "../TokenizerJson.ts"
 import * as MergeLearner from "./MergeLearner.ts"
 import * as SymbolSequences from "./SymbolSequences.ts"
 import {
@@ -105,8 +104,6 @@ export const learnBytes = (words: WordCounts.WordCounts, sizes: Sizes, report: R
   )
 }
 
-const byteTokens = Array.from({ length: 256 }, (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`)
-
 export const learnCharacters = (
   words: WordCounts.WordCounts,
   sizes: Sizes,
@@ -118,7 +115,7 @@ export const learnCharacters = (
     const alphabet = SymbolSequences.alphabet(words, limitAlphabet)
     const parts = [...byteParts(specialTokens), { count: alphabet.characters.length, name: "character" }]
     yield* Effect.forEach(sizes, (size) => checkLeast(size, parts), { discard: true })
-    const before = [...specialTokens, ...byteTokens]
+    const before = [...specialTokens, ...ByteAlphabet.byteTokens]
     const base: InitialVocabulary = {
       sequences: SymbolSequences.ofCharacters(words, alphabet),
       symbols: alphabet.characters,
@@ -140,7 +137,7 @@ const model = (
   { merges, tokens }: MergedVocabulary,
   { byteFallback, unknown }: { readonly byteFallback: boolean; readonly unknown: string | null }
 ): TokenizerJson.Bpe =>
-  Definition.bpe({
+  TokenizerJson.bpe({
     unk_token: unknown,
     byte_fallback: byteFallback,
     vocab,

@@ -7,21 +7,23 @@ import * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
 import { plural } from "../../Plural.ts"
 import { TokenizerTrainError, TokenizerTrainer } from "../../TokenizerTrainer.ts"
-import * as Definition from "../Definition.ts"
 import * as Normalizer from "../Normalizer.ts"
 import * as Pipeline from "../Pipeline.ts"
 import * as PreTokenizer from "../PreTokenizer.ts"
-import type { TokenizerJson } from "../TokenizerJson.ts"
+import * as TokenizerJson from "../TokenizerJson.ts"
 import { countWords, defaultLimit, type WordLimit } from "./countWords.ts"
 import type { WordCounts } from "./WordCounts.ts"
 import type { AcquireStorage } from "./WordSpill.ts"
 
 /** The components of a tokenizer.json that are known before training. */
-export type Components = Pick<TokenizerJson, "normalizer" | "pre_tokenizer" | "post_processor" | "decoder">
+export type Components = Pick<
+  TokenizerJson.TokenizerJson,
+  "normalizer" | "pre_tokenizer" | "post_processor" | "decoder"
+>
 /** Vocabulary sizes. */
 export type Sizes = Arr.NonEmptyReadonlyArray<number>
 /** What is learned for one size. */
-export type LearnedModel = Pick<TokenizerJson, "added_tokens" | "model">
+export type LearnedModel = Pick<TokenizerJson.TokenizerJson, "added_tokens" | "model">
 /** Reports how many of the wanted steps are done. */
 export type Report = (done: number, wanted: number) => Effect.Effect<void>
 
@@ -58,7 +60,7 @@ export const make = (algorithm: Algorithm, spill: AcquireStorage): TokenizerTrai
           onProgress({ phase: "learning", of: steps, done, wanted })
         )
         return Arr.map(learned, ({ added_tokens, model }, i): TokenizerTrainer.Trained => {
-          const definition = Definition.make({ ...components, added_tokens, model })
+          const definition = TokenizerJson.make({ ...components, added_tokens, model })
           return { files: { [Pipeline.fileName]: Pipeline.render(definition) }, vocabularySize: sizes[i]! }
         })
       }).pipe(Effect.scoped)

@@ -6,9 +6,8 @@
  * counted with the normalizer and pre-tokenizer that the file gets, so that encoding agrees with training.
  */
 import * as Schema from "effect/Schema"
-import { clsAndSep, specialToken } from "../Definition.ts"
-import { cl100k, gpt2, o200k } from "../preTokenizers/Scanner.ts"
-import type * as TokenizerJson from "../TokenizerJson.ts"
+import { cl100k, gpt2, o200k } from "../patterns/Scanner.ts"
+import * as TokenizerJson from "../TokenizerJson.ts"
 
 export const NormalizerName = Schema.Literal("nfc", "nfd", "nfkc", "nfkd", "lowercase", "strip_accents")
 export type NormalizerName = typeof NormalizerName.Type
@@ -224,7 +223,8 @@ export const decoder = (splitter: Splitter, { bytes }: { readonly bytes: boolean
 export const addedTokens = (
   tokens: ReadonlyArray<string>,
   first: number
-): TokenizerJson.TokenizerJson["added_tokens"] => tokens.map((content, i) => specialToken(first + i, content))
+): TokenizerJson.TokenizerJson["added_tokens"] =>
+  tokens.map((content, i) => TokenizerJson.specialToken(first + i, content))
 
 /** The special tokens, with the unknown token added when it is missing. */
 export const withUnknown = (tokens: ReadonlyArray<string>, unknown: string): ReadonlyArray<string> =>
@@ -234,7 +234,7 @@ export const withUnknown = (tokens: ReadonlyArray<string>, unknown: string): Rea
 export const template = (special: ReadonlyArray<string>): TokenizerJson.PostProcessor | null => {
   const [cls, sep] = ["[CLS]", "[SEP]"]
   if (!special.includes(cls) || !special.includes(sep)) return null
-  return clsAndSep([cls, special.indexOf(cls)], [sep, special.indexOf(sep)])
+  return TokenizerJson.clsAndSep([cls, special.indexOf(cls)], [sep, special.indexOf(sep)])
 }
 
 /** A vocabulary of tokens in the order of their ids. */

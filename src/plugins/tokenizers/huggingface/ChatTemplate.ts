@@ -6,7 +6,7 @@
  */
 import * as Effect from "effect/Effect"
 import { ChatTemplateError, type Tokenizer } from "../../../core/Tokenizer.ts"
-import type { Roles } from "../../../core/tokenizer/HuggingFaceFolder.ts"
+import type { Roles } from "../../../core/tokenizer/TokenizerFiles.ts"
 
 const messageOf = (cause: unknown) => (cause instanceof Error ? cause.message : String(cause))
 

@@ -12,7 +12,7 @@ import * as Effect from "effect/Effect"
 import { ArrayFormatter } from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import { TokenizerFileError } from "../../../core/Tokenizer.ts"
-import { configFile, mapFile, type Roles, roleNames } from "../../../core/tokenizer/HuggingFaceFolder.ts"
+import { configFile, mapFile, type Roles, roleNames } from "../../../core/tokenizer/TokenizerFiles.ts"
 import { readOptional } from "../TokenizerFolder.ts"
 
 const maybe = <A, I>(schema: Schema.Schema<A, I>) => Schema.optional(Schema.NullOr(schema))

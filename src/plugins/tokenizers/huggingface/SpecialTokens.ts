@@ -6,7 +6,7 @@
  * vocabulary, or the next free one. `add_bos_token` and `add_eos_token` are said of a template that holds those two tokens at
  * most; any other template (BERT's) stays. Source: transformers 4.57, PreTrainedTokenizerFast and LlamaTokenizerFast.
  */
-import type { Roles } from "../../../core/tokenizer/HuggingFaceFolder.ts"
+import type { Roles } from "../../../core/tokenizer/TokenizerFiles.ts"
 import type { AddedToken, PostProcessor, TokenizerJson } from "../../../core/tokenizer/TokenizerJson.ts"
 import type { NamedToken } from "./FolderConfig.ts"
 

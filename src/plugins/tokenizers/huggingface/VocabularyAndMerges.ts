@@ -7,9 +7,7 @@
  */
 import * as Either from "effect/Either"
 import * as ByteAlphabet from "../../../core/tokenizer/ByteAlphabet.ts"
-import * as Definition from "../../../core/tokenizer/Definition.ts"
-import type { Problem } from "../../../core/tokenizer/Problem.ts"
-import type { AddedToken, PostProcessor, TokenizerJson } from "../../../core/tokenizer/TokenizerJson.ts"
+import * as TokenizerJson from "../../../core/tokenizer/TokenizerJson.ts"
 import type { FolderConfig } from "./FolderConfig.ts"
 
 /** The names of the pair, as transformers and as OpenAI's first release write them. */
@@ -19,7 +17,9 @@ export const fileNames = [
 ] as const
 
 /** Lines of two tokens; the first line may say a version. */
-export const parseMerges = (text: string): Either.Either<ReadonlyArray<readonly [string, string]>, Problem> => {
+export const parseMerges = (
+  text: string
+): Either.Either<ReadonlyArray<readonly [string, string]>, TokenizerJson.InvalidComponent> => {
   const merges: Array<readonly [string, string]> = []
   for (const [i, line] of text.split(/\r?\n/).entries()) {
     if (line === "" || (i === 0 && line.startsWith("#version"))) continue
@@ -38,7 +38,7 @@ export const toTokenizerJson = (
   vocabulary: Vocabulary,
   merges: ReadonlyArray<readonly [string, string]>,
   config: Pick<FolderConfig, "add_prefix_space" | "roles">
-): Either.Either<TokenizerJson, Problem> => {
+): Either.Either<TokenizerJson.TokenizerJson, TokenizerJson.InvalidComponent> => {
   const absent = ByteAlphabet.byteToCharacter.find((character) => !Object.hasOwn(vocabulary, character))
   if (absent !== undefined) {
     const details = `has no token ${JSON.stringify(absent)}, so it is not byte-level as GPT-2's is.`
@@ -46,12 +46,12 @@ export const toTokenizerJson = (
   }
   const roberta = ["<s>", "</s>", "<mask>"].every((token) => Object.hasOwn(vocabulary, token))
   const names = roberta ? ["<s>", "<pad>", "</s>", "<unk>", "<mask>"] : ["<|endoftext|>"]
-  const added_tokens = names.flatMap((content): ReadonlyArray<AddedToken> => {
+  const added_tokens = names.flatMap((content): ReadonlyArray<TokenizerJson.AddedToken> => {
     const id = Object.hasOwn(vocabulary, content) ? vocabulary[content] : undefined
     if (typeof id !== "number") return []
     // RoBERTa's mask takes the space before it.
     const lstrip = content === "<mask>"
-    return [{ ...Definition.specialToken(id, content), lstrip }]
+    return [{ ...TokenizerJson.specialToken(id, content), lstrip }]
   })
   const idOf = (token: string) => added_tokens.find(({ content }) => content === token)?.id
   const prefix = config.add_prefix_space ?? false
@@ -59,7 +59,7 @@ export const toTokenizerJson = (
   const sep = config.roles.sep_token ?? "</s>"
   const [clsId, sepId] = [idOf(cls), idOf(sep)]
   const byteLevel = { type: "ByteLevel", add_prefix_space: prefix, trim_offsets: true, use_regex: true } as const
-  const post_processor: PostProcessor =
+  const post_processor: TokenizerJson.PostProcessor =
     roberta && clsId !== undefined && sepId !== undefined
       ? {
           type: "RobertaProcessing",
@@ -70,12 +70,12 @@ export const toTokenizerJson = (
         }
       : { ...byteLevel, trim_offsets: false }
   return Either.right(
-    Definition.make({
+    TokenizerJson.make({
       added_tokens: added_tokens.sort((a, b) => a.id - b.id),
       pre_tokenizer: byteLevel,
       post_processor,
       decoder: byteLevel,
-      model: Definition.bpe({
+      model: TokenizerJson.bpe({
         continuing_subword_prefix: "",
         end_of_word_suffix: "",
         vocab: vocabulary,

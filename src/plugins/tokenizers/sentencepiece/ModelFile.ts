@@ -4,11 +4,11 @@
  */
 import { fromBinary } from "@bufbuild/protobuf"
 import * as Either from "effect/Either"
-import type { Problem } from "../../../core/tokenizer/Problem.ts"
+import type { InvalidComponent } from "../../../core/tokenizer/TokenizerJson.ts"
 import { ModelProtoSchema } from "./gen/sentencepiece_model_pb.ts"
 import * as Translate from "./Translate.ts"
 
-export const read = (bytes: Uint8Array, ends: Translate.Ends): Either.Either<Translate.Translation, Problem> =>
+export const read = (bytes: Uint8Array, ends: Translate.Ends): Either.Either<Translate.Translation, InvalidComponent> =>
   Either.gen(function* () {
     const model = yield* Either.try({
       try: () => fromBinary(ModelProtoSchema, bytes),

@@ -10,15 +10,17 @@
  */
 import * as Either from "effect/Either"
 import { encodeBase64 } from "effect/Encoding"
-import { bpe, make, specialToken } from "../../../core/tokenizer/Definition.ts"
-import type { Roles } from "../../../core/tokenizer/HuggingFaceFolder.ts"
-import type { Problem } from "../../../core/tokenizer/Problem.ts"
-import type {
-  AddedToken,
-  Normalizer,
-  PostProcessor,
-  PreTokenizer,
-  TokenizerJson
+import type { Roles } from "../../../core/tokenizer/TokenizerFiles.ts"
+import {
+  type AddedToken,
+  bpe,
+  type InvalidComponent,
+  make,
+  type Normalizer,
+  type PostProcessor,
+  type PreTokenizer,
+  specialToken,
+  type TokenizerJson
 } from "../../../core/tokenizer/TokenizerJson.ts"
 import {
   type ModelProto,
@@ -46,7 +48,7 @@ interface Piece {
   readonly type: Type
 }
 
-export const toTokenizerJson = (model: ModelProto, ends: Ends): Either.Either<Translation, Problem> =>
+export const toTokenizerJson = (model: ModelProto, ends: Ends): Either.Either<Translation, InvalidComponent> =>
   Either.gen(function* () {
     const trainer = model.trainerSpec
     const normalizer = model.normalizerSpec

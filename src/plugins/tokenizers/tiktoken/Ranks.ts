@@ -9,7 +9,7 @@
 import * as Either from "effect/Either"
 import { byteToCharacter } from "../../../core/tokenizer/ByteAlphabet.ts"
 import * as PairTable from "../../../core/tokenizer/PairTable.ts"
-import type { Problem } from "../../../core/tokenizer/Problem.ts"
+import type { InvalidComponent } from "../../../core/tokenizer/TokenizerJson.ts"
 
 export interface Ranks {
   /** Ids of tokens in the byte-level alphabet, and of special tokens as they are written. */
@@ -26,7 +26,7 @@ export interface Ranks {
 export const parse = (
   text: string,
   specialTokens: { readonly [token: string]: number } = {}
-): Either.Either<Ranks, Problem> => {
+): Either.Either<Ranks, InvalidComponent> => {
   const ranked: Array<readonly [token: string, rank: number]> = []
   let start = 0
   for (let line = 1; start < text.length; line++) {

@@ -3,19 +3,20 @@
  */
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
+import type { TokenModel } from "../../../../src/core/tokenizer/models/TokenModel.ts"
+import { modelOf } from "../../../../src/core/tokenizer/Pipeline.ts"
 import { TokenIds } from "../../../../src/core/tokenizer/TokenIds.ts"
 import type * as TokenizerJson from "../../../../src/core/tokenizer/TokenizerJson.ts"
-import * as TokenModel from "../../../../src/core/tokenizer/TokenModel.ts"
 import { native } from "../native.ts"
 
 export const makeModel = (spec: TokenizerJson.Model, byteLevel = false) =>
-  Either.getOrThrowWith(TokenModel.make(spec, { byteLevel }), (problem) => new Error(JSON.stringify(problem)))
+  Either.getOrThrowWith(modelOf(spec, { byteLevel }), (problem) => new Error(JSON.stringify(problem)))
 
 /** What is wrong with a specification. */
 export const problemOf = (spec: TokenizerJson.Model, byteLevel = false) =>
-  Either.getOrThrow(Either.flip(TokenModel.make(spec, { byteLevel })))
+  Either.getOrThrow(Either.flip(modelOf(spec, { byteLevel })))
 
-export const encode = (model: TokenModel.TokenModel, word: string): ReadonlyArray<number> => {
+export const encode = (model: TokenModel, word: string): ReadonlyArray<number> => {
   const output = new TokenIds()
   model.encode(`[${word}]`, 1, 1 + word.length, output)
   return [...output.toArray()]
