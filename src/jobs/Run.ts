@@ -20,7 +20,6 @@ import { Registry } from "../core/plugin/Registry.ts"
 import { CheckpointStore } from "../core/training/Checkpoint.ts"
 import type { RunDirectory } from "../services/runs/RunStore.ts"
 import { Environment } from "./Environment.ts"
-import type { OnEvent } from "./RunComponents.ts"
 import * as RunHandle from "./RunHandle.ts"
 import * as RunPlan from "./RunPlan.ts"
 import * as SavedRun from "./SavedRun.ts"
@@ -37,17 +36,16 @@ export type {
   GeneratedFile,
   GenerateError,
   GenerateFileError,
+  GenerateFileOptions,
   GenerateOptions,
   Run,
   Score
 } from "./RunHandle.ts"
 
 /** How to train, besides the config. */
-export interface TrainHooks {
+export interface TrainHooks extends Omit<TrainingRun.TrainOptions, "resume"> {
   /** Resume the newest run of this config from its newest checkpoint. Default: false, a new run. */
   readonly resume?: boolean | undefined
-  /** Called with every event of preparation and training, in order. */
-  readonly onEvent?: OnEvent | undefined
 }
 
 /**
@@ -59,10 +57,10 @@ export interface TrainHooks {
  * const run = yield* Run.train({ data: "notes/*.txt", tokenizer: "byte", model: "tiny", training: { max_steps: 200 } })
  * const other = yield* Run.train({ config: "configs/config.yaml", overrides: ["training.lr=3e-4"] })
  */
-export const train = ({ onEvent, resume, ...options }: RunPlan.ConfigOptions & TrainHooks) =>
+export const train = ({ combinator, onEvent, resume, ...options }: RunPlan.ConfigOptions & TrainHooks) =>
   compose(options).pipe(
     Effect.flatMap(plan),
-    Effect.flatMap((planned) => trainPlan(planned, { onEvent, resume }))
+    Effect.flatMap((planned) => trainPlan(planned, { combinator, onEvent, resume }))
   )
 
 /** The first half of `train`: files, choices, overrides and values as one config. Nothing but config files is read. */
@@ -85,39 +83,40 @@ export const plan = (composed: RunPlan.Composed) =>
 export const trainPlan = (
   planned: RunPlan.RunPlan,
   {
-    onEvent,
-    resume = false
+    resume = false,
+    ...hooks
   }: Omit<TrainHooks, "resume"> & { readonly resume?: boolean | RunDirectory | undefined } = {}
 ) =>
   Effect.gen(function* () {
     const { files } = yield* Environment
     const newest = Effect.provide(SavedRun.newestOf(planned.config), files)
     const directory = resume === true ? yield* newest : resume === false ? undefined : resume
-    return yield* trainIn(planned, { resume: directory, onEvent })
+    return yield* trainIn(planned, { ...hooks, resume: directory })
   })
 
+/** How to resume a run that is named. */
+export interface ResumeOptions extends Omit<TrainHooks, "resume">, RunPlan.Services {
+  /** A plan whose config the run must have. */
+  readonly expected?: RunPlan.RunPlan | undefined
+}
+
 /**
- * Resumes a run that is named by its directory or id, with its own config. `expected` is a plan whose config the run must have.
+ * Resumes a run that is named by its directory or id, with its own config.
  *
  * @example
  * const run = yield* Run.resume("runs/20261127-101500-tiny-0a1b")
  */
 export const resume = (
-  pathOrId: string,
-  options: {
-    readonly expected?: RunPlan.RunPlan | undefined
-    readonly services?: RunPlan.Services
-    readonly onEvent?: OnEvent | undefined
-  } = {}
+  pathOrId: string | SavedRun.SavedRun,
+  { combinator, expected, onEvent, ...services }: ResumeOptions = {}
 ) =>
   Effect.gen(function* () {
-    const saved = yield* find(pathOrId)
-    const { expected, onEvent, services = expected?.services ?? {} } = options
+    const saved = yield* savedRun(pathOrId)
     if (expected !== undefined) yield* SavedRun.requireConfig(saved, expected.config)
     const { config, run } = saved
     return yield* trainIn(
-      { config, text: RunPlan.textOf(config), dryRun: false, services },
-      { resume: run, onEvent, backend: yield* savedBackend(config) }
+      { config, text: RunPlan.textOf(config), dryRun: false, services: { ...expected?.services, ...services } },
+      { combinator, onEvent, resume: run, backend: yield* savedBackend(config) }
     )
   })
 
@@ -131,6 +130,9 @@ export const dryRun = (planned: RunPlan.RunPlan, options: Pick<TrainHooks, "onEv
 /** A run on disk with its config: enough to see what it is, without loading the model. */
 export const find = (pathOrId: string) =>
   Effect.flatMap(Environment, ({ files }) => Effect.provide(SavedRun.find(pathOrId), files))
+
+const savedRun = (pathOrId: string | SavedRun.SavedRun) =>
+  typeof pathOrId === "string" ? find(pathOrId) : Effect.succeed(pathOrId)
 
 /** How to open a run. */
 export interface OpenOptions extends RunPlan.Services {
@@ -147,7 +149,7 @@ export interface OpenOptions extends RunPlan.Services {
  */
 export const open = (pathOrId: string | SavedRun.SavedRun, { checkpoint = "best", ...services }: OpenOptions = {}) =>
   Effect.gen(function* () {
-    const saved = typeof pathOrId === "string" ? yield* find(pathOrId) : pathOrId
+    const saved = yield* savedRun(pathOrId)
     const { files, registry } = yield* Environment
     const plugins = yield* registry(saved.config.plugins)
     return yield* Effect.gen(function* () {

@@ -24,7 +24,7 @@ import { evaluateProgram, stateNames } from "../core/training/TrainingPrograms.t
 import { FileError } from "../services/files/FileError.ts"
 import { RunStore } from "../services/runs/RunStore.ts"
 import { datasetOf } from "./RunComponents.ts"
-import { type Data, dataSection, isDataset, type RunPlan } from "./RunPlan.ts"
+import { type Data, datasetSection, isDataset, isDocuments, type RunPlan } from "./RunPlan.ts"
 
 /** Called after each window with the number of windows that are scored, and of all. */
 export type OnWindow = (done: number, of: number) => Effect.Effect<void>
@@ -82,7 +82,7 @@ export const textToScore = (
       ? data
       : data === undefined
         ? yield* datasetOf(config.data, services.data)
-        : yield* datasetOf(dataSection(data, { validation: { fraction: 1 } }))
+        : yield* datasetOf(yield* datasetSection(data, { validation: { fraction: 1 } }))
     const name = nameOf(data)
     const tokens = yield* cache.open({ dataset, tokenizer, split: "validation" })
     if (tokens.length >= 2) return { name, tokens }
@@ -98,13 +98,9 @@ const nameOf = (data: Data | Dataset.Service | undefined): string => {
   if (data === undefined) return "held out by the run"
   if (typeof data === "string") return data
   if (isDataset(data)) return "a Dataset"
-  if (Array.isArray(data)) return data.length === 1 ? "1 document" : `${data.length} documents`
-  const { paths } = dataSection(data)
-  return Array.isArray(paths)
-    ? paths.join(" ")
-    : typeof paths === "string"
-      ? paths
-      : `dataset ${dataSection(data).name}`
+  if (isDocuments(data)) return data.length === 1 ? "1 document" : `${data.length} documents`
+  if ("name" in data) return `the dataset ${data.name}`
+  return typeof data.paths === "string" ? data.paths : data.paths.join(" ")
 }
 
 /** Files to which results were appended. */

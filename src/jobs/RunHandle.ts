@@ -14,6 +14,7 @@ import type { Registry } from "../core/plugin/Registry.ts"
 import type { Tokenizer } from "../core/Tokenizer.ts"
 import { sizeOf } from "../core/tensor/Tensor.ts"
 import type { CheckpointError, TrainState } from "../core/training/Checkpoint.ts"
+import { metricPlugins } from "../plugins/builtins.ts"
 import type { RunDirectory } from "../services/runs/RunStore.ts"
 import { Environment, type Files } from "./Environment.ts"
 import * as OnnxExport from "./OnnxExport.ts"
@@ -50,10 +51,10 @@ export interface Run {
   readonly generate: (prompt?: string, options?: GenerateOptions) => Effect.Effect<string, GenerateError>
   /** The same, piece by piece as tokens arrive. */
   readonly generateStream: (prompt?: string, options?: GenerateOptions) => Stream.Stream<string, GenerateError>
-  /** Generates, writes the text to `artifacts/infer`, and tells how long it took. `onText` sees each piece as it comes. */
+  /** Generates, writes the text to a file, and tells how long it took. */
   readonly generateFile: (
     prompt?: string,
-    options?: GenerateOptions & { readonly onText?: (piece: string) => Effect.Effect<void> }
+    options?: GenerateFileOptions
   ) => Effect.Effect<GeneratedFile, GenerateFileError>
   /**
    * Each metric with its standard error, on the text that is given or, without `data`, on the text that the run held out.
@@ -90,6 +91,14 @@ export interface GenerateOptions {
   readonly seed?: number | undefined
 }
 
+/** How to generate, and where to write. */
+export interface GenerateFileOptions extends GenerateOptions {
+  /** Called with each piece of text as it comes. */
+  readonly onText?: ((piece: string) => Effect.Effect<void>) | undefined
+  /** Default: `artifacts/infer`. */
+  readonly directory?: string | undefined
+}
+
 /** What to score, and how. */
 export interface EvaluateOptions<Name extends string> {
   /** Default: what the run held out. */
@@ -101,9 +110,7 @@ export interface EvaluateOptions<Name extends string> {
 }
 
 /** The metrics of `run.evaluate` when none are named. */
-export type DefaultMetric = (typeof defaultMetrics)[number]
-
-const defaultMetrics = ["perplexity", "bits_per_byte", "accuracy"] as const
+export type DefaultMetric = (typeof metricPlugins)[number]
 
 /** The value of a metric. */
 export interface Score {
@@ -209,7 +216,7 @@ export const make = ({ backend: device, config, parameters, path, run, services,
       parameters: Object.values(architecture.parameters).reduce((sum, { shape }) => sum + sizeOf(shape), 0),
       generateStream,
       generate: (prompt, options) => Stream.mkString(generateStream(prompt, options)),
-      generateFile: (prompt, { onText, ...options } = {}) =>
+      generateFile: (prompt, { directory, onText, ...options } = {}) =>
         Effect.gen(function* () {
           const settings = settingsOf(config.generation, prompt, options)
           const generated = yield* RunGeneration.generateMeasured({
@@ -217,17 +224,14 @@ export const make = ({ backend: device, config, parameters, path, run, services,
             config: settings,
             ...(onText === undefined ? {} : { onText })
           }).pipe(Effect.provide(yield* computing))
-          const file = yield* RunGeneration.saveText({
-            run: run.directory,
-            checkpoint: path,
-            config: settings,
-            text: settings.prompt + generated.text,
-            tokens: generated.tokens
-          })
+          const { checkpoint, directory: run } = handle
+          const { prompt: start, text, tokens } = generated
+          const saved = { run, checkpoint, config: settings, text: start + text, tokens }
+          const file = yield* RunGeneration.saveText(saved, directory)
           return { ...generated, file }
         }).pipe(Effect.provide(context)),
       evaluate: <const Name extends string>(options: EvaluateOptions<Name> = {}) =>
-        Effect.map(evaluated({ ...options, metrics: options.metrics ?? defaultMetrics }), ({ results }) =>
+        Effect.map(evaluated({ ...options, metrics: options.metrics ?? metricPlugins }), ({ results }) =>
           byName<Name>(results)
         ),
       evaluateFile: (options = {}) =>

@@ -20,10 +20,12 @@ import { LoggingConfig, type PluginSection, RunConfig, type TokenizerSection } f
 import { Dataset } from "../core/Dataset.ts"
 import { MetricKind } from "../core/Metric.ts"
 import { Model } from "../core/Model.ts"
+import * as FilePattern from "../core/plugin/FilePattern.ts"
 import { Registry } from "../core/plugin/Registry.ts"
 import { Tokenizer } from "../core/Tokenizer.ts"
 import { TokenizerTrainer } from "../core/TokenizerTrainer.ts"
 import { Tracker } from "../core/Tracker.ts"
+import { datasetPlugins } from "../plugins/builtins.ts"
 import * as ConfigStore from "../services/config/ConfigStore.ts"
 import { packagedConfigs } from "./Environment.ts"
 
@@ -32,8 +34,15 @@ const Command = Schema.Struct({ ...RunConfig.fields, dry_run: Schema.optional(Sc
 
 const sections = ["model", "data", "tokenizer", "training"] as const
 
-/** Text to train or evaluate on. */
-export type Data = string | ReadonlyArray<string> | { readonly paths: string | ReadonlyArray<string> } | PluginSection
+/** Text to train or evaluate on: a path or a pattern, documents, several paths, or the section of a dataset plugin. */
+export type Data = string | ReadonlyArray<string> | Paths | PluginSection
+
+/** Files, with further keys of the dataset plugin that reads them, such as `validation`. */
+export interface Paths {
+  readonly paths: string | ReadonlyArray<string>
+  readonly validation?: unknown
+  readonly seed?: number
+}
 
 /**
  * What a run is made of, in code. Each part is a name (a file of its group in `configs/`, or a plugin), the section of a config,
@@ -192,14 +201,25 @@ const choose = (group: string, part: string | Model.Service | Tokenizer.Service 
     return file === undefined ? { value: { [group]: { name: part } } } : { choice: [group, part] as const }
   })
 
-/** The section of a dataset plugin for data that is given in code. `rest` are further keys of it. */
-export const dataSection = (data: Data, rest: { readonly [key: string]: unknown } = {}): PluginSection => {
-  if (typeof data === "string") return { name: "text", paths: data, ...rest }
-  if (isStrings(data)) return { name: "memory", documents: data, ...rest }
-  return "name" in data ? data : { name: "text", paths: data.paths, ...rest }
-}
+/** The config section of data that is given in code; without the plugin's name if only the data tells it. */
+const dataSection = (data: Data) =>
+  typeof data === "string" ? { paths: data } : isDocuments(data) ? { documents: data } : data
 
-const isStrings = (data: Data): data is ReadonlyArray<string> => Array.isArray(data)
+/**
+ * The section of the dataset plugin for data that is given in code: the plugin that reads files of that name, the one for
+ * documents, or the one that is named. `rest` are further keys for a plugin that is not named.
+ */
+export const datasetSection = (data: Data, rest: { readonly [key: string]: unknown } = {}) =>
+  Effect.map(Registry, (registry): PluginSection => {
+    const section = dataSection(data)
+    if ("name" in section) return section
+    if ("documents" in section) return { name: datasetPlugins.documents, ...section, ...rest }
+    const [first = ""] = typeof section.paths === "string" ? [section.paths] : section.paths
+    const reader = FilePattern.readerOf(registry.list(Dataset.kind.name), first.replace(/.*[\\/]/, ""))
+    return { name: reader?.plugin ?? datasetPlugins.files, ...section, ...rest }
+  })
+
+export const isDocuments = (data: Data): data is ReadonlyArray<string> => Array.isArray(data)
 
 export const isDataset = (data: unknown): data is Dataset.Service =>
   Predicate.hasProperty(data, "documents") && Predicate.isFunction(data.documents)
@@ -226,13 +246,28 @@ export const loggingOf = (composed: Config.Composed): LoggingConfig => {
 }
 
 /** Checks a composed config: its own keys, and each plugin's. */
-export const decode = (composed: Composed): Effect.Effect<RunPlan, DecodeError, Registry> =>
+export const decode = (unnamed: Composed): Effect.Effect<RunPlan, DecodeError, Registry> =>
   Effect.gen(function* () {
+    const composed = yield* withDatasetName(unnamed)
     const { dry_run, ...config } = yield* Config.decode(Command, composed)
     const services = composed.services ?? {}
     yield* checkPlugins(config, composed, services)
     return { config, text: textOf(config), dryRun: dry_run ?? false, services }
   })
+
+/** Data in code, and a config's `data` with `paths` alone, name no plugin. */
+const withDatasetName = (composed: Composed) =>
+  Effect.gen(function* () {
+    const section = Node.get(composed.root, ["data"])
+    const data = section === undefined ? undefined : Node.toValue(section)
+    if (Predicate.hasProperty(data, "name") || !(isPaths(data) || hasDocuments(data))) return composed
+    const { name } = yield* datasetSection(isPaths(data) ? data : data.documents)
+    const root = Node.insert(composed.root, ["data", "name"], Node.scalar(name, section?.origin ?? inCode))
+    return { ...composed, root }
+  })
+
+const isPaths = Schema.is(Schema.Struct({ paths: Schema.Union(Schema.String, Schema.Array(Schema.String)) }))
+const hasDocuments = Schema.is(Schema.Struct({ documents: Schema.Array(Schema.String) }))
 
 type DecodeError = Effect.Effect.Error<ReturnType<typeof checkPlugins>>
 

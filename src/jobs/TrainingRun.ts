@@ -26,7 +26,10 @@ import type { RunPlan } from "./RunPlan.ts"
 export interface TrainOptions {
   /** A run to resume from its newest complete checkpoint. */
   readonly resume?: RunDirectory | undefined
+  /** Called with every event of preparation and training, in order. */
   readonly onEvent?: RunComponents.OnEvent | undefined
+  /** A combinator on the stream of events, after evaluation and early stopping and before checkpoints and trackers. */
+  readonly combinator?: Training.Combinator | undefined
 }
 
 /** The stream of a run's events: every feature of the config, in the order in which they depend on each other. */
@@ -35,16 +38,16 @@ const events = (
   run: RunDirectory,
   tracker: Tracker.Session,
   stop: Effect.Effect<boolean>,
-  holdsOut: boolean
+  options: { readonly holdsOut: boolean; readonly combinator: Training.Combinator }
 ) => {
   const steps = Training.steps({ stop })
-  const evaluated = holdsOut
+  const evaluated = options.holdsOut
     ? steps.pipe(
         Training.evaluateEvery({ steps: training.eval_steps }),
         Training.earlyStop({ patience: training.early_stopping_patience ?? Number.POSITIVE_INFINITY })
       )
     : steps
-  return evaluated.pipe(
+  return options.combinator(evaluated).pipe(
     Training.checkpointEvery({
       steps: training.save_steps,
       directory: run.checkpoints,
@@ -60,7 +63,10 @@ type TrainFailure = Stream.Stream.Error<ReturnType<typeof events>>
  * Trains, and returns the run with its last state. A resumed run that is finished is returned as it is. Components live as long
  * as the scope; the run's lock, the session and the trackers are released at the end of training.
  */
-export const train = (plan: RunPlan, { onEvent = () => Effect.void, resume }: TrainOptions = {}) =>
+export const train = (
+  plan: RunPlan,
+  { combinator = (events) => events, onEvent = () => Effect.void, resume }: TrainOptions = {}
+) =>
   Effect.gen(function* () {
     const { config, services, text } = plan
     const scope = yield* Effect.scope
@@ -99,7 +105,7 @@ export const train = (plan: RunPlan, { onEvent = () => Effect.void, resume }: Tr
         })
         yield* Training.runInterruptibly(
           (stop): Stream.Stream<TrainEvent, TrainFailure, CheckpointStore | TrainingSession> =>
-            events(config, run, tracker, stop, tokens.validation !== undefined),
+            events(config, run, tracker, stop, { holdsOut: tokens.validation !== undefined, combinator }),
           onEvent
         ).pipe(Effect.provideService(TrainingSession, session))
         return { run, state: yield* Ref.get(session.state), checkpoint: yield* Ref.get(session.lastCheckpoint) }

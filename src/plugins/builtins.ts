@@ -25,6 +25,12 @@ import { WordLevelTokenizer, WordLevelTrainer } from "./tokenizers/wordlevel.ts"
 import { WordPieceTokenizer, WordPieceTrainer } from "./tokenizers/wordpiece.ts"
 import { Ndjson } from "./trackers/ndjson.ts"
 
+/** The dataset plugins of data that names no plugin: documents in the config, and files that no plugin declares to read. */
+export const datasetPlugins = { documents: MemoryDataset.name, files: TextDataset.name } as const
+
+/** The metric plugins of an evaluation that names none. */
+export const metricPlugins = [Perplexity.name, BitsPerByte.name, Accuracy.name] as const
+
 /** The plugins that come with codex. `builtins.add(YourPlugin)` is a group with yours as well. */
 export const builtins = PluginGroup.make(
   TextDataset,

@@ -93,7 +93,7 @@ describe("bad input", () => {
       "no corpus",
       ["quickstart"],
       1,
-      /the chapters of Moby-Dick are not here\. .* codex quickstart --data 'path\/\*\.txt'/
+      /The chapters of Moby-Dick are not installed\. .* codex quickstart --data 'path\/\*\.txt'/
     ]
   ] as const)("%s", async (_, words, code, message) => {
     const finished = await codex(...words)

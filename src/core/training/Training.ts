@@ -25,6 +25,14 @@ import { type CheckpointError, CheckpointStore, removable, TrainState } from "./
 import { CheckpointSaved, Finished, StepEnded, type TrainEvent } from "./TrainEvent.ts"
 import { type TrainError, TrainingSession } from "./TrainingSession.ts"
 
+/**
+ * A feature of training: a function from the stream of events to another one. It may add events, act on them, or end the
+ * stream; the session is in the context.
+ */
+export type Combinator = <E, R>(
+  events: Stream.Stream<TrainEvent, E, R>
+) => Stream.Stream<TrainEvent, E, R | TrainingSession>
+
 /** The updates of a session, from its current step to its last one, or until `stop` is true between two of them. */
 export const steps = (options: { readonly stop?: Effect.Effect<boolean> } = {}) =>
   Stream.unwrap(
@@ -70,8 +78,8 @@ export const evaluateEvery =
 
 /** Ends the stream after `patience` evaluations in a row without a new best. */
 export const earlyStop =
-  (options: { readonly patience: number }) =>
-  <E, R>(events: Stream.Stream<TrainEvent, E, R>): Stream.Stream<TrainEvent, E, R | TrainingSession> =>
+  (options: { readonly patience: number }): Combinator =>
+  <E, R>(events: Stream.Stream<TrainEvent, E, R>) =>
     Stream.flatMap(TrainingSession, ({ state }) =>
       events.pipe(
         Stream.flatMap((event): Stream.Stream<TrainEvent, E> => {

@@ -64,7 +64,12 @@ export const fileFields = (files: string, example: string) => ({
   validation: Schema.optionalWith(FileValidation, { exact: true, default: tenth }).annotations({
     description: "What is held out: fraction, every or paths."
   }),
-  seed
+  seed,
+  if_missing: Schema.optional(
+    Schema.NullOr(Schema.String).annotations({
+      description: "What to do if there are no such files: the last sentences of the error."
+    })
+  )
 })
 
 /** What `assign` decides by. */
@@ -112,6 +117,7 @@ export interface FileConfig {
   readonly paths: typeof Paths.Type
   readonly validation: typeof FileValidation.Type
   readonly seed: number
+  readonly if_missing?: string | null | undefined
 }
 
 /** The parts of files that each split consists of. */
@@ -128,7 +134,9 @@ export const ranges = <R>(
   }
 ): Effect.Effect<Ranges, DatasetError, FileSystem.FileSystem | Path.Path | R> =>
   Effect.gen(function* () {
-    const files = yield* TextFiles.find(listOf(config.paths), options.extensions)
+    const files = yield* Effect.mapError(TextFiles.find(listOf(config.paths), options.extensions), (error) =>
+      error.reason === "NotFound" ? new DatasetError({ ...error, remedy: config.if_missing ?? error.remedy }) : error
+    )
     if (config.validation.paths !== undefined) {
       return yield* heldOutByPath(files, listOf(config.validation.paths), options.extensions)
     }
