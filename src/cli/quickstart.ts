@@ -38,8 +38,7 @@ export const quickstart = Command.make(
     ({ data, overrides }) =>
       Effect.gen(function* () {
         const [Run, RunPlan] = yield* load(() => Promise.all([import("../jobs/Run.ts"), import("../jobs/RunPlan.ts")]))
-        // The hint of the shipped corpus does not fit other files.
-        const paths = data.length === 0 ? [] : [`data.paths=${JSON.stringify(data)}`, "data.if_missing=null"]
+        const paths = data.length === 0 ? [] : [`data.paths=${JSON.stringify(data)}`]
         const config = yield* RunPlan.defaultFile("quickstart")
         const composed = yield* Run.compose({ config, overrides: [...paths, ...overrides] })
         return { composed, logging: RunPlan.loggingOf(composed) }

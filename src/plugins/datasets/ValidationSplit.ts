@@ -66,8 +66,9 @@ export const fileFields = (files: string, example: string) => ({
   }),
   seed,
   if_missing: Schema.optional(
-    Schema.NullOr(Schema.String).annotations({
-      description: "What to do if there are no such files: the last sentences of the error."
+    Schema.Record({ key: Schema.String, value: Schema.String }).annotations({
+      description:
+        "For a path or pattern of `paths`: what to do if there are no such files. It ends the error's message."
     })
   )
 })
@@ -117,7 +118,7 @@ export interface FileConfig {
   readonly paths: typeof Paths.Type
   readonly validation: typeof FileValidation.Type
   readonly seed: number
-  readonly if_missing?: string | null | undefined
+  readonly if_missing?: { readonly [path: string]: string } | undefined
 }
 
 /** The parts of files that each split consists of. */
@@ -135,7 +136,9 @@ export const ranges = <R>(
 ): Effect.Effect<Ranges, DatasetError, FileSystem.FileSystem | Path.Path | R> =>
   Effect.gen(function* () {
     const files = yield* Effect.mapError(TextFiles.find(listOf(config.paths), options.extensions), (error) =>
-      error.reason === "NotFound" ? new DatasetError({ ...error, remedy: config.if_missing ?? error.remedy }) : error
+      error.reason === "NotFound"
+        ? new DatasetError({ ...error, remedy: config.if_missing?.[error.path] ?? error.remedy })
+        : error
     )
     if (config.validation.paths !== undefined) {
       return yield* heldOutByPath(files, listOf(config.validation.paths), options.extensions)
