@@ -18,7 +18,7 @@ export * as Redaction from "./core/data/Redaction.ts"
 export { TokenCache, TokenFileError } from "./core/data/TokenFile.ts"
 export * as Evaluation from "./core/evaluation/Evaluation.ts"
 export * as Generation from "./core/generation/Generation.ts"
-export { Metric, MetricKind } from "./core/Metric.ts"
+export { Metric } from "./core/Metric.ts"
 export { type Architecture, Model, ModelError } from "./core/Model.ts"
 export * as Plugin from "./core/plugin/Plugin.ts"
 export {

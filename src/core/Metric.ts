@@ -1,27 +1,41 @@
 /**
- * The metric kind: what an evaluation reports.
+ * The metric kind: a number that an evaluation reports.
  *
- * A metric is a vector of totals and a function of it. Totals of parts add up to the total of the whole, so any split of
- * the data gives the same result (laws 1–3 of src/testing/metric.ts: `empty` is the unit of `combine`; `combine` is
+ * A metric is a vector of totals and a function of it. The totals of parts add up to the totals of the whole, so any split of
+ * the data gives the same result (laws 1–3 of src/testing/metric.ts: `empty` is the identity of `combine`; `combine` is
  * associative; any split of the samples gives the same result). Averages are never averaged.
  */
 import * as Context from "effect/Context"
 import * as Plugin from "./plugin/Plugin.ts"
 
-/** What one window of held-out text contributes: sums over its scored tokens. */
+/** Sums over the scored tokens of one window of text. */
 export interface Sample {
   /** Sum of −ln p(token | context). */
   readonly nats: number
   readonly tokens: number
-  /** UTF-8 bytes that the scored tokens stand for. */
+  /** UTF-8 bytes of the scored tokens. */
   readonly bytes: number
-  /** Scored tokens that were the most probable one. */
+  /** Scored tokens to which the model gave the highest probability. */
   readonly correct: number
 }
 
+/** A metric of an evaluation. */
 export class Metric extends Context.Tag("codex/Metric")<Metric, Metric.Service>() {
+  /** The kind of metric plugins. */
+  static readonly kind: Plugin.Kind<"metric", Metric, Metric.Service> = Plugin.kind("metric", { api: 1, tag: this })
+
+  /**
+   * A metric of the totals of a sample, and a function of their sum.
+   *
+   * @example
+   * Metric.make({
+   *   name: "accuracy", unit: "", direction: "higher", size: 2,
+   *   totals: ({ correct, tokens }) => [correct, tokens],
+   *   result: ([correct, tokens]) => correct! / tokens!
+   * })
+   */
   static make(primitives: Metric.Primitives): Metric.Service {
-    const combine = (a: Totals, b: Totals): Totals => a.map((value, i) => value + (b[i] ?? 0))
+    const combine = (a: Totals, b: Totals): Totals => a.map((value, i) => value + b[i]!)
     return {
       ...primitives,
       empty: Array.from({ length: primitives.size }, () => 0),
@@ -31,6 +45,7 @@ export class Metric extends Context.Tag("codex/Metric")<Metric, Metric.Service>(
   }
 }
 
+/** Sums from which a metric is computed. */
 export type Totals = ReadonlyArray<number>
 
 export declare namespace Metric {
@@ -40,10 +55,11 @@ export declare namespace Metric {
     /** The unit of the result: `bits/byte`, `%`, or "" for a pure number. */
     readonly unit: string
     readonly direction: "lower" | "higher"
-    /** Length of the vector of totals. */
+    /** The number of totals. */
     readonly size: number
+    /** The totals of one sample. */
     readonly totals: (sample: Sample) => Totals
-    /** NaN when there was nothing to measure. */
+    /** The metric of these totals; NaN if nothing was measured. */
     readonly result: (totals: Totals) => number
   }
   interface Service extends Primitives {
@@ -52,5 +68,3 @@ export declare namespace Metric {
     readonly combine: (a: Totals, b: Totals) => Totals
   }
 }
-
-export const MetricKind = Plugin.kind("metric", { api: 1, tag: Metric })

@@ -16,7 +16,7 @@ import type { EvaluationConfig } from "../core/config/RunConfig.ts"
 import { type Dataset, DatasetError } from "../core/Dataset.ts"
 import { TokenCache, type TokenFile } from "../core/data/TokenFile.ts"
 import * as Evaluation from "../core/evaluation/Evaluation.ts"
-import { MetricKind } from "../core/Metric.ts"
+import { Metric } from "../core/Metric.ts"
 import type { Architecture } from "../core/Model.ts"
 import { Registry } from "../core/plugin/Registry.ts"
 import type { Tokenizer } from "../core/Tokenizer.ts"
@@ -35,6 +35,8 @@ export interface EvaluateOptions {
   readonly tokenizer: Tokenizer.Service
   readonly tokens: TokenFile
   readonly config: EvaluationConfig
+  /** Metric plugins. */
+  readonly metrics: ReadonlyArray<string>
   readonly onProgress?: OnWindow | undefined
 }
 
@@ -43,7 +45,7 @@ export const evaluate = (options: EvaluateOptions) =>
   Effect.gen(function* () {
     const { architecture, config, tokens } = options
     const registry = yield* Registry
-    const metrics = yield* Effect.forEach(config.metrics, (name) => registry.resolve(MetricKind, name, {}))
+    const metrics = yield* Effect.forEach(options.metrics, (name) => registry.resolve(Metric.kind, name, {}))
     const backend = yield* Backend
     const contextLength = architecture.contextLength
     const stride = Math.min(contextLength, config.stride ?? Math.ceil(contextLength / 2))

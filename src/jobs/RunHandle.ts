@@ -188,7 +188,8 @@ export const make = ({ backend: device, config, parameters, path, run, services,
         const results = yield* RunEvaluation.evaluate({
           ...(yield* trained),
           tokens,
-          config: { ...config.evaluation, metrics: options.metrics, ...(stride === undefined ? {} : { stride }) },
+          metrics: options.metrics,
+          config: { ...config.evaluation, ...(stride === undefined ? {} : { stride }) },
           onProgress: options.onProgress
         }).pipe(Effect.provide(yield* computing))
         return { data: name, tokens: tokens.length, bytes: tokens.bytes, results }
@@ -236,7 +237,7 @@ export const make = ({ backend: device, config, parameters, path, run, services,
         ),
       evaluateFile: (options = {}) =>
         Effect.gen(function* () {
-          const metrics = options.metrics ?? config.evaluation.metrics
+          const metrics = options.metrics ?? config.evaluation.metrics ?? metricPlugins
           const evaluation = yield* evaluated({ ...options, metrics })
           const files = yield* RunEvaluation.record(run.id, state.step, evaluation.data, evaluation.results)
           return { ...evaluation, files }

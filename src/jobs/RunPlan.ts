@@ -18,14 +18,14 @@ import * as Node from "../core/config/ConfigNode.ts"
 import { ConfigSource, type Document } from "../core/config/ConfigSource.ts"
 import { LoggingConfig, type PluginSection, RunConfig, type TokenizerSection } from "../core/config/RunConfig.ts"
 import { Dataset } from "../core/Dataset.ts"
-import { MetricKind } from "../core/Metric.ts"
+import { Metric } from "../core/Metric.ts"
 import { Model } from "../core/Model.ts"
 import * as FilePattern from "../core/plugin/FilePattern.ts"
 import { Registry } from "../core/plugin/Registry.ts"
 import { Tokenizer } from "../core/Tokenizer.ts"
 import { TokenizerTrainer } from "../core/TokenizerTrainer.ts"
 import { Tracker } from "../core/Tracker.ts"
-import { datasetPlugins } from "../plugins/builtins.ts"
+import { datasetPlugins, metricPlugins, trackerPlugins } from "../plugins/builtins.ts"
 import * as ConfigStore from "../services/config/ConfigStore.ts"
 import { packagedConfigs } from "./Environment.ts"
 
@@ -246,9 +246,9 @@ export const loggingOf = (composed: Config.Composed): LoggingConfig => {
 }
 
 /** Checks a composed config: its own keys, and each plugin's. */
-export const decode = (unnamed: Composed): Effect.Effect<RunPlan, DecodeError, Registry> =>
+export const decode = (written: Composed): Effect.Effect<RunPlan, DecodeError, Registry> =>
   Effect.gen(function* () {
-    const composed = yield* withDatasetName(unnamed)
+    const composed = withDefaultPlugins(yield* withDatasetName(written))
     const { dry_run, ...config } = yield* Config.decode(Command, composed)
     const services = composed.services ?? {}
     yield* checkPlugins(config, composed, services)
@@ -266,6 +266,16 @@ const withDatasetName = (composed: Composed) =>
     return { ...composed, root }
   })
 
+/** Core knows no plugin, so these defaults cannot be in the schema. They are saved with the run as if they had been written. */
+const withDefaultPlugins = (composed: Composed): Composed => {
+  const defaults = { evaluation: { metrics: [...metricPlugins] }, tracking: trackerPlugins }
+  const missing = Node.fromRecord(
+    Node.get(composed.root, ["tracking"]) === undefined ? defaults : { evaluation: defaults.evaluation },
+    "the defaults"
+  )
+  return { ...composed, root: Node.merge(missing, composed.root) }
+}
+
 const isPaths = Schema.is(Schema.Struct({ paths: Schema.Union(Schema.String, Schema.Array(Schema.String)) }))
 const hasDocuments = Schema.is(Schema.Struct({ documents: Schema.Array(Schema.String) }))
 
@@ -277,10 +287,10 @@ const checkPlugins = (config: RunConfig, composed: Config.Composed, services: Se
     if (services.model === undefined) yield* Config.plugin(composed, Model.kind, ["model"])
     if (services.data === undefined) yield* Config.plugin(composed, Dataset.kind, ["data"])
     if (services.tokenizer === undefined) yield* checkTokenizer(config.tokenizer, composed)
-    for (const tracker of Object.keys(config.tracking)) {
+    for (const tracker of Object.keys(config.tracking ?? {})) {
       yield* Config.plugin(composed, Tracker.kind, ["tracking", tracker], tracker)
     }
-    for (const metric of config.evaluation.metrics) yield* registry.decode(MetricKind, metric, {})
+    for (const metric of config.evaluation.metrics ?? []) yield* registry.decode(Metric.kind, metric, {})
   })
 
 const checkTokenizer = ({ name, train }: TokenizerSection, composed: Config.Composed) =>

@@ -116,7 +116,9 @@ export const train = (
 /** The trackers that a config names. */
 const trackersOf = ({ config }: RunPlan) =>
   Effect.flatMap(Registry, (registry) =>
-    Effect.forEach(Object.entries(config.tracking), ([name, section]) => registry.resolve(Tracker.kind, name, section))
+    Effect.forEach(Object.entries(config.tracking ?? {}), ([name, section]) =>
+      registry.resolve(Tracker.kind, name, section)
+    )
   )
 
 /** A run that could not start has nothing worth keeping. */

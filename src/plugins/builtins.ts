@@ -31,6 +31,9 @@ export const datasetPlugins = { documents: MemoryDataset.name, files: TextDatase
 /** The metric plugins of an evaluation that names none. */
 export const metricPlugins = [Perplexity.name, BitsPerByte.name, Accuracy.name] as const
 
+/** The trackers of a run that names none, with their configs. */
+export const trackerPlugins = { [Ndjson.name]: {} }
+
 /** The plugins that come with codex. `builtins.add(YourPlugin)` is a group with yours as well. */
 export const builtins = PluginGroup.make(
   TextDataset,

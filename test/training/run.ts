@@ -49,6 +49,7 @@ export const prepare = (folder: string, training: Partial<(typeof RunConfig.Enco
     },
     data: { name: "text", paths: join(folder, "text.txt"), validation: { fraction: 0.2 } },
     tokenizer: { name: "byte" },
+    tracking: { ndjson: {} },
     training: {
       seed: 3,
       lr: 5e-3,

@@ -93,7 +93,11 @@ export type GenerationConfig = typeof GenerationConfig.Type
 
 /** How to evaluate. */
 export const EvaluationConfig = Schema.Struct({
-  metrics: optional(Schema.Array(Schema.String), "metric plugins", () => ["perplexity", "bits_per_byte", "accuracy"]),
+  metrics: Schema.optional(
+    Schema.Array(Schema.String).annotations({
+      description: "metric plugins; default: perplexity, bits_per_byte and accuracy"
+    })
+  ),
   stride: Schema.optional(
     count.annotations({ description: "tokens by which the window moves; default: half the context" })
   ),
@@ -144,10 +148,13 @@ export const RunConfig = Schema.Struct({
   training: optional(TrainingConfig, "how to train", () => Schema.decodeSync(TrainingConfig)({})),
   evaluation: optional(EvaluationConfig, "how to evaluate", () => Schema.decodeSync(EvaluationConfig)({})),
   generation: optional(GenerationConfig, "how to generate", () => Schema.decodeSync(GenerationConfig)({})),
-  tracking: optional(
-    Schema.Record({ key: Schema.String, value: Schema.Record({ key: Schema.String, value: Schema.Unknown }) }),
-    "tracker plugins by name, each with its config",
-    () => ({ ndjson: {} })
+  tracking: Schema.optional(
+    Schema.Record({
+      key: Schema.String,
+      value: Schema.Record({ key: Schema.String, value: Schema.Unknown })
+    }).annotations({
+      description: "tracker plugins by name, each with its config; default: metrics.ndjson in the run's directory"
+    })
   ),
   logging: optional(LoggingConfig, "the session log", () => Schema.decodeSync(LoggingConfig)({})),
   backend: optional(BackendConfig, "the backend", () => Schema.decodeSync(BackendConfig)({})),

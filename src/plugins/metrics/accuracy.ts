@@ -1,11 +1,11 @@
-/** Metric plugin `accuracy`: the share of tokens that the model held for the most probable one. */
+/** Metric plugin `accuracy`: the share of tokens to which the model gave the highest probability. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { Metric, MetricKind } from "../../core/Metric.ts"
+import { Metric } from "../../core/Metric.ts"
 import * as Plugin from "../../core/plugin/Plugin.ts"
 
-export const Accuracy = Plugin.make(MetricKind, "accuracy", {
-  description: "share of tokens that were the most probable one",
+export const Accuracy = Plugin.make(Metric.kind, "accuracy", {
+  description: "share of tokens that had the highest probability",
   config: Schema.Struct({}),
   make: () =>
     Effect.succeed(
@@ -15,7 +15,7 @@ export const Accuracy = Plugin.make(MetricKind, "accuracy", {
         direction: "higher",
         size: 2,
         totals: ({ correct, tokens }) => [correct, tokens],
-        result: ([correct = 0, tokens = 0]) => correct / tokens
+        result: ([correct, tokens]) => correct! / tokens!
       })
     )
 })

@@ -4,10 +4,10 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { Metric, MetricKind } from "../../core/Metric.ts"
+import { Metric } from "../../core/Metric.ts"
 import * as Plugin from "../../core/plugin/Plugin.ts"
 
-export const BitsPerByte = Plugin.make(MetricKind, "bits_per_byte", {
+export const BitsPerByte = Plugin.make(Metric.kind, "bits_per_byte", {
   description: "negative log2-likelihood per UTF-8 byte of text",
   config: Schema.Struct({}),
   make: () =>
@@ -18,7 +18,7 @@ export const BitsPerByte = Plugin.make(MetricKind, "bits_per_byte", {
         direction: "lower",
         size: 2,
         totals: ({ bytes, nats }) => [nats, bytes],
-        result: ([nats = 0, bytes = 0]) => nats / Math.LN2 / bytes
+        result: ([nats, bytes]) => nats! / Math.LN2 / bytes!
       })
     )
 })

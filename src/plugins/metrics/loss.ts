@@ -1,10 +1,10 @@
-/** Metric plugin `loss`: the mean −ln p per token, in nats: what training minimises. */
+/** Metric plugin `loss`: the mean −ln p per token, in nats: what training minimizes. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { Metric, MetricKind } from "../../core/Metric.ts"
+import { Metric } from "../../core/Metric.ts"
 import * as Plugin from "../../core/plugin/Plugin.ts"
 
-export const Loss = Plugin.make(MetricKind, "loss", {
+export const Loss = Plugin.make(Metric.kind, "loss", {
   description: "mean negative log-likelihood per token",
   config: Schema.Struct({}),
   make: () =>
@@ -15,7 +15,7 @@ export const Loss = Plugin.make(MetricKind, "loss", {
         direction: "lower",
         size: 2,
         totals: ({ nats, tokens }) => [nats, tokens],
-        result: ([nats = 0, tokens = 0]) => nats / tokens
+        result: ([nats, tokens]) => nats! / tokens!
       })
     )
 })

@@ -4,10 +4,10 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { Metric, MetricKind } from "../../core/Metric.ts"
+import { Metric } from "../../core/Metric.ts"
 import * as Plugin from "../../core/plugin/Plugin.ts"
 
-export const Perplexity = Plugin.make(MetricKind, "perplexity", {
+export const Perplexity = Plugin.make(Metric.kind, "perplexity", {
   description: "exp of the mean negative log-likelihood per token",
   config: Schema.Struct({}),
   make: () =>
@@ -18,7 +18,7 @@ export const Perplexity = Plugin.make(MetricKind, "perplexity", {
         direction: "lower",
         size: 2,
         totals: ({ nats, tokens }) => [nats, tokens],
-        result: ([nats = 0, tokens = 0]) => Math.exp(nats / tokens)
+        result: ([nats, tokens]) => Math.exp(nats! / tokens!)
       })
     )
 })

@@ -21,7 +21,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { build } from "esbuild"
-import { Metric, MetricKind } from "../../../src/core/Metric.ts"
+import { Metric } from "../../../src/core/Metric.ts"
 import * as Plugin from "../../../src/core/plugin/Plugin.ts"
 import * as PluginGroup from "../../../src/core/plugin/PluginGroup.ts"
 import { Registry } from "../../../src/core/plugin/Registry.ts"
@@ -45,7 +45,7 @@ beforeAll(async () => {
   await build({
     stdin: {
       contents:
-        'export * as Plugin from "./plugin/Plugin.ts"\nexport { Tokenizer } from "./Tokenizer.ts"\nexport { Metric, MetricKind } from "./Metric.ts"',
+        'export * as Plugin from "./plugin/Plugin.ts"\nexport { Tokenizer } from "./Tokenizer.ts"\nexport { Metric } from "./Metric.ts"',
       resolveDir: join(root, "src/core")
     },
     bundle: true,
@@ -192,7 +192,7 @@ describe("PluginLoader", () => {
       declare(["codex-whole-words"])
       const layer = PluginGroup.make(Own).layerWith(yield* discover())
       const metric = yield* Metric.pipe(
-        Effect.provide(Layer.provide(Registry.layerOf(MetricKind, "nats_per_word", { bytes_per_word: 4 }), layer))
+        Effect.provide(Layer.provide(Registry.layerOf(Metric.kind, "nats_per_word", { bytes_per_word: 4 }), layer))
       )
       const totals = metric.update(metric.empty, { nats: 30, tokens: 10, bytes: 40, correct: 0 })
       expect(metric.result(totals)).toBe(3)
