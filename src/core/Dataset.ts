@@ -48,25 +48,36 @@ export class Dataset extends Context.Tag("codex/Dataset")<Dataset, Dataset.Servi
 
   /** A dataset from the documents of its splits. The fingerprint is derived from them, once for each dataset made. */
   static make(primitives: Dataset.Primitives): Effect.Effect<Dataset.Service> {
-    return Effect.map(Effect.cached(primitives.fingerprint ?? fingerprintOf(primitives.documents)), (fingerprint) => ({
-      documents: primitives.documents,
-      fingerprint
+    const { documents, files = [] } = primitives
+    return Effect.map(Effect.cached(primitives.fingerprint ?? fingerprintOf(documents)), (fingerprint) => ({
+      documents,
+      fingerprint,
+      files
     }))
   }
 }
 
 export declare namespace Dataset {
+  /** A file that documents come from. */
+  interface File {
+    readonly path: string
+    readonly bytes: number
+  }
   interface Primitives {
     /** Documents of a split, one at a time, in the same order every time. */
     readonly documents: (split: Split) => Stream.Stream<Document, DatasetError>
     /** Default: computed from all documents. Give your own where it is known without reading them. */
     readonly fingerprint?: Effect.Effect<string, DatasetError>
+    /** Default: none. */
+    readonly files?: ReadonlyArray<File>
   }
   interface Service {
     /** Documents of a split, one at a time: bounded memory however large the data. */
     readonly documents: (split: Split) => Stream.Stream<Document, DatasetError>
     /** SHA-256 (hex) over contents, order and split. Names and times of files do not matter. */
     readonly fingerprint: Effect.Effect<string, DatasetError>
+    /** The files that the documents come from, in order; none if they come from elsewhere. */
+    readonly files: ReadonlyArray<File>
   }
 }
 

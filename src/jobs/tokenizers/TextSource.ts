@@ -15,7 +15,8 @@ import { Dataset, type DatasetError, type Document } from "../../core/Dataset.ts
 import * as ExitCode from "../../core/ExitCode.ts"
 import { Registry, type ResolveError } from "../../core/plugin/Registry.ts"
 import { extensions as ndjson } from "../../plugins/datasets/ndjson.ts"
-import { find, naturalOrder, type TextFile } from "../../plugins/datasets/TextFiles.ts"
+import { naturalOrder } from "../../core/data/NaturalOrder.ts"
+import { find, type TextFile } from "../../plugins/datasets/TextFiles.ts"
 
 /** Where texts come from. What is left out gives none. */
 export interface TextSource {

@@ -9,14 +9,11 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
-import { DatasetError } from "../../core/Dataset.ts"
+import { naturalOrder } from "../../core/data/NaturalOrder.ts"
+import { type Dataset, DatasetError } from "../../core/Dataset.ts"
 
-/** A file of text that was found. */
-export interface TextFile {
-  readonly path: string
-  /** Its size when it was found. */
-  readonly bytes: number
-}
+/** A file of text that was found, with its size at that time. */
+export type TextFile = Dataset.File
 
 /** A part of a file: bytes from `start` up to `end`. */
 export interface FileRange {
@@ -188,28 +185,3 @@ export const countLineFeeds = (file: TextFile, before: number) =>
     }
     return count
   })
-
-/**
- * Compares names in the order in which people count: `chapter_2` before `chapter_10`.
- *
- * Runs of digits compare as numbers of any length, everything else by UTF-16 code unit, so the order is the same on every
- * machine and in every language setting. Names that differ only in leading zeros compare by code unit.
- */
-export const naturalOrder = (a: string, b: string): number => {
-  const [left, right] = [parts(a), parts(b)]
-  for (let i = 0; i < Math.min(left.length, right.length); i++) {
-    // Splitting by a captured group puts the digits at odd places.
-    const order = (i % 2 === 1 ? compareDigits : compareUnits)(left[i]!, right[i]!)
-    if (order !== 0) return order
-  }
-  return left.length - right.length || compareUnits(a, b)
-}
-
-const parts = (name: string) => name.split(/([0-9]+)/)
-
-const compareUnits = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
-
-const compareDigits = (a: string, b: string) => {
-  const [x, y] = [a.replace(/^0+/, ""), b.replace(/^0+/, "")]
-  return x.length - y.length || compareUnits(x, y)
-}

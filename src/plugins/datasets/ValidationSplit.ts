@@ -121,8 +121,12 @@ export interface FileConfig {
   readonly if_missing?: { readonly [path: string]: string } | undefined
 }
 
-/** The parts of files that each split consists of. */
-export type Ranges = { readonly [split in Split]: ReadonlyArray<TextFiles.FileRange> }
+/** All files, and the parts of them that each split consists of. */
+export interface Ranges {
+  readonly files: ReadonlyArray<TextFiles.TextFile>
+  readonly train: ReadonlyArray<TextFiles.FileRange>
+  readonly validation: ReadonlyArray<TextFiles.FileRange>
+}
 
 /** Finds the files of a config and splits them. A single file is cut where `cutNear` says, since it knows the documents. */
 export const ranges = <R>(
@@ -145,11 +149,12 @@ export const ranges = <R>(
     }
     const assignment = assign(files, ruleOf(config), ({ bytes }) => bytes)
     if (!("cut" in assignment)) {
-      return { train: assignment.train.map(whole), validation: assignment.validation.map(whole) }
+      return { files, train: assignment.train.map(whole), validation: assignment.validation.map(whole) }
     }
     const file = assignment.cut
     const cut = yield* options.cutNear(file, assignment.near)
-    return { train: [{ file, start: 0, end: cut }], validation: [{ file, start: cut, end: file.bytes }] }
+    const [train, validation] = [{ file, start: 0, end: cut }, { file, start: cut, end: file.bytes }]
+    return { files, train: [train], validation: [validation] }
   })
 
 /** Files that are named for both splits are held out. */
@@ -163,7 +168,9 @@ const heldOutByPath = (
     const validation = yield* TextFiles.find(patterns, extensions)
     const held = new Set(validation.map((file) => path.resolve(file.path)))
     const train = files.filter((file) => !held.has(path.resolve(file.path)))
-    if (train.length > 0) return { train: train.map(whole), validation: validation.map(whole) }
+    if (train.length > 0) {
+      return { files: [...train, ...validation], train: train.map(whole), validation: validation.map(whole) }
+    }
     return yield* new DatasetError({
       reason: "Empty",
       path: patterns.join(", "),

@@ -32,6 +32,7 @@ export const Config = Schema.Struct({
 export const NdjsonDataset = Plugin.make(Dataset.kind, "ndjson", {
   description: "a field of NDJSON files, split into training and validation",
   config: Config,
+  reads: extensions.map((extension) => `*${extension}`),
   make: (config) =>
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
@@ -41,6 +42,7 @@ export const NdjsonDataset = Plugin.make(Dataset.kind, "ndjson", {
         cutNear: (_, near) => Effect.succeed(near)
       })
       return yield* Dataset.make({
+        files: ranges.files,
         documents: (split) =>
           Stream.fromIterable(ranges[split]).pipe(
             Stream.flatMap((range) => documentsOf(range, config.field)),

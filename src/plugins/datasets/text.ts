@@ -31,11 +31,13 @@ export const Config = Schema.Struct({
 export const TextDataset = Plugin.make(Dataset.kind, "text", {
   description: "text files, split into training and validation",
   config: Config,
+  reads: extensions.map((extension) => `*${extension}`),
   make: (config) =>
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
       const ranges = yield* ValidationSplit.ranges(config, { extensions, cutNear })
       return yield* Dataset.make({
+        files: ranges.files,
         documents: (split) =>
           Stream.fromIterable(ranges[split]).pipe(
             Stream.flatMap((range) => documentsOf(range, config.document_bytes)),

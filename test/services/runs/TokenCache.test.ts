@@ -55,7 +55,8 @@ const counting = (documents: ReadonlyArray<string>, fingerprint = "f") => {
         reads.count++
         return Stream.fromIterable(documents.map((text, i) => ({ id: String(i), text })))
       }),
-    fingerprint: Effect.succeed(fingerprint)
+    fingerprint: Effect.succeed(fingerprint),
+    files: []
   }
   return { dataset, reads }
 }

@@ -1,11 +1,8 @@
-/**
- * The order of files. Oracle: a hand-written list, and the laws of a total order. Needs nothing. What finding and reading files
- * gives is tested with the datasets (text.test.ts, ndjson.test.ts).
- */
+/** The natural order of names. Oracle: a hand-written list, and the laws of a total order. Needs nothing. */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
-import { naturalOrder } from "../../../src/plugins/datasets/TextFiles.ts"
+import { naturalOrder } from "../../../src/core/data/NaturalOrder.ts"
 
 describe("natural order", () => {
   it("counts digits as numbers, of any length, and nothing else", () => {
