@@ -46,14 +46,20 @@ export class Dataset extends Context.Tag("codex/Dataset")<Dataset, Dataset.Servi
     tag: Dataset
   })
 
-  /** A dataset from the documents of its splits. The fingerprint is derived from them, once for each dataset made. */
-  static make(primitives: Dataset.Primitives): Effect.Effect<Dataset.Service> {
-    const { documents, files = [] } = primitives
-    return Effect.map(Effect.cached(primitives.fingerprint ?? fingerprintOf(documents)), (fingerprint) => ({
-      documents,
-      fingerprint,
-      files
-    }))
+  /**
+   * A dataset from the documents of its splits. The fingerprint is derived from them, once for each dataset made. The services
+   * that reading needs are taken from here.
+   */
+  static make<R = never>(primitives: Dataset.Primitives<R>): Effect.Effect<Dataset.Service, never, R> {
+    return Effect.gen(function* () {
+      const context = yield* Effect.context<R>()
+      const documents = (split: Split) => Stream.provideContext(primitives.documents(split), context)
+      const given = primitives.fingerprint
+      const fingerprint = yield* Effect.cached(
+        given === undefined ? fingerprintOf(documents) : Effect.provide(given, context)
+      )
+      return { documents, fingerprint, files: primitives.files ?? [] }
+    })
   }
 }
 
@@ -63,11 +69,11 @@ export declare namespace Dataset {
     readonly path: string
     readonly bytes: number
   }
-  interface Primitives {
+  interface Primitives<R = never> {
     /** Documents of a split, one at a time, in the same order every time. */
-    readonly documents: (split: Split) => Stream.Stream<Document, DatasetError>
+    readonly documents: (split: Split) => Stream.Stream<Document, DatasetError, R>
     /** Default: computed from all documents. Give your own where it is known without reading them. */
-    readonly fingerprint?: Effect.Effect<string, DatasetError>
+    readonly fingerprint?: Effect.Effect<string, DatasetError, R>
     /** Default: none. */
     readonly files?: ReadonlyArray<File>
   }
@@ -85,7 +91,7 @@ export declare namespace Dataset {
  * A chain over the splits and their documents: each link is the SHA-256 of the link before it, of its type (a split or a
  * document) and of the SHA-256 of its content. No two datasets have the same chain, and only one document is held at a time.
  */
-const fingerprintOf = (documents: Dataset.Primitives["documents"]): Effect.Effect<string, DatasetError> =>
+const fingerprintOf = (documents: Dataset.Service["documents"]): Effect.Effect<string, DatasetError> =>
   Effect.gen(function* () {
     const encoder = new TextEncoder()
     let chain = new Uint8Array(32)

@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto"
 import { describe, expect, it } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
@@ -83,6 +84,17 @@ describe("the fingerprint", () => {
       const given = Effect.sync(() => `${++calls}`)
       const { fingerprint } = yield* Dataset.make({ documents, fingerprint: given })
       expect([yield* fingerprint, yield* fingerprint, reads()]).toEqual(["1", "1", 0])
+    })
+  )
+
+  it.effect("of a dataset that needs services takes them where the dataset is made", () =>
+    Effect.gen(function* () {
+      class Texts extends Context.Tag("Texts")<Texts, ReadonlyArray<string>>() {}
+      const documents = () =>
+        Stream.flatMap(Texts, (texts) => Stream.fromIterable(texts.map((text) => ({ id: text, text }))))
+      const { fingerprint } = yield* Effect.provideService(Dataset.make({ documents }), Texts, ["é"])
+      const same = yield* Dataset.make({ documents: counted().documents })
+      expect(yield* fingerprint).toBe(yield* same.fingerprint)
     })
   )
 

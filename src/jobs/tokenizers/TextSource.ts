@@ -12,10 +12,10 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { PluginSection } from "../../core/config/RunConfig.ts"
 import { Dataset, type DatasetError, type Document } from "../../core/Dataset.ts"
+import { naturalOrder } from "../../core/data/NaturalOrder.ts"
 import * as ExitCode from "../../core/ExitCode.ts"
 import { Registry, type ResolveError } from "../../core/plugin/Registry.ts"
 import { extensions as ndjson } from "../../plugins/datasets/ndjson.ts"
-import { naturalOrder } from "../../core/data/NaturalOrder.ts"
 import { find, type TextFile } from "../../plugins/datasets/TextFiles.ts"
 
 /** Where texts come from. What is left out gives none. */

@@ -9,8 +9,8 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
-import { naturalOrder } from "../../core/data/NaturalOrder.ts"
 import { type Dataset, DatasetError } from "../../core/Dataset.ts"
+import { naturalOrder } from "../../core/data/NaturalOrder.ts"
 
 /** A file of text that was found, with its size at that time. */
 export type TextFile = Dataset.File

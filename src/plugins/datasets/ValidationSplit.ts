@@ -153,7 +153,10 @@ export const ranges = <R>(
     }
     const file = assignment.cut
     const cut = yield* options.cutNear(file, assignment.near)
-    const [train, validation] = [{ file, start: 0, end: cut }, { file, start: cut, end: file.bytes }]
+    const [train, validation] = [
+      { file, start: 0, end: cut },
+      { file, start: cut, end: file.bytes }
+    ]
     return { files, train: [train], validation: [validation] }
   })
 

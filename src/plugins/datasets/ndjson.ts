@@ -6,7 +6,7 @@
  * What is held out is the same rule as for text files; a single file is cut between two lines. Blank lines and empty texts are
  * skipped. Any other line without such a text is an error with its line number, so that missing data is noticed.
  */
-import * as FileSystem from "@effect/platform/FileSystem"
+import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -34,22 +34,16 @@ export const NdjsonDataset = Plugin.make(Dataset.kind, "ndjson", {
   config: Config,
   reads: extensions.map((extension) => `*${extension}`),
   make: (config) =>
-    Effect.gen(function* () {
-      const fs = yield* FileSystem.FileSystem
-      const ranges = yield* ValidationSplit.ranges(config, {
-        extensions,
-        // A range has the lines that begin in it, so a file can be cut at any byte.
-        cutNear: (_, near) => Effect.succeed(near)
-      })
-      return yield* Dataset.make({
-        files: ranges.files,
-        documents: (split) =>
-          Stream.fromIterable(ranges[split]).pipe(
-            Stream.flatMap((range) => documentsOf(range, config.field)),
-            Stream.provideService(FileSystem.FileSystem, fs)
-          )
-      })
-    })
+    // A range has the lines that begin in it, so a file can be cut at any byte.
+    Effect.flatMap(
+      ValidationSplit.ranges(config, { extensions, cutNear: (_, near) => Effect.succeed(near) }),
+      (ranges) =>
+        Dataset.make({
+          files: ranges.files,
+          documents: (split) =>
+            Stream.flatMap(Stream.fromIterable(ranges[split]), (range) => documentsOf(range, config.field))
+        })
+    )
 })
 
 const documentsOf = (range: FileRange, field: string): Stream.Stream<Document, DatasetError, FileSystem.FileSystem> =>

@@ -5,7 +5,7 @@
  * the last line break before the limit, or between characters when there is none. Text must be UTF-8. A byte order mark at the
  * start of a file is dropped; line ends stay as they are. Nothing is cleaned, deduplicated or shuffled.
  */
-import * as FileSystem from "@effect/platform/FileSystem"
+import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
@@ -33,18 +33,13 @@ export const TextDataset = Plugin.make(Dataset.kind, "text", {
   config: Config,
   reads: extensions.map((extension) => `*${extension}`),
   make: (config) =>
-    Effect.gen(function* () {
-      const fs = yield* FileSystem.FileSystem
-      const ranges = yield* ValidationSplit.ranges(config, { extensions, cutNear })
-      return yield* Dataset.make({
+    Effect.flatMap(ValidationSplit.ranges(config, { extensions, cutNear }), (ranges) =>
+      Dataset.make({
         files: ranges.files,
         documents: (split) =>
-          Stream.fromIterable(ranges[split]).pipe(
-            Stream.flatMap((range) => documentsOf(range, config.document_bytes)),
-            Stream.provideService(FileSystem.FileSystem, fs)
-          )
+          Stream.flatMap(Stream.fromIterable(ranges[split]), (range) => documentsOf(range, config.document_bytes))
       })
-    })
+    )
 })
 
 /** The documents of a range, each at most `limit` bytes, so that memory is bounded. */

@@ -65,6 +65,10 @@ describe("text", () => {
       expect((yield* read(options, "train")).map(([id]) => id)).toEqual(
         [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11].map((i) => `a/d${i}.txt`)
       )
+      const { files } = yield* Effect.provide(Dataset, text(options))
+      expect(files.map(({ path, bytes }) => [relative(folder, path), bytes])).toEqual(
+        texts.map((content, i) => [`a/d${i}.txt`, Buffer.byteLength(content)])
+      )
     })
   )
 
