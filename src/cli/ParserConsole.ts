@@ -38,20 +38,31 @@ const isParserConsole = (console: Console.Console): console is ParserConsole => 
 const columns = 80
 
 const help = (text: string, { path, colour }: { readonly path: ReadonlyArray<string>; readonly colour: boolean }) => {
-  const paragraphs = text.trim().split("\n\n")
-  const whole = paragraphs.some((paragraph) => stripVTControlCharacters(paragraph) === "USAGE")
-    ? paragraphs
-        .flatMap((paragraph, i) => (i === 0 || noise.test(paragraph) ? [] : layout(paragraph, path)))
-        .reduce(joined)
-    : text.trim()
-  return colour ? whole : stripVTControlCharacters(whole)
+  const whole = (colour ? text : stripVTControlCharacters(text)).trim()
+  return whole.includes("USAGE") ? layout(whole.split("\n\n").slice(1), path) : whole
 }
 
-/** What the parser says of every option of a type. */
+/** Sentences that the parser adds to every option of a type. */
 const noise =
   /^ +(A user-defined piece of text|A true or false value|An integer|A floating point number|This (setting|option|argument) (is optional|may be repeated).*|One of the following: .*)\.?$/
 
-const layout = (paragraph: string, path: ReadonlyArray<string>): ReadonlyArray<string> => {
+const layout = (paragraphs: ReadonlyArray<string>, path: ReadonlyArray<string>): string => {
+  let whole = ""
+  let isHeading = false
+  for (const paragraph of paragraphs) {
+    if (noise.test(paragraph)) continue
+    for (const text of formatted(paragraph, path)) {
+      // Indented text belongs to the line above it, unless that is a heading.
+      whole += `${whole === "" ? "" : text.startsWith(" ") && !isHeading ? "\n" : "\n\n"}${text}`
+      isHeading = headings.test(text)
+    }
+  }
+  return whole
+}
+
+const headings = /^\S*(USAGE|DESCRIPTION|COMMANDS|ARGUMENTS|OPTIONS)\S*$/
+
+const formatted = (paragraph: string, path: ReadonlyArray<string>): ReadonlyArray<string> => {
   const [, usage] = /^\$ \S+(.*)$/s.exec(paragraph) ?? []
   if (usage !== undefined) return [wrapped(`$ ${path.join(" ")}${usage}`, 4)]
   const [, command, description] = /^ {2}- (\S.*?) {2,}(\S.*)$/s.exec(paragraph) ?? []
@@ -66,22 +77,18 @@ const layout = (paragraph: string, path: ReadonlyArray<string>): ReadonlyArray<s
 /** A description, and its examples as paragraphs of their own. */
 const examples = (text: string): ReadonlyArray<string> => text.split(/(?<=[.:!?…]) (?=Example: )/)
 
-/** Indented text belongs to the line above it, unless that is a heading. */
-const joined = (above: string, paragraph: string): string =>
-  `${above}${paragraph.startsWith(" ") && !heading.test(stripVTControlCharacters(above)) ? "\n" : "\n\n"}${paragraph}`
-
-const heading = /(^|\n)[A-Z]+$/
-
 /** Breaks a line at its spaces; what follows the first line is indented by `indent`. */
 const wrapped = (line: string, indent: number): string => {
-  const [first = "", ...words] = line.trimStart().split(" ")
-  const lines = [`${line.slice(0, line.length - line.trimStart().length)}${first}`]
+  if (line.length <= columns) return line
+  const [first = "", ...words] = line.split(/(?<=\S) /)
+  let [text, width] = [first, first.length]
   for (const word of words) {
-    const longer = `${lines.at(-1)} ${word}`
-    if (stripVTControlCharacters(longer).length <= columns) lines[lines.length - 1] = longer
-    else lines.push(" ".repeat(indent) + word)
+    const size = word.includes("\u001b") ? stripVTControlCharacters(word).length : word.length
+    const fits = width + 1 + size <= columns
+    text += fits ? ` ${word}` : `\n${" ".repeat(indent)}${word}`
+    width = fits ? width + 1 + size : indent + size
   }
-  return lines.join("\n")
+  return text
 }
 
 /** A usage that fits on a line of the list of commands; a longer one is shortened to the command. */

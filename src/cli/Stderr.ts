@@ -12,7 +12,6 @@ import type * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Predicate from "effect/Predicate"
-import { PluginInitError } from "../core/plugin/PluginError.ts"
 
 /** A stream for people: `process.stderr`, or a recording of it in tests. */
 export interface Output {
@@ -54,11 +53,20 @@ export const errorText = (cause: Cause.Cause<unknown>, { debug }: { readonly deb
 
 const describe = (error: unknown): string => {
   if (ConfigError.isConfigError(error)) return String(error)
-  // That a plugin of codex did not start is no news; the error that stopped it says where and what to do.
-  if (error instanceof PluginInitError && error.origin === "codex" && hasTag(error.cause)) return describe(error.cause)
+  const cause = initCause(error)
+  if (hasTag(cause)) return describe(cause)
   if (error instanceof Error && error.message !== "") return error.message
   return hasTag(error) ? error._tag : String(error)
 }
+
+/** A plugin of codex did not start: the error that stopped it says where and what to do. (The class is not loaded here.) */
+const initCause = (error: unknown): unknown =>
+  Predicate.isTagged(error, "PluginInitError") &&
+  Predicate.hasProperty(error, "cause") &&
+  Predicate.hasProperty(error, "origin") &&
+  error.origin === "codex"
+    ? error.cause
+    : undefined
 
 const hasTag = (error: unknown): error is { readonly _tag: string } =>
   Predicate.hasProperty(error, "_tag") && Predicate.isString(error._tag)

@@ -13,7 +13,6 @@ import * as Option from "effect/Option"
 import type { Run } from "../jobs/Run.ts"
 import { inPreparedSession, load, recordResult } from "./Handler.ts"
 import { overrides } from "./Options.ts"
-import { curve } from "./render/Curve.ts"
 import * as ProgressLine from "./render/ProgressLine.ts"
 import { evaluationTable, scores } from "./render/RunReport.ts"
 import { facts, nextCommands, shellWord } from "./render/Table.ts"
@@ -45,8 +44,8 @@ export const quickstart = Command.make(
       }),
     ({ composed }, { data, overrides, resume }) =>
       Effect.gen(function* () {
-        const [Run, Quickstart] = yield* load(() =>
-          Promise.all([import("../jobs/Run.ts"), import("../jobs/Quickstart.ts")])
+        const [Run, Quickstart, { curve }] = yield* load(() =>
+          Promise.all([import("../jobs/Run.ts"), import("../jobs/Quickstart.ts"), import("./render/Curve.ts")])
         )
         yield* Run.plan(composed)
         yield* Console.log(introduction(data))

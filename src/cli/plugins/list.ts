@@ -13,7 +13,6 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { nearest } from "../../core/config/ConfigIssue.ts"
-import { UnknownPlugin } from "../../core/plugin/PluginError.ts"
 import type { PluginInfo } from "../../core/plugin/Registry.ts"
 import { inSession, load } from "../Handler.ts"
 import { json } from "../Options.ts"
@@ -29,13 +28,11 @@ export const list = Command.make(
   { kind, json },
   inSession(({ json, kind }) =>
     Effect.gen(function* () {
-      const [{ Registry }, Layers] = yield* load(() =>
+      const [{ Registry }, Environment] = yield* load(() =>
         Promise.all([import("../../core/plugin/Registry.ts"), import("../../jobs/Environment.ts")])
       )
-      const plugins = yield* Effect.provide(
-        Effect.map(Registry, (registry) => registry.list()),
-        Layers.registry()
-      )
+      const registry = yield* Effect.provide(Registry, Environment.registry())
+      const plugins = registry.list()
       const chosen = Option.isNone(kind) ? plugins : yield* ofKind(plugins, kind.value)
       yield* Console.log(json ? JSON.stringify(chosen) : render(chosen))
     })
@@ -47,22 +44,21 @@ export const list = Command.make(
   )
 )
 
-/** A kind without plugins is an error: an empty list would read as "none installed", where the kind is mistyped. */
-const ofKind = (
-  plugins: ReadonlyArray<PluginInfo>,
-  kind: string
-): Effect.Effect<ReadonlyArray<PluginInfo>, UnknownPlugin> => {
-  const chosen = plugins.filter((plugin) => plugin.kind === kind)
-  if (chosen.length > 0) return Effect.succeed(chosen)
-  const available = [...new Set(plugins.map((plugin) => plugin.kind))]
-  const near = nearest(kind, available)
-  return new UnknownPlugin({
-    kind: "kind of plugin",
-    name: kind,
-    available,
-    ...(near === undefined ? {} : { nearest: near })
+/** A kind without plugins is an error: an empty list would read as "none installed" where the kind is mistyped. */
+const ofKind = (plugins: ReadonlyArray<PluginInfo>, kind: string) =>
+  Effect.gen(function* () {
+    const chosen = plugins.filter((plugin) => plugin.kind === kind)
+    if (chosen.length > 0) return chosen
+    const { UnknownPlugin } = yield* load(() => import("../../core/plugin/PluginError.ts"))
+    const available = [...new Set(plugins.map((plugin) => plugin.kind))]
+    const near = nearest(kind, available)
+    return yield* new UnknownPlugin({
+      kind: "kind of plugin",
+      name: kind,
+      available,
+      ...(near === undefined ? {} : { nearest: near })
+    })
   })
-}
 
 const render = (plugins: ReadonlyArray<PluginInfo>): string =>
   table(
