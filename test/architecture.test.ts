@@ -3,7 +3,7 @@
  *
  * Oracle: rule 1 of docs/architecture.md, written here as a table from a room to what it may import. Needs nothing.
  */
-import { readdirSync, readFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { basename, dirname, join, relative } from "node:path"
 import ts from "typescript"
 import { describe, expect, it } from "vitest"
@@ -220,5 +220,16 @@ describe("a file of src", () => {
     const text = readFileSync(join(root, file), "utf8").replace(/^(#!|\/\/\/).*\n/, "")
     expect(text.startsWith("/**")).toBe(true)
     expect(text.split("\n").length - 1).toBeLessThanOrEqual(400)
+  })
+})
+
+describe("docs/architecture.md", () => {
+  const paths = [...readFileSync(join(root, "docs/architecture.md"), "utf8").matchAll(/`(src\/[\w./-]+)`/g)].map(
+    ([, path]) => path
+  )
+
+  it("answers where things are by paths that exist", () => {
+    expect(paths.length).toBeGreaterThan(20)
+    expect(paths.filter((path) => path !== undefined && !existsSync(join(root, path)))).toEqual([])
   })
 })
