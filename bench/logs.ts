@@ -1,15 +1,14 @@
 /**
- * How fast are session logs written and read, against better-sqlite3 itself and over millions of events?
+ * Measures how fast session logs are written, compared with plain better-sqlite3, and read, in a log of millions of events.
  *
- *     npm run bench:logs                          both, some three minutes
+ *     npm run bench:logs                          both, about three minutes
  *     npm run bench:logs -- --only writing        or reading
  *     npm run bench:logs -- --events 1000000      for reading; default 5,000,000
  *
- * Writing: acknowledged events a second, in batches, as a ratio of better-sqlite3 doing the same inserts into the same table with
- * the same indexes and the same synchronous commits, in transactions of the same size. Both take turns; ratios are medians of
- * the ratios of a turn. Reading: the times of whole questions, the opening of the file included, medians; and the largest
- * memory of a process that exports everything. The last line is one JSON document. Figures of two runs are not comparable: the
- * machine is shared.
+ * Writing: acknowledged events per second, in batches, relative to better-sqlite3 with the same inserts into the same table, the
+ * same indexes and the same synchronous commits, in transactions of the same size. Both take turns, and the ratio is the median over
+ * the turns. Reading: median times of queries, including opening the file; and the peak memory of a process that exports
+ * everything. The last line is one JSON document. Compare numbers of one run only: the machine may be shared.
  */
 import { spawnSync } from "node:child_process"
 import { mkdtempSync, rmSync, statSync } from "node:fs"
@@ -53,7 +52,7 @@ const messageOf = (n: number) => `message number ${n} with the dozen words that 
 const insert =
   "INSERT INTO session_events(ts, session_id, role, message, level, metadata) VALUES (?, 'bench', 'tool', ?, 'INFO', ?)"
 
-/** The baseline: prepared once, a transaction a batch. The table is there: codex made it. */
+/** The baseline: one prepared statement, one transaction per batch, in the table that codex created. */
 const direct = (path: string) => {
   const database = new Database(path)
   database.pragma("synchronous = FULL")
@@ -113,7 +112,7 @@ const writing = Effect.gen(function* () {
   return rows
 }).pipe(Effect.scoped, Effect.provide(SqlitePool.layer))
 
-/** Sessions of a thousand events, in the table that codex makes. */
+/** Sessions of a thousand events, in the table that codex creates. */
 const generate = (path: string, events: number) =>
   Effect.gen(function* () {
     yield* Effect.scoped(SessionLog.attach({ id: "made", db: path, ndjson: false, enabled: true }))
@@ -136,7 +135,7 @@ const reading = Effect.gen(function* () {
   const path = join(folder, "read.db")
   const made = yield* timed(generate(path, events))
   yield* Console.log(
-    `${events} events made in ${made.seconds.toFixed(0)} s, ${Math.round(statSync(path).size / 1e6)} MB`
+    `${events} events written in ${made.seconds.toFixed(0)} s, ${Math.round(statSync(path).size / 1e6)} MB`
   )
 
   const ask = (query: LogQuery) =>

@@ -1,12 +1,11 @@
 /**
- * The hook for bash 3.2 and later: a DEBUG trap for when a line starts, PROMPT_COMMAND for when it has run, EXIT for the
- * end.
+ * The hook for bash 3.2 and later: a DEBUG trap runs before a line, PROMPT_COMMAND after it, an EXIT trap at the end.
  *
- * The history has the line as it was typed; a trap sees single commands only. Each step leaves `$?` and `$_` as they are.
+ * The text of a line comes from the history, because a trap only sees single commands. No step changes `$?` or `$_`.
  */
-export const bash = `# Records this shell as a session of codex. In ~/.bashrc, after whatever sets PROMPT_COMMAND or traps:
+export const bash = `# Records this shell as a codex session. Put this into ~/.bashrc, after everything that sets PROMPT_COMMAND or traps:
 #   eval "$(codex logs hook bash)"
-# Events go to .codex in the folder where the shell began, or to CODEX_LOG_DB_PATH. CODEX_SESSION_LOGGING=0 ends it.
+# Events go to .codex in the directory where the shell started, or to CODEX_LOG_DB_PATH. CODEX_SESSION_LOGGING=0 turns it off.
 if [[ \${__codex_hook-} != "$$" && \${CODEX_SESSION_LOGGING-} != 0 ]]; then
   __codex_hook=$$
   __codex_chained=
@@ -19,7 +18,7 @@ if [[ \${__codex_hook-} != "$$" && \${CODEX_SESSION_LOGGING-} != 0 ]]; then
     else __codex_time=$(date +%s).000000; fi
   }
 
-  # Sets __codex_duration: seconds since the time that is given.
+  # Sets __codex_duration: seconds since the given time.
   __codex_since() {
     local micros
     __codex_clock
@@ -28,7 +27,7 @@ if [[ \${__codex_hook-} != "$$" && \${CODEX_SESSION_LOGGING-} != 0 ]]; then
     printf -v __codex_duration '%d.%03d' "$((micros / 1000000))" "$((micros / 1000 % 1000))"
   }
 
-  # __codex_record <message> <options>: in the background of a subshell, so this shell has no job of it.
+  # __codex_record <message> <options>: in the background of a subshell, so that this shell does not list it as a job.
   __codex_record() {
     local message=$1
     shift
@@ -41,7 +40,7 @@ if [[ \${__codex_hook-} != "$$" && \${CODEX_SESSION_LOGGING-} != 0 ]]; then
     ) >/dev/null 2>&1
   }
 
-  # Before each command: notes the first one of a line that was entered, and when.
+  # Before each command: remembers the first command of the line, and the time.
   __codex_debug() {
     local status=$?
     if [[ -n \${__codex_ready-} && $BASH_COMMAND != __codex_* && -z \${COMP_POINT-}\${READLINE_POINT-} ]]; then
@@ -50,14 +49,14 @@ if [[ \${__codex_hook-} != "$$" && \${CODEX_SESSION_LOGGING-} != 0 ]]; then
       __codex_clock
       __codex_started=$__codex_time
     fi
-    # With extdebug a command is skipped where a DEBUG trap fails. A trap that was here before sees the status as it was,
-    # but for a shell that ends where a command fails (set -e).
+    # With extdebug a command is skipped if a DEBUG trap fails. An earlier trap sees the original status, except in a shell
+    # that exits when a command fails (set -e).
     if [[ -z \${__codex_chained-} || $- == *e* ]]; then return 0; fi
     return "$status"
   }
 
-  # __codex_line <status>: records the line that has just run. What the history leaves out (a space before it,
-  # HISTIGNORE) is left out here too; a line that it leaves out as a repetition begins with the same command.
+  # __codex_line <status>: records the line that has just run. Lines that the history leaves out (a leading space,
+  # HISTIGNORE) are not recorded; a line that it leaves out as a repetition begins with the same command.
   __codex_line() {
     local entry number text=
     entry=$(HISTTIMEFORMAT='' builtin history 1)
@@ -83,7 +82,7 @@ if [[ \${__codex_hook-} != "$$" && \${CODEX_SESSION_LOGGING-} != 0 ]]; then
     __codex_first= __codex_started=
   }
 
-  # First of what runs before a prompt.
+  # Runs first before a prompt.
   __codex_precmd() {
     local status=$?
     __codex_ready=
@@ -92,7 +91,7 @@ if [[ \${__codex_hook-} != "$$" && \${CODEX_SESSION_LOGGING-} != 0 ]]; then
     return "$status"
   }
 
-  # Last of what runs before a prompt, after the others.
+  # Runs last before a prompt.
   __codex_arm() {
     __codex_seen=$(HISTTIMEFORMAT='' builtin history 1)
     __codex_ready=1
@@ -108,8 +107,8 @@ if [[ \${__codex_hook-} != "$$" && \${CODEX_SESSION_LOGGING-} != 0 ]]; then
     return "$status"
   }
 
-  # Traps that are set already follow ours, with the status that they would have seen. A DEBUG trap is not seen in a
-  # function, nor in a file that is sourced: ours is set before the first prompt.
+  # Existing traps run after ours and see the original status. A DEBUG trap that is set in a function or a sourced file has no
+  # effect outside of it, so ours is set before the first prompt.
   eval "__codex_trap=($(trap -p EXIT))"
   trap -- "__codex_exit\${__codex_trap[2]:+$'\\n'\${__codex_trap[2]}}" EXIT
   __codex_newline=$'\\n'

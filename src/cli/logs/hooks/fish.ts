@@ -1,9 +1,9 @@
 /**
  * The hook for fish: the events fish_preexec, fish_postexec and fish_exit.
  */
-export const fish = `# Records this shell as a session of codex. In ~/.config/fish/config.fish:
+export const fish = `# Records this shell as a codex session. Put this into ~/.config/fish/config.fish:
 #   codex logs hook fish | source
-# Events go to .codex in the folder where the shell began, or to CODEX_LOG_DB_PATH. CODEX_SESSION_LOGGING=0 ends it.
+# Events go to .codex in the directory where the shell started, or to CODEX_LOG_DB_PATH. CODEX_SESSION_LOGGING=0 turns it off.
 if test "$__codex_hook" != "$fish_pid"; and test "$CODEX_SESSION_LOGGING" != 0
     set -g __codex_hook $fish_pid
     set -g __codex_folder $PWD
@@ -13,12 +13,12 @@ if test "$__codex_hook" != "$fish_pid"; and test "$CODEX_SESSION_LOGGING" != 0
         set -gx CODEX_SESSION_ID shell-(date -u +%Y%m%dT%H%M%SZ)-$fish_pid
     end
 
-    # Not every date knows fractions of a second.
+    # Not every date command has fractions of a second.
     set -g __codex_clock +%s
     string match -qr '^\\d+\\.\\d+$' -- (date +%s.%N); and set -g __codex_clock +%s.%N
     set -g __codex_birth (date $__codex_clock)
 
-    # __codex_record <message> <options>: in the background of another shell, so this one has no job of it.
+    # __codex_record <message> <options>: in the background of another shell, so that this one does not list it as a job.
     function __codex_record
         test "$CODEX_SESSION_LOGGING" = 0; and return 0
         set -l codex codex
@@ -37,7 +37,7 @@ if test "$__codex_hook" != "$fish_pid"; and test "$CODEX_SESSION_LOGGING" != 0
         set -g __codex_started (date $__codex_clock)
     end
 
-    # Nothing is recorded of a line that the history leaves out.
+    # Lines that the history leaves out are not recorded.
     function __codex_postexec --on-event fish_postexec
         set -l code $status
         set -l duration (math --scale=3 "$CMD_DURATION / 1000")

@@ -1,10 +1,10 @@
 /**
- * The hook for PowerShell 7 and Windows PowerShell 5.1: the prompt looks at what the history has got, and the engine
- * tells of its end.
+ * The hook for PowerShell 7 and Windows PowerShell 5.1: the prompt function reads new entries of the history, and an engine event
+ * reports the end.
  */
-export const powershell = `# Records this shell as a session of codex. In $PROFILE, after whatever sets the prompt:
+export const powershell = `# Records this shell as a codex session. Put this into $PROFILE, after everything that sets the prompt:
 #   codex logs hook powershell | Out-String | Invoke-Expression
-# Events go to .codex in the folder where the shell began, or to CODEX_LOG_DB_PATH. CODEX_SESSION_LOGGING=0 ends it.
+# Events go to .codex in the directory where the shell started, or to CODEX_LOG_DB_PATH. CODEX_SESSION_LOGGING=0 turns it off.
 if ($global:__CodexHook -ne $PID -and $env:CODEX_SESSION_LOGGING -ne '0') {
   $global:__CodexHook = $PID
   $global:__CodexFolder = (Get-Location -PSProvider FileSystem).ProviderPath
@@ -21,7 +21,7 @@ if ($global:__CodexHook -ne $PID -and $env:CODEX_SESSION_LOGGING -ne '0') {
     __CodexSeconds ($Time.ToUniversalTime() - [DateTime]::new(1970, 1, 1, 0, 0, 0, [DateTimeKind]::Utc)).TotalSeconds
   }
 
-  # The options hold no spaces, and the message goes to stdin, so nothing needs quotes.
+  # The options have no spaces and the message goes to stdin, so nothing needs quotes.
   function global:__CodexRecord([string]$Message, [string[]]$Options) {
     if ($env:CODEX_SESSION_LOGGING -eq '0') { return }
     try {
@@ -42,7 +42,7 @@ if ($global:__CodexHook -ne $PID -and $env:CODEX_SESSION_LOGGING -ne '0') {
       $process.StandardInput.BaseStream.Close()
       $process.Dispose()
     } catch {
-      # A shell works on where codex is not there.
+      # Without codex the shell keeps working.
     }
   }
 
@@ -64,7 +64,7 @@ if ($global:__CodexHook -ne $PID -and $env:CODEX_SESSION_LOGGING -ne '0') {
       )
     }
     $global:LASTEXITCODE = $code
-    # The prompt that was here before sees the status that it would have seen.
+    # The previous prompt function sees the original status.
     if (-not $ok) { Write-Error '' -ErrorAction Ignore }
     & $global:__CodexPrompt
   }

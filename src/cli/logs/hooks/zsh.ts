@@ -1,9 +1,9 @@
 /**
- * The hook for zsh: preexec, precmd and zshexit, through add-zsh-hook, so others' hooks stay.
+ * The hook for zsh: preexec, precmd and zshexit, through add-zsh-hook, which keeps other hooks.
  */
-export const zsh = `# Records this shell as a session of codex. In ~/.zshrc:
+export const zsh = `# Records this shell as a codex session. Put this into ~/.zshrc:
 #   eval "$(codex logs hook zsh)"
-# Events go to .codex in the folder where the shell began, or to CODEX_LOG_DB_PATH. CODEX_SESSION_LOGGING=0 ends it.
+# Events go to .codex in the directory where the shell started, or to CODEX_LOG_DB_PATH. CODEX_SESSION_LOGGING=0 turns it off.
 if [[ "\${__codex_hook-}" != "$$" && "\${CODEX_SESSION_LOGGING-}" != 0 ]]; then
   typeset -g __codex_hook=$$ __codex_folder=$PWD
   export CODEX_SESSION_ID="\${CODEX_SESSION_ID:-shell-$(date -u +%Y%m%dT%H%M%SZ)-$$}"
@@ -12,14 +12,14 @@ if [[ "\${__codex_hook-}" != "$$" && "\${CODEX_SESSION_LOGGING-}" != 0 ]]; then
   typeset -gi __codex_started __codex_birth=$((EPOCHREALTIME * 1000))
   typeset -g __codex_text= __codex_depth=$ZSH_SUBSHELL
 
-  # Milliseconds as seconds, whatever the locale's decimal point is.
+  # Milliseconds as seconds, independent of the decimal point of the locale.
   __codex_seconds() {
     emulate -L zsh
     local -i millis=$(($1 > 0 ? $1 : 0))
     REPLY="$((millis / 1000)).\${(l:3::0:)$((millis % 1000))}"
   }
 
-  # __codex_record <message> <options>: in the background of a subshell, so this shell has no job of it.
+  # __codex_record <message> <options>: in the background of a subshell, so that this shell does not list it as a job.
   __codex_record() {
     emulate -L zsh
     setopt no_bg_nice
@@ -34,7 +34,7 @@ if [[ "\${__codex_hook-}" != "$$" && "\${CODEX_SESSION_LOGGING-}" != 0 ]]; then
     ) >/dev/null 2>&1
   }
 
-  # Nothing is recorded of a line that the history leaves out for the space before it.
+  # Lines that the history leaves out because of a leading space are not recorded.
   __codex_preexec() {
     __codex_started=$((EPOCHREALTIME * 1000))
     if [[ -o histignorespace && "$1" == ' '* ]]; then __codex_text=; else __codex_text=\${1:-$3}; fi
@@ -58,7 +58,7 @@ if [[ "\${__codex_hook-}" != "$$" && "\${CODEX_SESSION_LOGGING-}" != 0 ]]; then
     __codex_line $?
   }
 
-  # Also called where a subshell exits.
+  # Also called when a subshell exits.
   __codex_zshexit() {
     local REPLY at code=$?
     if ((ZSH_SUBSHELL != __codex_depth)); then return 0; fi
