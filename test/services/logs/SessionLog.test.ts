@@ -499,8 +499,12 @@ describe("a log that cannot be written", () => {
       mkdirSync(db)
       expect(yield* failure({})).toContain("cannot be opened for writing")
       writeFileSync(join(directory, "file"), "")
-      expect(yield* failure({ db: join(directory, "file/x.db") })).toContain("file/x.db: cannot be opened for writing")
-      expect(yield* failure({ db: join(directory, "file/x.ndjson") })).toContain("file/x.ndjson: cannot be written")
+      expect(yield* failure({ db: join(directory, "file/x.db") })).toContain(
+        "/file: cannot be written: there is already a file or directory of that name. Choose another path."
+      )
+      expect(yield* failure({ db: join(directory, "file/x.ndjson") })).toContain(
+        "/file: cannot be written: there is already a file or directory of that name. Choose another path."
+      )
     })
   )
 

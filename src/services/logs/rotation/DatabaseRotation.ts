@@ -166,11 +166,12 @@ const isMostlyFree = (database: Sqlite.Database) =>
 
 /** Bytes in use, without free pages. */
 const sizeOf = (database: Sqlite.Database) =>
-  number(
-    database,
-    `SELECT (page_count - freelist_count) * page_size AS n
-     FROM pragma_page_count, pragma_freelist_count, pragma_page_size`
-  ).pipe(
-    Effect.map((found) => Option.getOrElse(found, () => 0)),
-    Effect.mapError(explain)
-  )
+  database
+    .rows(
+      `SELECT (page_count - freelist_count) * page_size AS n
+       FROM pragma_page_count, pragma_freelist_count, pragma_page_size`
+    )
+    .pipe(
+      Effect.map(([row]) => Number(row!.n)),
+      Effect.mapError(explain)
+    )

@@ -57,7 +57,8 @@ export const ndjsonSink = ({
   readonly sync: boolean
 }): Effect.Effect<Sink, SessionLogError, Scope.Scope> =>
   Effect.gen(function* () {
-    const attempt = <A>(use: () => A) => Effect.try({ try: use, catch: (cause) => unwritable(path, cause) })
+    const attempt = <A>(use: () => A, target = path) =>
+      Effect.try({ try: use, catch: (cause) => unwritable(target, cause) })
     let opened: OpenFile | undefined
     const close = () => {
       if (opened !== undefined) closeSync(opened.descriptor)
@@ -70,10 +71,8 @@ export const ndjsonSink = ({
       return opened
     }
     yield* Effect.addFinalizer(() => Effect.sync(close))
-    yield* attempt(() => {
-      mkdirSync(dirname(path), { recursive: true })
-      reopen()
-    })
+    yield* attempt(() => mkdirSync(dirname(path), { recursive: true }), dirname(path))
+    yield* attempt(reopen)
     return {
       path,
       write: (lines) =>
@@ -97,7 +96,8 @@ const endsTorn = (file: number, size: number): boolean => {
   return size > 0 && readSync(file, last, 0, 1, size - 1) === 1 && last[0] !== 0x0a
 }
 
-const unwritable = (path: string, cause: unknown): SessionLogError => {
+/** Translates an error of the file system. */
+export const unwritable = (path: string, cause: unknown): SessionLogError => {
   const { code, details, remedy } = FileError.from(path, "write")(cause)
   return new SessionLogError({
     reason: code === "ENOSPC" || code === "EDQUOT" ? "Full" : "Unwritable",

@@ -19,7 +19,7 @@ import * as RcMap from "effect/RcMap"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import { type Database, faultOf, open as openSqlite, SqliteFault } from "../Sqlite.ts"
-import { SessionLogError, type Sink } from "./Sink.ts"
+import { SessionLogError, type Sink, unwritable } from "./Sink.ts"
 
 /** How long SQLite waits for a lock, which blocks the thread; after that, other fibers run between attempts. */
 const busyMillis = 5
@@ -65,7 +65,7 @@ const open = (path: string): Effect.Effect<Database, SessionLogError, Scope.Scop
   Effect.gen(function* () {
     yield* Effect.try({
       try: () => mkdirSync(dirname(path), { recursive: true }),
-      catch: (cause) => new SqliteFault({ reason: "Missing", path, cause })
+      catch: (cause) => unwritable(dirname(path), cause)
     })
     return yield* Effect.retry(connect(path), whileBusy)
   }).pipe(Effect.mapError((error) => (error._tag === "SqliteFault" ? explain(error) : error)))

@@ -5,14 +5,14 @@
  */
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { type LogQuery, matcher } from "../../LogQuery.ts"
 import type { LogEvent } from "../../SessionEvent.ts"
-import { defaultEvery, defaultLast, type Log, type LogReadError } from "../Log.ts"
+import { defaultEvery, defaultLast, identityOf, type Log, type LogReadError } from "../Log.ts"
 import { bytesAt, eventsAt, type Place } from "./NdjsonEvents.ts"
 import { lines as linesOf, type NdjsonFile, type NdjsonLine } from "./NdjsonLines.ts"
 
+/** The last events of the file, then new ones. */
 export const follow = (
   fs: FileSystem.FileSystem,
   whole: NdjsonFile,
@@ -46,7 +46,7 @@ export const follow = (
               mark = bytes
             })
       )
-      identity = yield* identityOf(fs, file)
+      identity = yield* identityOf(fs, file.path)
       const size = yield* sizeOf(fs, file)
       // The last events are near the end: a growing part of the file is read until there are enough.
       for (let window = WINDOW; ; window *= 8) {
@@ -64,7 +64,7 @@ export const follow = (
       yield* remember
       const check = Effect.gen(function* () {
         yield* Effect.sleep(every)
-        const now = yield* identityOf(fs, file)
+        const now = yield* identityOf(fs, file.path)
         if (now === undefined || file.gzip) return Stream.empty
         const seen = yield* markAt(fs, file, position)
         if (now !== identity || seen === undefined || seen !== mark) {
@@ -78,17 +78,17 @@ export const follow = (
         const further = Stream.catchAll(linesOf({ ...file, note: () => undefined }, from), (error) =>
           error.reason === "Missing" ? Stream.empty : Stream.fail(error)
         )
-        const give = (lines: typeof further) =>
+        const deliver = (lines: typeof further) =>
           lines.pipe(
             Stream.tap((record) => Effect.sync(() => file.note(record))),
             Stream.filter(pass),
             Stream.flatMap(({ event }) => Stream.fromIterable(event === undefined ? [] : [event])),
             Stream.concat(Stream.drain(Stream.fromEffect(remember)))
           )
-        if (from === 0) return give(further)
+        if (from === 0) return deliver(further)
         // The file may be rewritten between the check of its mark and the reading: the next check detects that.
         const lines = yield* Stream.runCollect(further)
-        return (yield* markAt(fs, file, from)) === mark ? give(Stream.fromChunk(lines)) : Stream.empty
+        return (yield* markAt(fs, file, from)) === mark ? deliver(Stream.fromChunk(lines)) : Stream.empty
       })
       const first = eventsAt(fs, file, most === 0 ? [] : places.slice(-most))
       return once ? first : Stream.concat(first, Stream.flatten(Stream.repeatEffect(check)))
@@ -120,12 +120,6 @@ interface ReadingPosition {
 }
 
 const nowhere: ReadingPosition = { identity: undefined, position: 0, mark: "" }
-
-const identityOf = (fs: FileSystem.FileSystem, { path }: NdjsonFile) =>
-  fs.stat(path).pipe(
-    Effect.map(({ dev, ino }) => `${dev}:${Option.getOrElse(ino, () => 0)}`),
-    Effect.orElseSucceed(() => undefined)
-  )
 
 const MARK = 64
 

@@ -14,7 +14,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { LogQuery } from "../../LogQuery.ts"
 import type { LogEvent } from "../../SessionEvent.ts"
-import { defaultEvery, defaultLast, type Log, type LogReadError } from "../Log.ts"
+import { defaultEvery, defaultLast, identityOf, type Log, type LogReadError } from "../Log.ts"
 import { events } from "./SqlEvents.ts"
 import {
   allOf,
@@ -49,6 +49,7 @@ export interface FollowedFile {
   readonly reopen: Effect.Effect<SqlSource, LogReadError, Scope.Scope>
 }
 
+/** The last events of the table, then new ones. */
 export const follow = (
   { fs, path, reopen }: FollowedFile,
   query: LogQuery,
@@ -57,16 +58,12 @@ export const follow = (
   Stream.unwrapScoped(
     Effect.gen(function* () {
       const outer = yield* Effect.scope
-      const file = fs.stat(path).pipe(
-        Effect.map(({ dev, ino }) => `${dev}:${Option.getOrElse(ino, () => 0)}`),
-        Effect.orElseSucceed(() => undefined)
-      )
       const wait = { while: isLocked, schedule: Schedule.spaced(every) }
       /** A tail with its own scope, so that the connection to a replaced file can be closed. */
       const opened = (whole: boolean) =>
         Effect.gen(function* () {
           const scope = yield* Scope.fork(outer, ExecutionStrategy.sequential)
-          const identity = yield* file
+          const identity = yield* identityOf(fs, path)
           const tail = yield* Effect.retry(reopen, wait).pipe(
             Effect.flatMap((source) => tailOf(waitingForLocks(source, every), query, whole)),
             Scope.extend(scope),
@@ -77,7 +74,7 @@ export const follow = (
       let current = yield* opened(false)
       const check = Effect.gen(function* () {
         yield* Effect.sleep(every)
-        const now = yield* file
+        const now = yield* identityOf(fs, path)
         const { identity, tail, close } = current
         if (now === undefined || now === identity) return yield* tail.check
         // Its writer may not have created the table yet: then the next check opens it.
@@ -112,6 +109,7 @@ const tailOf = (source: SqlSource, query: LogQuery, whole: boolean): Effect.Effe
 /** The last events are first searched among this many rows, because a plan with an index may have to sort. */
 const NEAR = 50_000
 
+/** Follows by rowid. */
 const numberedTail = (
   { ask, shape }: SqlSource,
   rowid: string,
@@ -123,10 +121,10 @@ const numberedTail = (
     const rows = rowsOf(shape, rowid)
     // Found by rowid, so that the cost of a check depends on the new rows, not on the size of the session.
     const filter = conditionOf(shape, query, { unindexed: true })
-    const give = (keys: Keys): EventStream => pagedEvents(ask, rows, keys, Number.POSITIVE_INFINITY)
+    const eventsOf = (keys: Keys): EventStream => pagedEvents(ask, rows, keys, Number.POSITIVE_INFINITY)
     const between = (from: string | undefined, to: SeenRow | undefined): EventStream => {
       if (to === undefined) return Stream.empty
-      return give((after, count) => {
+      return eventsOf((after, count) => {
         const start = after?.id ?? from
         const above = start === undefined ? [] : [{ sql: `${rowid} > CAST(? AS INTEGER)`, values: [start] }]
         return keysWhere(ask, rows, allOf([...above, upTo(rows, to), filter]), "ASC", count)
@@ -141,7 +139,7 @@ const numberedTail = (
       before = now
       return between(start, now.newest)
     })
-    return { first: give((after) => Effect.succeed(after === undefined ? first : [])), check }
+    return { first: eventsOf((after) => Effect.succeed(after === undefined ? first : [])), check }
   })
 
 /** A row, with what to recognize it by. */
@@ -224,6 +222,7 @@ const newestKeys = (
     return (yield* keysWhere(ask, rows, allOf([upTo(rows, to), conditionOf(shape, query)]), "DESC", last)).reverse()
   })
 
+/** Follows by time or by counting. */
 const countedTail = (
   source: SqlSource,
   query: LogQuery,
@@ -235,14 +234,15 @@ const countedTail = (
   return source.shape.columns.time === undefined ? counted(source, forward, ending) : timed(source, forward, ending)
 }
 
+/** By time: events of the latest second that was seen are remembered, so that none is returned twice and none is missed. */
 const timed = (source: SqlSource, forward: LogQuery, ending: LogQuery): Effect.Effect<Tail, LogReadError> =>
   Effect.gen(function* () {
-    let place = forward.since ?? Number.NEGATIVE_INFINITY
+    let latest = forward.since ?? Number.NEGATIVE_INFINITY
     let seen = new Map<string, number>()
     const note = (event: LogEvent): void => {
-      if (event.ts === null || event.ts < place) return
-      if (event.ts > place) seen = new Map()
-      place = event.ts
+      if (event.ts === null || event.ts < latest) return
+      if (event.ts > latest) seen = new Map()
+      latest = event.ts
       const key = JSON.stringify(event)
       seen.set(key, (seen.get(key) ?? 0) + 1)
     }
@@ -253,7 +253,7 @@ const timed = (source: SqlSource, forward: LogQuery, ending: LogQuery): Effect.E
     else
       yield* Stream.runForEach(events(source, { ...forward, since: newest }), (event) => Effect.sync(() => note(event)))
     const check = Effect.sync((): EventStream => {
-      const since = place
+      const since = latest
       const known = new Map(seen)
       const isNew = (event: LogEvent): boolean => {
         const key = JSON.stringify(event)
@@ -272,7 +272,7 @@ const counted = (source: SqlSource, forward: LogQuery, ending: LogQuery): Effect
     const { sql, values } = conditionOf(source.shape, forward)
     const count = Effect.map(
       source.ask(`SELECT count(*) AS events FROM ${quoted(source.shape.table)} WHERE ${sql}`, values),
-      ([row]) => Number(row?.events ?? 0)
+      ([row]) => Number(row!.events)
     )
     let before = ending.last === 0 ? 0 : yield* count
     const check = Effect.map(count, (now): EventStream => {

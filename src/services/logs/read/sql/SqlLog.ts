@@ -122,9 +122,9 @@ export const stats = ({ ask, shape }: SqlSource, query: LogQuery): Effect.Effect
       sumByName(groups.map((row) => [name(row), Number(row.events)] as const))
     return {
       events: groups.reduce((sum, row) => sum + Number(row.events), 0),
-      sessions: Number(totals?.sessions ?? 0),
-      first: number(totals?.first),
-      last: number(totals?.last),
+      sessions: Number(totals!.sessions),
+      first: number(totals!.first),
+      last: number(totals!.last),
       roles: [...counts((row) => text(row.role))].sort(byCount),
       levels: [...counts((row) => levelIn(text(row.level), text(row.role)))].sort(byCount),
       days: [...counts((row) => text(row.day))].sort(byName)
