@@ -1,31 +1,36 @@
 /**
- * What a checkpoint holds, which ones are kept, and the service that stores them.
+ * What a checkpoint holds, which ones are kept, whether one fits a run, and the service that stores them.
  *
- * A checkpoint is everything that a run needs to go on with the same bits: parameters, optimizer state, where it is, and
+ * A checkpoint is everything that a run needs to continue with the same bits: parameters, optimizer state, its position, and
  * the config and tokenizer that give those numbers a meaning. Which checkpoints to keep is a pure function (`removable`);
- * the store carries it out.
+ * the store carries it out (services/runs/CheckpointStore.ts, which also has the messages about corrupt ones).
  */
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { TensorDatas } from "../Backend.ts"
+import type { TensorTypes } from "../tensor/Program.ts"
 
-/** Where a run stands. All that is not a tensor. */
+/** The state of a run, except its tensors. */
 export class TrainState extends Schema.Class<TrainState>("TrainState")({
-  /** Updates done. Data order, dropout and learning rate are functions of it and the seed. */
+  /** Updates that are done. Data order, dropout and learning rate are functions of it and the seed. */
   step: Schema.Int,
   seed: Schema.Int,
+  /** Tokens that the updates have seen. */
   tokens: Schema.Int,
   /** Loss of the last update, in nats. */
   loss: Schema.Number,
+  /** The best evaluation so far. */
   best: Schema.NullOr(Schema.Struct({ step: Schema.Int, loss: Schema.Number })),
+  /** Evaluations since the best one. */
   sinceBest: Schema.Int,
   finished: Schema.NullOr(Schema.Literal("completed", "early_stop"))
 }) {}
 
-/** The text files of a checkpoint: config.json, tokenizer.json, run.json. */
+/** The text files of a checkpoint, by name: the architecture's and the run's config, the files of the tokenizer. */
 export type TextFiles = { readonly [fileName: string]: string }
 
+/** Everything that a run needs to continue. */
 export interface Checkpoint {
   readonly state: TrainState
   readonly parameters: TensorDatas
@@ -35,7 +40,7 @@ export interface Checkpoint {
   readonly provenance: { readonly [name: string]: string }
 }
 
-/** A checkpoint that cannot be used, or written. `path` is its directory or the file at fault. */
+/** A checkpoint that cannot be used, written or removed. `path` is its directory or the file at fault. */
 export class CheckpointError extends Schema.TaggedError<CheckpointError>()("CheckpointError", {
   reason: Schema.Literal("Missing", "Incomplete", "Corrupt", "Mismatch", "Write", "Remove"),
   path: Schema.String,
@@ -47,7 +52,7 @@ export class CheckpointError extends Schema.TaggedError<CheckpointError>()("Chec
   }
 }
 
-/** The rule: the newest `keepLast` and, where it is kept, the best one. Returns the steps to remove. */
+/** The steps to remove, if the newest `keepLast` and the best one are kept. */
 export const removable = (
   steps: ReadonlyArray<number>,
   rule: { readonly keepLast: number; readonly best: number | undefined }
@@ -56,26 +61,59 @@ export const removable = (
   return steps.filter((step) => !newest.includes(step) && step !== rule.best)
 }
 
+/** Fails if the tensors of a checkpoint do not have the names and shapes that a run has. */
+export const requireMatch = (
+  checkpoint: Checkpoint,
+  types: { readonly parameters: TensorTypes; readonly optimizer: TensorTypes }
+): Effect.Effect<void, CheckpointError> => {
+  const difference =
+    differenceOf("Parameter", checkpoint.parameters, types.parameters) ??
+    differenceOf("Optimizer state", checkpoint.optimizer, types.optimizer)
+  if (difference === undefined) return Effect.void
+  return new CheckpointError({
+    reason: "Mismatch",
+    path: `Checkpoint of step ${checkpoint.state.step}`,
+    details: difference,
+    remedy: "Resume with the model, optimizer and version of codex that saved it, or start a new run."
+  })
+}
+
+const differenceOf = (what: string, saved: TensorDatas, types: TensorTypes): string | undefined => {
+  const extra = Object.keys(saved).find((name) => !Object.hasOwn(types, name))
+  for (const [name, { shape }] of Object.entries(types)) {
+    const tensor = Object.hasOwn(saved, name) ? saved[name] : undefined
+    if (tensor === undefined)
+      return `${what} ${name} is missing${extra === undefined ? "" : `, but there is ${extra}`}.`
+    if (tensor.shape.join() !== shape.join()) {
+      return `${what} ${name} has the shape [${tensor.shape.join(", ")}] instead of [${shape.join(", ")}].`
+    }
+  }
+  return extra === undefined ? undefined : `${what} ${extra} is not part of the run.`
+}
+
+/** The service that stores checkpoints. */
 export class CheckpointStore extends Context.Tag("codex/CheckpointStore")<CheckpointStore, CheckpointStore.Service>() {}
 
 export declare namespace CheckpointStore {
   interface Service {
     /**
-     * Writes `<directory>/step-<8 digits>` so that it is there whole or not at all, whatever happens. Returns its path.
+     * Writes `<directory>/step-<8 digits>`, whole or not at all, and returns its path. A checkpoint of that step is replaced; at
+     * no moment is there neither of the two.
      */
     readonly save: (directory: string, checkpoint: Checkpoint) => Effect.Effect<string, CheckpointError>
     /** Reads one checkpoint directory, checking every file against the manifest. */
     readonly load: (path: string) => Effect.Effect<Checkpoint, CheckpointError>
-    /** The same without the optimizer's state, which only training needs. */
+    /** The same without the optimizer state, which only training needs. */
     readonly loadModel: (path: string) => Effect.Effect<Omit<Checkpoint, "optimizer">, CheckpointError>
-    /** Steps of the checkpoints in a directory, oldest first; none when there is no such directory. */
+    /** Steps of the checkpoints in a directory, oldest first; none if the directory does not exist. */
     readonly list: (
       directory: string
     ) => Effect.Effect<ReadonlyArray<{ readonly step: number; readonly path: string }>, CheckpointError>
-    /** The newest whole checkpoint and its path, or `undefined`; torn ones are reported as warnings and passed over. */
+    /** The newest whole checkpoint and its path, or `undefined`; others are reported as warnings and skipped. */
     readonly newest: (
       directory: string
     ) => Effect.Effect<{ readonly path: string; readonly checkpoint: Checkpoint } | undefined, CheckpointError>
+    /** Removes a checkpoint directory, if it exists. */
     readonly remove: (path: string) => Effect.Effect<void, CheckpointError>
   }
 }

@@ -24,7 +24,7 @@ import type { Tokenizer } from "../Tokenizer.ts"
 import * as Optimizer from "../tensor/Optimizer.ts"
 import type { ProgramError } from "../tensor/Program.ts"
 import { type ShapeError, sizeOf, type TensorData } from "../tensor/Tensor.ts"
-import { type Checkpoint, type TextFiles, TrainState } from "./Checkpoint.ts"
+import { type Checkpoint, type CheckpointError, requireMatch, type TextFiles, TrainState } from "./Checkpoint.ts"
 import { initialParameters } from "./InitialParameters.ts"
 import * as Schedule from "./Schedule.ts"
 import { Evaluated, Started, Step } from "./TrainEvent.ts"
@@ -128,7 +128,7 @@ const make = (
   options: TrainingSessionOptions
 ): Effect.Effect<
   TrainingSession.Service,
-  TrainConfigError | BackendError | ShapeError | ProgramError,
+  TrainConfigError | CheckpointError | BackendError | ShapeError | ProgramError,
   Backend | Scope.Scope
 > =>
   Effect.gen(function* () {
@@ -148,7 +148,9 @@ const make = (
     const executable = yield* backend.compile({ train, evaluate })
 
     const optimizerTypes = optimizer.state(parameterTypes(architecture))
-    if (resume !== undefined) yield* checkOptimizer(Object.keys(optimizerTypes), resume)
+    if (resume !== undefined) {
+      yield* requireMatch(resume, { parameters: parameterTypes(architecture), optimizer: optimizerTypes })
+    }
     yield* executable.writeState({
       ...stateNames.parameters(resume?.parameters ?? initialParameters(architecture.parameters, seed)),
       ...stateNames.optimizer(resume?.optimizer ?? zerosOf(optimizerTypes))
@@ -294,22 +296,6 @@ const scheduleOf = (training: TrainingConfig, totalSteps: number) =>
     minRatio: training.min_lr_ratio,
     decayFraction: training.decay_fraction
   })
-
-/** Fails if a checkpoint lacks a state tensor of the optimizer. */
-const checkOptimizer = (
-  names: ReadonlyArray<string>,
-  { optimizer }: Checkpoint
-): Effect.Effect<void, TrainConfigError> => {
-  const missing = names.find((name) => !(name in optimizer))
-  if (missing === undefined) return Effect.void
-  const [saved] = Object.keys(optimizer)
-  const has = saved === undefined ? "no optimizer state" : `other names, such as "${saved}"`
-  return new TrainConfigError({
-    key: "resume",
-    details: `the optimizer keeps "${missing}", and the checkpoint has ${has}: another optimizer or an older version saved it.`,
-    remedy: "Resume with the optimizer and the version that saved it, or start a new run."
-  })
-}
 
 const first = (outputs: TensorDatas, name: string): number => outputs[name]!.data[0]!
 

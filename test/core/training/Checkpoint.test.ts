@@ -1,7 +1,18 @@
-/** Which checkpoints go. Oracle: the rule as its docstring states it, over random sets of steps. Needs nothing. */
+/**
+ * Which checkpoints are removed, and which fit a run. Oracle: the rules as their docstrings state them, over random sets of steps.
+ * Needs nothing.
+ */
+import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
-import { describe, expect, it } from "vitest"
-import { CheckpointError, removable } from "../../../src/core/training/Checkpoint.ts"
+import type { TensorDatas } from "../../../src/core/Backend.ts"
+import {
+  type Checkpoint,
+  CheckpointError,
+  removable,
+  requireMatch,
+  TrainState
+} from "../../../src/core/training/Checkpoint.ts"
 
 describe("removable", () => {
   it("is all but the newest and the best", () => {
@@ -44,4 +55,51 @@ describe("CheckpointError", () => {
     })
     expect(error.message).toBe("a/b: It is corrupt. Use another.")
   })
+})
+
+describe("requireMatch", () => {
+  const tensor = (...shape: ReadonlyArray<number>) => ({
+    dtype: "float32" as const,
+    shape,
+    data: new Float32Array(shape.reduce((a, b) => a * b, 1))
+  })
+  const checkpoint = (parameters: TensorDatas, optimizer: TensorDatas): Checkpoint => ({
+    state: new TrainState({ step: 7, seed: 1, tokens: 1, loss: 1, best: null, sinceBest: 0, finished: null }),
+    parameters,
+    optimizer,
+    files: {},
+    provenance: {}
+  })
+  const types = { parameters: { w: tensor(2, 3) }, optimizer: { "0/adam.mean/w": tensor(2, 3) } }
+  const w = { w: tensor(2, 3) }
+
+  it.effect("takes the names and shapes of the run", () =>
+    requireMatch(checkpoint(w, { "0/adam.mean/w": tensor(2, 3) }), types)
+  )
+
+  it.effect.each([
+    [checkpoint(w, {}), "Optimizer state 0/adam.mean/w is missing."],
+    [
+      checkpoint(w, { "adam.mean/w": tensor(2, 3) }),
+      "Optimizer state 0/adam.mean/w is missing, but there is adam.mean/w."
+    ],
+    [
+      checkpoint(w, { ...types.optimizer, "1/adam.mean/w": tensor(2, 3) }),
+      "Optimizer state 1/adam.mean/w is not part of the run."
+    ],
+    [
+      checkpoint(w, { "0/adam.mean/w": tensor(3, 2) }),
+      "Optimizer state 0/adam.mean/w has the shape [3, 2] instead of [2, 3]."
+    ],
+    [checkpoint({ v: tensor(1) }, types.optimizer), "Parameter w is missing, but there is v."],
+    [checkpoint({ w: tensor(6) }, types.optimizer), "Parameter w has the shape [6] instead of [2, 3]."]
+  ] as const)("refuses %#: %s", ([saved, details]) =>
+    Effect.map(Effect.flip(requireMatch(saved, types)), (error) => {
+      expect(error).toMatchObject({ _tag: "CheckpointError", reason: "Mismatch", details })
+      expect(error.message).toBe(
+        `Checkpoint of step 7: ${details} ` +
+          "Resume with the model, optimizer and version of codex that saved it, or start a new run."
+      )
+    })
+  )
 })
