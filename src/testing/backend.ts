@@ -3,9 +3,9 @@
  *
  *     backendContract("OnnxBackend, cpu, 2 threads", OnnxBackend.layer({ device: "cpu", threads: 2 }))
  *
- * The Program is one step of learning by gradient descent, of a table looked up by repeated indices and a matrix, large
- * enough for a matrix product to be cut between threads. The oracle is the reference evaluation in float64, over four
- * steps: a wrong buffer, a race or a stale value needs more than one step to show.
+ * The Program is one step of gradient descent on a table, read by repeated indices, and on a matrix that is large enough
+ * for its product to be divided between threads. The oracle is the reference evaluation in float64, over four
+ * steps: a wrong buffer, a race or a stale value shows only after more than one step.
  */
 import { expect, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -61,7 +61,7 @@ const learn = Program.make({
   }
 })
 
-/** Reads the state that `learn` writes, and writes none. */
+/** Reads the state that `learn` writes, and does not write. */
 const score = Program.make({
   name: "score",
   state: types,
@@ -127,7 +127,7 @@ export const backendContract = <E>(
           expect(Object.keys(actual).sort()).toEqual(["error", "loss", "small"])
           expectClose(actual.loss!, expected.outputs.loss!, tolerance)
           expectClose(actual.error!, expected.outputs.error!, tolerance)
-          // Where rounding may decide, either answer is right.
+          // Where rounding decides, both answers are correct.
           const sure = expected.outputs.error!.data.map((value) => (Math.abs(value * value - 0.25) > 1e-4 ? 1 : 0))
           const surely = (data: TensorData["data"]) => Array.from(data, (value, i) => value * sure[i]!)
           expect(surely(actual.small!.data)).toEqual(surely(expected.outputs.small!.data))
@@ -153,7 +153,7 @@ export const backendContract = <E>(
       })
     )
 
-    it.scoped("3 state reads back as it was written, and belongs to nobody else", () =>
+    it.scoped("3 state reads back as it was written, and shares no memory", () =>
       Effect.gen(function* () {
         const executable = yield* started
         yield* executable.run("learn", inputsAt(0))

@@ -3,7 +3,7 @@
  *
  *     modelContract("decoder, llama", Decoder.layer({ … }), OnnxBackend.layer({ device: "cpu" }))
  *
- * Law 4 (names and shapes of the checkpoints) needs a checkpoint and is not part of the suite.
+ * Law 4 (names and shapes of the checkpoints) needs a checkpoint, so it is not part of the suite.
  */
 import { expect, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -28,7 +28,7 @@ const setup = (chunk: number) =>
     const model = yield* Model
     const backend = yield* Backend
     const architecture = yield* model.architecture({ vocabularySize })
-    // Larger than usual weights: with small ones all logits are nearly equal and nothing is tested.
+    // Larger weights than usual: with small ones all logits are nearly equal and nothing would be tested.
     const parameters = Object.fromEntries(
       Object.entries(initialParameters(architecture.parameters, 7)).map(([name, value]) => [
         name,
@@ -57,7 +57,7 @@ const setup = (chunk: number) =>
       Object.fromEntries(
         Object.entries(architecture.cache).map(([name, { dtype, shape }]) => [
           name,
-          // Numbers that would show if they were ever read.
+          // Numbers that would change the logits if they were read.
           { dtype, shape, data: new Float32Array(sizeOf(shape)).fill(1e3) }
         ])
       )
@@ -77,6 +77,7 @@ const expectClose = (got: ArrayLike<number>, want: ArrayLike<number>) => {
   }
 }
 
+/** Laws 1 to 3 of a model, with the arithmetic of a backend. */
 export const modelContract = <E, E2>(
   name: string,
   model: Layer.Layer<Model, E>,

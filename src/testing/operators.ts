@@ -1,12 +1,12 @@
 /**
- * The contract of an operator, as tests of every definition in a list: nothing but the list decides what is tested.
+ * The laws of an operator, as tests of every definition in a list.
  *
  *     operatorGradients(operators)                        // needs no backend
  *     operatorContract("ONNX, cpu, 2 threads", OnnxBackend.layer({ device: "cpu", threads: 2 }), operators, [])
  *
- * Laws: 1 the special points come out; 2 the gradient agrees with central differences of the reference in float64, along
+ * Laws: 1 the special points have the values worked out by hand; 2 the gradient agrees with central differences of the reference in float64, along
  * a random direction (so the cost does not grow with the tensor); 3 a backend computes what the reference computes,
- * forwards and backwards. Samples are the operators' own, drawn by fast-check from a fixed seed.
+ * forwards and backwards. Each operator draws its own samples, with fast-check and a fixed seed.
  */
 import { describe, expect, it, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -36,16 +36,17 @@ import {
   type TensorData
 } from "../core/tensor/Tensor.ts"
 
-/** What a provider may be off by, relative to max(1, |x|), unless the operator says otherwise. */
+/** Largest error of a provider, relative to max(1, |x|), unless the operator has its own. */
 const defaultTolerance = 1e-4
 
+/** How many cases to draw. */
 export interface OperatorTestOptions {
   /** Samples of each operator. */
   readonly samples?: number
   readonly seed?: number
 }
 
-/** A case that a backend is known to fail, with the reason, which the test's name shows. */
+/** An operator that a backend is known to fail, and why: the reason is in the name of the test. */
 export interface OperatorSkip {
   readonly operator: string
   readonly reason: string
@@ -74,7 +75,7 @@ export const operatorGradients = (operators: ReadonlyArray<AnyOperator>, options
         })
       })
       if (operator.nonDifferentiable !== undefined) {
-        it(`2 ${operator.name}: says why it has no gradient`, () => {
+        it(`2 ${operator.name}: explains why it has no gradient`, () => {
           expect(operator.nonDifferentiable).toMatch(/\w+ \w+/)
         })
         continue
@@ -137,7 +138,7 @@ export const operatorContract = <E>(
 const described = ({ inputs, operator }: Case): string =>
   `${operator.name}(${inputs.map(show).join(", ")}) ${JSON.stringify(operator.attributes)}`
 
-/** Largest |a − b| / max(1, |b|); infinite where one is a number that the other is not, or the lengths differ. */
+/** Largest |a − b| / max(1, |b|); infinite where only one is NaN or infinite, or the lengths differ. */
 const differenceOf = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
   if (a.length !== b.length) return Number.POSITIVE_INFINITY
   let largest = 0
@@ -161,7 +162,7 @@ const numbersFrom = (seed: number): (() => number) => {
   }
 }
 
-/** fast-check chooses shapes, attributes and the seed of the numbers; its bias towards small sizes is welcome. */
+/** fast-check chooses shapes, attributes and the seed of the numbers; its bias towards small sizes is useful. */
 const casesOf = (operator: AnyOperator, { samples = 24, seed = 3 }: OperatorTestOptions): ReadonlyArray<Case> =>
   FastCheck.sample(FastCheck.tuple(FastCheck.gen(), FastCheck.integer()), { numRuns: samples, seed }).map(
     ([generate, start]) => {
@@ -189,7 +190,7 @@ const inFloat32 = (value: TensorData): TensorData =>
 
 const rounded = (each: Case): Case => ({ ...each, inputs: each.inputs.map(inFloat32) })
 
-/** Σ weight · output over the float outputs, and its gradient towards each float input. */
+/** Σ weight · output over the float outputs, and its gradient with respect to each float input. */
 const differentiated = (outputs: ReadonlyArray<Tensor>, inputs: ReadonlyArray<Tensor>) => {
   const wrt = inputs.filter((tensor) => tensor.dtype === "float32")
   const next = numbersFrom(7)

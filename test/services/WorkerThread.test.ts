@@ -10,7 +10,7 @@ import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as WorkerThread from "../../src/services/WorkerThread.ts"
 
-/** A thread that does `onRun` when it is asked to run and answers everything else. */
+/** A thread that evaluates `onRun` on a Run request and answers all other requests. */
 const thread = (onRun: string) => () =>
   new Worker(
     `const { parentPort } = require("node:worker_threads")
@@ -92,23 +92,25 @@ describe("WorkerThread", () => {
   )
 
   const endless = "for (;;);"
-  it.effect("without a request to stop, a request is interrupted at once and the thread ended, whatever it does", () =>
-    Effect.gen(function* () {
-      const threads: Array<Worker> = []
-      const scope = yield* Scope.make()
-      const spawn = () => {
-        const made = thread(endless)()
-        threads.push(made)
-        return made
-      }
-      const client = yield* Scope.extend(WorkerThread.make<Request, Reply>({ spawn }), scope)
-      const fiber = yield* Effect.fork(client.ask(ask))
-      yield* Effect.promise(() => new Promise((resolve) => threads[0]!.once("online", resolve)))
-      const from = performance.now()
-      yield* Fiber.interrupt(fiber)
-      yield* Scope.close(scope, Exit.void)
-      expect(performance.now() - from).toBeLessThan(2000)
-      expect(threads.map(({ threadId }) => threadId)).toEqual([-1])
-    })
+  it.effect(
+    "without a request to stop, a request is interrupted at once and the thread ended, whatever it is doing",
+    () =>
+      Effect.gen(function* () {
+        const threads: Array<Worker> = []
+        const scope = yield* Scope.make()
+        const spawn = () => {
+          const made = thread(endless)()
+          threads.push(made)
+          return made
+        }
+        const client = yield* Scope.extend(WorkerThread.make<Request, Reply>({ spawn }), scope)
+        const fiber = yield* Effect.fork(client.ask(ask))
+        yield* Effect.promise(() => new Promise((resolve) => threads[0]!.once("online", resolve)))
+        const from = performance.now()
+        yield* Fiber.interrupt(fiber)
+        yield* Scope.close(scope, Exit.void)
+        expect(performance.now() - from).toBeLessThan(2000)
+        expect(threads.map(({ threadId }) => threadId)).toEqual([-1])
+      })
   )
 })

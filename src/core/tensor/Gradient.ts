@@ -1,7 +1,7 @@
 /**
- * Reverse-mode differentiation: extends a graph by the gradient of a scalar with respect to any of its tensors.
+ * Reverse-mode differentiation: extends a graph with the gradient of a scalar with respect to any of its tensors.
  *
- * Walks the graph once, backwards, and asks each operator's gradient rule. The result is an ordinary graph of the same
+ * Walks the graph once, backwards, and applies each operator's gradient rule. The result is an ordinary graph of the same
  * operators, so gradients of gradients work wherever rules are themselves differentiable.
  */
 import { add } from "./ops/elementwise.ts"
@@ -9,7 +9,7 @@ import { fromNode, type Node, ShapeError, scalar, show, type Tensor, topological
 
 /**
  * d loss / d wrt[i] for each i, of the shape of `wrt[i]`. Zero where the loss does not depend on it.
- * Raises `ShapeError` when `loss` is no float32 scalar, or when it depends on `wrt` through an operator without a gradient.
+ * Raises `ShapeError` when `loss` is not a float32 scalar, or when it depends on `wrt` through an operator without a gradient.
  */
 export const grad = (loss: Tensor, wrt: ReadonlyArray<Tensor>): ReadonlyArray<Tensor> => {
   if (loss.shape.length !== 0 || loss.dtype !== "float32") {
@@ -30,7 +30,7 @@ export const grad = (loss: Tensor, wrt: ReadonlyArray<Tensor>): ReadonlyArray<Te
   for (const node of [...order].reverse()) {
     const cotangents = gradients.get(node)
     if (cotangents === undefined || node._tag !== "Apply" || !active.has(node)) continue
-    // What nobody needs is not computed: gradients towards constants and integer inputs are never asked for.
+    // Gradients of constants and of integer inputs are not needed, so they are not computed.
     if (!node.inputs.some((input) => active.has(input.node))) continue
     if (typeof node.operator.gradient !== "function") {
       throw new ShapeError({

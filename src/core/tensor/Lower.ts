@@ -22,7 +22,7 @@ export const lower = (program: Program, dialect: Dialect): OnnxGraph => {
       initializers.push({ name, dtype, shape, data })
       return name
     }
-    // Large constants (weights of a decoding graph) are told apart by identity already; hashing them would cost memory.
+    // Large constants (weights of a decoding graph) are already distinct nodes; keys of them would cost memory.
     if (data.length > 64) return add()
     const key = `${dtype}[${shape.join()}]${data.join()}`
     const known = interned.get(key)
@@ -71,8 +71,8 @@ export const lower = (program: Program, dialect: Dialect): OnnxGraph => {
     ...Object.entries(program.nextState).map(([name, tensor]) => ({ name: `next/${name}`, tensor })),
     ...Object.entries(program.outputs).map(([name, tensor]) => ({ name: `output/${name}`, tensor }))
   ]
-  // ONNX wants a name of its own for each graph output. The node that makes the tensor takes the first such name; only
-  // what is asked for again, an input or a constant is copied.
+  // Each output of an ONNX graph needs its own name. The node that makes the tensor takes the first such name; a second
+  // output of the same tensor, an input and a constant are copied.
   const made = new Set(nodes.flatMap((node) => node.outputs))
   const renamed = new Map<string, string>()
   const copies: Array<OnnxNode> = []
@@ -112,7 +112,7 @@ export interface RowUpdate {
   readonly position: string
 }
 
-/** A Program, and the row updates that were taken out of it. */
+/** A Program, and the row updates that were separated from it. */
 export interface SplitProgram {
   /** The Program without the new values of such state, and with their rows and positions as outputs. */
   readonly program: Program
@@ -120,11 +120,11 @@ export interface SplitProgram {
 }
 
 /**
- * Takes out of a Program the state of which a run replaces some rows and nothing else, such as a key/value cache.
+ * Separates the state of which a run only replaces some rows, such as a key/value cache, from the rest of a Program.
  *
  * The graph still computes the whole new tensor for its own use, but a backend that owns the state need not fetch it: the
- * rows and their position say the same in a fraction of the bytes (for a cache of 256 tokens, one row of 256). They are
- * written after the run has ended, so nothing in the graph sees a buffer change.
+ * rows and their position are a fraction of the bytes (for a cache of 256 tokens, one row of 256). They are written after
+ * the run has ended, so no node of the graph sees a buffer change.
  */
 export const splitRowUpdates = (program: Program): SplitProgram => {
   const nextState: Record<string, Tensor> = {}

@@ -3,7 +3,7 @@
  *
  * A module is a value: the specs of its parameters, and a function that applies them to tensors. A model is the union of
  * its modules' specs (`declare`) and ordinary composition of their `apply`. Nothing is registered and nothing is mutated.
- * Weights lie as Hugging Face checkpoints keep them: `linear` as PyTorch's Linear ([out, in]), `conv1d` as GPT-2's ([in, out]).
+ * Weights have the layout of Hugging Face checkpoints: `linear` as PyTorch's Linear ([out, in]), `conv1d` as GPT-2's ([in, out]).
  */
 import { add } from "./ops/elementwise.ts"
 import { gather } from "./ops/gather.ts"
@@ -12,24 +12,27 @@ import { layerNorm as layerNormOf, rmsNorm as rmsNormOf } from "./ops/norm.ts"
 import type { Tensors } from "./Program.ts"
 import type { Shape, Tensor } from "./Tensor.ts"
 
-/** How a parameter starts. `std` is the standard deviation of a normal distribution around 0. */
+/** The initial values of a parameter. `std` is the standard deviation of a normal distribution around 0. */
 export type Initial =
   | { readonly _tag: "Normal"; readonly std: number }
   | { readonly _tag: "Constant"; readonly value: number }
 
+/** Shape and initial values of a parameter. */
 export interface ParameterSpec {
   readonly shape: Shape
   readonly initial: Initial
 }
 
+/** Specs by the name of the parameter. */
 export type ParameterSpecs = { readonly [name: string]: ParameterSpec }
 
+/** The parameters of a piece of a model, and its function of them and of its input. */
 export interface Module<Input extends ReadonlyArray<unknown>> {
   readonly parameters: ParameterSpecs
   readonly apply: (parameters: Tensors, ...input: Input) => Tensor
 }
 
-/** The parameter of that name. Asking for one that no spec declares is a bug of the model, so it raises. */
+/** The parameter of that name. One that no spec declares is a bug of the model, so it raises `RangeError`. */
 export const parameter = (parameters: Tensors, name: string): Tensor => {
   const tensor = parameters[name]
   if (tensor === undefined) throw new RangeError(`no parameter "${name}"`)
@@ -43,6 +46,7 @@ export const declare = (...modules: ReadonlyArray<{ readonly parameters: Paramet
 const constant = (shape: Shape, value: number): ParameterSpec => ({ shape, initial: { _tag: "Constant", value } })
 const normal = (shape: Shape, std: number): ParameterSpec => ({ shape, initial: { _tag: "Normal", std } })
 
+/** The sizes of a projection. */
 export interface Projection {
   readonly inputs: number
   readonly outputs: number
@@ -53,7 +57,7 @@ export interface Projection {
 
 /**
  * y = x · W (+ b) (+ residual)          x [T, in] → y [T, out]
- * The residual rides on the product's own addition (Gemm's C operand) where there is no bias, which saves a pass.
+ * Without a bias the residual is Gemm's C operand, which saves a pass over memory.
  */
 const projection =
   (layout: "in_out" | "out_in") =>

@@ -9,7 +9,7 @@ import type { TensorData, TensorType } from "./TensorData.ts"
 /** Providers whose operators differ enough to need other nodes. */
 export type Dialect = "cpu" | "webgpu"
 
-/** Integers are written as whole numbers, floats as `{ float }`: ONNX tells the two apart, JavaScript does not. */
+/** Integers are written as whole numbers, floats as `{ float }`: ONNX distinguishes the two, JavaScript does not. */
 export type OnnxAttribute = number | string | ReadonlyArray<number> | { readonly float: number }
 
 export interface OnnxNode {
@@ -44,8 +44,9 @@ export interface OnnxGraph {
   readonly nodes: ReadonlyArray<OnnxNode>
 }
 
+/** Appends to a graph; an operator's ONNX form is called with one. */
 export interface OnnxEmitter {
-  /** Appends a node with one output and returns its name. "" stands for an omitted optional input. */
+  /** Appends a node with one output and returns its name. "" is an optional input that is left out. */
   readonly node: (
     opType: string,
     inputs: ReadonlyArray<string>,
@@ -64,5 +65,6 @@ export interface OnnxEmitter {
   readonly int64: (values: ReadonlyArray<number>, shape?: ReadonlyArray<number>) => string
   /** A constant of codex's own types. Equal scalars are stored once. */
   readonly constant: (value: TensorData) => string
+  /** A float32 scalar. */
   readonly float: (value: number) => string
 }

@@ -2,15 +2,16 @@
  * A Program is a pure function `(state, inputs) → (state, outputs)` of named tensors.
  *
  * A training step, an evaluation step and one decoding step with its key/value cache are all Programs. `state` names the
- * tensors that live with the backend between runs; a Program may read a state tensor without writing it, and several
- * Programs compiled together share the state of equal name. Values say nothing about where they are computed.
+ * tensors that the backend keeps between runs; a Program may read a state tensor without writing it, and several
+ * Programs compiled together share the state of equal name. A Program does not say where it is computed.
  *
- * Input tensors of the graph are named `state/<name>` and `input/<name>`, so the two never collide.
+ * Input tensors of the graph are named `state/<name>` and `input/<name>`, so the two cannot collide.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { input, ShapeError, sameShape, show, type Tensor, type TensorType, topologicalOrder } from "./Tensor.ts"
 
+/** A graph with names for what goes in and what comes out. `make` builds and checks one. */
 export interface Program {
   readonly name: string
   /** State that the Program reads or writes. */
@@ -21,10 +22,12 @@ export interface Program {
   readonly outputs: { readonly [name: string]: Tensor }
 }
 
+/** Tensors of a graph, by name. */
 export type Tensors = { readonly [name: string]: Tensor }
+/** Types of tensors, by name. */
 export type TensorTypes = { readonly [name: string]: TensorType }
 
-/** A Program that is not well formed: its result does not fit its declaration. */
+/** A Program whose result does not fit its declaration: a bug in its `build`. */
 export class ProgramError extends Schema.TaggedError<ProgramError>()("ProgramError", {
   program: Schema.String,
   fault: Schema.String
@@ -34,6 +37,7 @@ export class ProgramError extends Schema.TaggedError<ProgramError>()("ProgramErr
   }
 }
 
+/** What `make` is called with. `build` gets a tensor for each name of `state` and `inputs`. */
 export interface Definition {
   readonly name: string
   readonly state: TensorTypes
@@ -77,7 +81,7 @@ export const make = (definition: Definition): Effect.Effect<Program, ShapeError 
     return program
   })
 
-/** Everything the Program computes, in a fixed order: new state, then outputs, each by name. */
+/** All tensors that the Program computes, in a fixed order: new state, then outputs. */
 export const roots = (program: Program): ReadonlyArray<Tensor> => [
   ...Object.values(program.nextState),
   ...Object.values(program.outputs)
@@ -95,8 +99,8 @@ export const readsOf = (
 }
 
 /**
- * The executable specification of a legal Program: `undefined`, or the first fault found.
- * `make` checks what a caller can get wrong; tests check every Program that codex builds.
+ * The first thing that is wrong with a Program, or `undefined`. `make` calls it, and tests call it for every Program that
+ * codex builds.
  */
 export const faultOf = (program: Program): string | undefined => {
   for (const [name, tensor] of Object.entries(program.nextState)) {

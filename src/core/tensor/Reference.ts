@@ -1,14 +1,15 @@
 /**
- * Evaluates Programs in plain TypeScript, in float64: the living definition of what every Program means.
+ * Evaluates Programs in plain TypeScript, in float64: the executable definition of what every Program means.
  *
  * It is the oracle that every backend is compared with, and it is slow on purpose: one loop per operator, no fusion.
  */
 import { type Program, roots } from "./Program.ts"
 import { type NdArray, type Node, type Tensor, type TensorData, topologicalOrder } from "./Tensor.ts"
 
+/** Arrays by name. */
 export type NdArrays = { readonly [name: string]: NdArray }
 
-/** Widens numbers to what the reference computes with. Copies. */
+/** A copy of the numbers in the types that the reference computes with: float64 instead of float32. */
 export const fromData = (value: TensorData): NdArray => ({
   dtype: value.dtype,
   shape: value.shape,

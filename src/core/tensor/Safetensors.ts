@@ -1,5 +1,5 @@
 /**
- * The safetensors format: named tensors in one buffer behind a JSON header.
+ * The safetensors format: named tensors in one buffer, after a JSON header.
  *
  *   u64 little endian: length of the header | header (JSON, padded with spaces to 8 bytes) | tensors, back to back
  *
@@ -11,12 +11,12 @@ import * as Schema from "effect/Schema"
 import type { TensorDatas } from "../Backend.ts"
 import { sizeOf, type TensorData } from "./Tensor.ts"
 
-/** Bytes that are not a safetensors file, or not a whole one. */
+/** Bytes that are not a safetensors file, or only a part of one. */
 export class SafetensorsError extends Schema.TaggedError<SafetensorsError>()("SafetensorsError", {
   details: Schema.String
 }) {
   override get message() {
-    return `Not a whole safetensors file: ${this.details}`
+    return `Not a valid safetensors file: ${this.details}`
   }
 }
 
@@ -32,7 +32,7 @@ const Header = Schema.parseJson(
   })
 )
 
-/** The file's pieces in order, to be written without joining them: a header, then each tensor's bytes (shared, not copied). */
+/** The pieces of the file in order, to be written one after another: a header, then the bytes of each tensor (shared, not copied). */
 export const encode = (
   tensors: TensorDatas,
   metadata: { readonly [key: string]: string } = {}
@@ -60,22 +60,24 @@ export const encode = (
   return [head, ...pieces]
 }
 
+/** What a file holds. */
 export interface Decoded {
   readonly tensors: TensorDatas
   readonly metadata: { readonly [key: string]: string }
 }
 
+/** The tensors of a whole file. Copies, so the file's bytes can be freed. */
 export const decode = (bytes: Uint8Array): Either.Either<Decoded, SafetensorsError> =>
   Either.gen(function* () {
     const fail = (details: string) => Either.left(new SafetensorsError({ details }))
     if (bytes.length < 8) return yield* fail(`${bytes.length} bytes are too few for a header`)
     const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true))
     if (length > bytes.length - 8)
-      return yield* fail(`the header should have ${length} bytes, the file has ${bytes.length}`)
+      return yield* fail(`the header has ${length} bytes, and the file only ${bytes.length}`)
     const text = new TextDecoder().decode(bytes.subarray(8, 8 + length))
     const header = yield* Either.mapLeft(
       Schema.decodeEither(Header)(text),
-      () => new SafetensorsError({ details: "the header is no JSON of tensor descriptions" })
+      () => new SafetensorsError({ details: "the header is not JSON that describes tensors" })
     )
     const body = bytes.subarray(8 + length)
     const tensors: Record<string, TensorData> = {}

@@ -1,12 +1,12 @@
 /**
  * The backend that computes with ONNX Runtime, in a worker thread that owns the sessions and the state.
  *
- * Acquired with the layer: one thread, in which the device has computed once before it is believed. Acquired by
- * `compile`: one session per Program. Released in the order tensors, sessions, thread, when their scopes close. Only
- * inputs and the outputs that were asked for cross between the threads, as transferred buffers, so the event loop stays
- * free while a step runs; an interruption takes effect between steps. State lives in memory: nothing survives a kill.
+ * Acquired with the layer: one thread, in which the device has run a small model once. Acquired by `compile`: one session
+ * per Program. Released in the order tensors, sessions, thread, when their scopes close. Only inputs and the requested
+ * outputs cross between the threads, as transferred buffers, so the event loop stays
+ * free while a step runs; an interruption takes effect between steps. State lives in memory: nothing survives the process.
  * `layerConfig` reads CODEX_DEVICE and CODEX_THREADS; nothing else here reads the environment.
- * A file of its own, `onnx/OnnxWorker`, is the thread's entry.
+ * The thread's entry is onnx/OnnxWorker.ts.
  */
 import { existsSync } from "node:fs"
 import { createRequire } from "node:module"
@@ -30,14 +30,15 @@ import * as WorkerThread from "../WorkerThread.ts"
 import { encode } from "./onnx/OnnxModel.ts"
 import { type Device, type Reply, type Request, transfersOf, type WireTensor } from "./onnx/OnnxProtocol.ts"
 
+/** What to compute on. */
 export interface Options {
-  /** What to run on; `auto` takes the best that really starts and falls back to the CPU. Default: `auto`. */
+  /** The device; `auto` takes the best one that starts, and the CPU where there is no other. Default: `auto`. */
   readonly device?: Device | "auto"
-  /** Threads that one operator may use. Default: those of the machine, 4 at most. Results differ in last bits by it. */
+  /** Threads that one operator may use. Default: those of the machine, at most 4. The last bits of results depend on it. */
   readonly threads?: number
 }
 
-/** Backend on ONNX Runtime. A named device that cannot start is an error that says why. */
+/** Backend on ONNX Runtime. A device that was named and cannot start is an error that says why. */
 export const layer = (options: Options = {}): Layer.Layer<Backend, BackendError> => Layer.scoped(Backend, make(options))
 
 /** The same, from CODEX_DEVICE and CODEX_THREADS. */
@@ -59,12 +60,12 @@ export const layerConfig: Layer.Layer<Backend, BackendError | ConfigError> = Lay
   )
 )
 
-/** A started backend. Its thread lives as long as the scope. */
+/** A started backend, for the lifetime of the scope. */
 export const make = (options: Options = {}): Effect.Effect<Backend.Service, BackendError, Scope.Scope> =>
   Effect.gen(function* () {
     const threads = options.threads ?? Math.min(availableParallelism(), 4)
     const scope = yield* Effect.scope
-    // A device that does not start takes its thread with it at once.
+    // The thread of a device that does not start ends at once.
     const start = (device: Device) =>
       Effect.acquireUseRelease(
         Scope.fork(scope, ExecutionStrategy.sequential),
@@ -87,12 +88,12 @@ export const make = (options: Options = {}): Effect.Effect<Backend.Service, Back
     return backend
   })
 
-/** Devices that `auto` tries, best first. WebGPU keeps state on the card; the others carry it across at every run. */
+/** Devices that `auto` tries, best first. WebGPU keeps state on the device; the others copy it at every run. */
 const accelerators = (platform: NodeJS.Platform): ReadonlyArray<Device> =>
   platform === "darwin" ? ["webgpu"] : platform === "win32" ? ["webgpu", "dml"] : ["cuda", "webgpu"]
 
 /**
- * Why `auto` need not try a device: providers write to the console when they miss a library, and most machines do.
+ * Why `auto` skips a device, or `undefined`. Providers write to the console when a library is missing, as on most machines.
  * A device that was named is always tried.
  */
 const absence = (device: Device): string | undefined => {
@@ -159,7 +160,7 @@ const compile = (
   state: TensorTypes
 ): Effect.Effect<Backend.Computation, BackendError, Scope.Scope> =>
   Effect.gen(function* () {
-    // On a device that keeps state, rows are written there; on the host, a whole cache would be copied out each run.
+    // WebGPU writes rows on the device; on the host, each run would return the whole cache.
     const onHost = device !== "webgpu"
     const inputs = new Map<string, ReadonlySet<string>>()
     const models = yield* Effect.forEach(Object.entries(programs), ([name, whole]) => {

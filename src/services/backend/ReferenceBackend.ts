@@ -39,7 +39,7 @@ export const layer: Layer.Layer<Backend> = Layer.sync(Backend, () =>
 const widen = (values: TensorDatas): Reference.NdArrays =>
   Object.fromEntries(Object.entries(values).map(([name, value]) => [name, Reference.fromData(value)]))
 
-/** An operator may return the array of its input, and what is handed out belongs to the caller. */
+/** Copies, because an operator may return the array of its input, and results belong to the caller. */
 const copies = (values: Reference.NdArrays, names: ReadonlyArray<string>): TensorDatas =>
   Object.fromEntries(
     names.map((name) => {

@@ -25,12 +25,12 @@ const expectClose = (tensor: Tensor, expected: ReadonlyArray<number>) => {
 }
 
 describe("grad", () => {
-  it("adds up over every path: d/dx (x·x + 3x) = 2x + 3", () => {
+  it("sums over every path: d/dx (x·x + 3x) = 2x + 3", () => {
     const x = vector(1, -2)
     expectClose(grad(sum(add(mul(x, x), mul(x, vector(3, 3)))), [x])[0]!, [5, -1])
   })
 
-  it("differentiates towards a tensor inside the graph: d/dy Σ y² at y = eˣ is 2y", () => {
+  it("differentiates with respect to a tensor inside the graph: d/dy Σ y² at y = eˣ is 2y", () => {
     const x = vector(0, 1)
     const y = exp(x)
     const [dy, dx] = grad(sumSquares(y), [y, x])
@@ -43,7 +43,7 @@ describe("grad", () => {
     expectClose(grad(sum(x), [other])[0]!, [0, 0])
   })
 
-  it("is 1 towards the loss itself", () => {
+  it("is 1 with respect to the loss itself", () => {
     const loss = sum(vector(1, 2))
     expectClose(grad(loss, [loss])[0]!, [1])
   })
@@ -80,21 +80,21 @@ describe("grad", () => {
     expectClose(grad(max(x), [x])[0]!, [0.5, 0, 0.5])
   })
 
-  it("reaches through some of an operator's outputs only", () => {
+  it("works through only some of an operator's outputs", () => {
     const x = vector(1, 2, 3, 4)
     const [, second] = split(x, [1, 2, 1], 0)
     expectClose(grad(sumSquares(second!), [x])[0]!, [0, 4, 6, 0])
     expectClose(grad(sumSquares(slice(concat([x, x], 0), 0, 3, 6)), [x])[0]!, [2, 4, 0, 8])
   })
 
-  it("lets nothing through whole numbers and truth values", () => {
+  it("sends nothing through whole numbers and bools", () => {
     const x = vector(-1, 2)
     const positive = cast(lessOrEqual(vector(0, 0), x), "float32")
     expectClose(grad(sum(mul(positive, x)), [x])[0]!, [0, 1])
     expectClose(grad(sum(mul(cast(cast(x, "int32"), "float32"), x)), [x])[0]!, [-1, 2])
   })
 
-  it("does not build gradients that nobody asked for", () => {
+  it("does not build gradients that are not requested", () => {
     const [x, frozen] = [input("x", "float32", [2]), input("frozen", "float32", [2])]
     const [gradient] = grad(sum(mul(x, log(frozen))), [x])
     const names = topologicalOrder([gradient!]).map((node) => (node._tag === "Apply" ? node.operator.name : node._tag))
@@ -108,7 +108,7 @@ describe("grad", () => {
     expectClose(grad(sum(y), [x])[0]!, [1])
   })
 
-  it("refuses what is no float32 scalar", () => {
+  it("refuses what is not a float32 scalar", () => {
     expect(() => grad(vector(1, 2), [])).toThrow("grad(float32[2]): only a float32 scalar can be differentiated")
     expect(() => grad(integers([1], []), [])).toThrow("grad(int32[]): only a float32 scalar can be differentiated")
   })

@@ -32,7 +32,7 @@ describe("lower", () => {
     })
   )
 
-  it.effect("tells apart what differs in an attribute, an operand or the order of operands", () =>
+  it.effect("distinguishes what differs in an attribute, an operand or the order of operands", () =>
     Effect.gen(function* () {
       const program = yield* programOf((x) => ({
         a: sum(x, { keepDims: true }),
@@ -46,7 +46,7 @@ describe("lower", () => {
     })
   )
 
-  it.effect("gives the same graph every time, with names that tell the operator", () =>
+  it.effect("gives the same graph every time, with names that contain the operator", () =>
     Effect.gen(function* () {
       const build = programOf((x) => ({ gradient: grad(sum(mul(tanh(x), x)), [x])[0]! }))
       const [first, second] = [lower(yield* build, "cpu"), lower(yield* build, "cpu")]
@@ -72,7 +72,7 @@ describe("lower", () => {
     })
   )
 
-  it.effect("gives an output's name to the node that makes it, and copies only where it is asked for again", () =>
+  it.effect("gives an output's name to the node that makes it, and copies only for a second output", () =>
     Effect.gen(function* () {
       const program = yield* programOf((x) => {
         const y = tanh(x)
@@ -88,7 +88,7 @@ describe("lower", () => {
     })
   )
 
-  it.effect("leaves out inputs that nothing reads, and copies an input that is an output, twice if asked twice", () =>
+  it.effect("leaves out inputs that nothing reads, and copies an input that is an output, twice for two outputs", () =>
     Effect.gen(function* () {
       const program = yield* programOf((x) => ({ same: x, again: x }), { x: type, unused: type })
       const graph = lower(program, "cpu")

@@ -1,5 +1,5 @@
 /**
- * What a wrong shape says: the operator, every input's type, and the rule. Oracle: the sentences, written by hand.
+ * The messages of wrong shapes: the operator, every input's type, and the rule. Oracle: the sentences, written by hand.
  * Needs nothing.
  */
 import { describe, expect, it } from "@effect/vitest"
@@ -30,30 +30,33 @@ const cases: ReadonlyArray<readonly [wrong: () => unknown, message: string]> = [
     "less(float32[2], float32[3]): sizes 2 and 3 of axis -1 must be equal, or one of them 1"
   ],
   [() => and(int(2), int(2)), "and(int32[2], int32[2]): takes bool"],
-  [() => not(int(2)), "not(int32[2]): takes truth values"],
+  [() => not(int(2)), "not(int32[2]): takes bool"],
   [() => where(int(2), int(2), int(2)), "where(int32[2], int32[2], int32[2]): the condition must be bool"],
   [
     () => where(bool(3), int(2), int(2)),
     "where(bool[3], int32[2], int32[2]): sizes 3 and 2 of axis -1 must be equal, or one of them 1"
   ],
-  [() => sum(bool(2)), "sum(bool[2]): truth values have no sum: cast them first"],
+  [() => sum(bool(2)), "sum(bool[2]): takes float32 or int32: cast it first"],
   [() => sum(float(2, 3), { axes: [2] }), "sum(float32[2, 3]): there is no axis 2"],
   [() => mean(float(2, 3), { axes: [-3] }), "mean(float32[2, 3]): there is no axis -3"],
   [() => mean(int(2)), "mean(int32[2]): takes float32: cast it first"],
-  [() => mean(float(0)), "mean(float32[0]): there is no mean of nothing"],
-  [() => max(float(0)), "max(float32[0]): there is no largest of nothing"],
-  [() => max(bool(1)), "max(bool[1]): truth values have no largest: cast them first"],
+  [() => mean(float(0)), "mean(float32[0]): has no elements to take the mean of"],
+  [() => max(float(0)), "max(float32[0]): has no elements to take the largest of"],
+  [() => max(bool(1)), "max(bool[1]): takes float32 or int32: cast it first"],
   [() => sumSquares(int(2)), "sumSquares(int32[2]): takes float32: cast it first"],
   [() => reshape(float(2, 3), [4]), "reshape(float32[2, 3]): 6 elements do not fill [4], which has 4"],
-  [() => reshape(float(2, 3), [-1, 4]), "reshape(float32[2, 3]): 6 elements do not fill [-1, 4]: no size fits for -1"],
+  [
+    () => reshape(float(2, 3), [-1, 4]),
+    "reshape(float32[2, 3]): 6 elements do not fill [-1, 4]: no size fits in the place of -1"
+  ],
   [
     () => broadcastTo(float(2), [3]),
-    "broadcastTo(float32[2]): cannot repeat to [3]: sizes 2 and 3 of axis -1 must be equal, or one of them 1"
+    "broadcastTo(float32[2]): cannot broadcast to [3]: sizes 2 and 3 of axis -1 must be equal, or one of them 1"
   ],
-  [() => broadcastTo(float(2, 1), [1, 3]), "broadcastTo(float32[2, 1]): [1, 3] is smaller than the input"],
-  [() => transpose(float(2, 3), [0, 0]), "transpose(float32[2, 3]): [0, 0] is no permutation of its 2 axes"],
-  [() => transpose(float(2, 3), [0]), "transpose(float32[2, 3]): [0] is no permutation of its 2 axes"],
-  [() => slice(float(2, 3), 1, 1, 4), "slice(float32[2, 3]): [1, 4) does not lie within the 3 of axis 1"],
+  [() => broadcastTo(float(2, 1), [1, 3]), "broadcastTo(float32[2, 1]): cannot broadcast to [1, 3], which is smaller"],
+  [() => transpose(float(2, 3), [0, 0]), "transpose(float32[2, 3]): [0, 0] is not a permutation of its 2 axes"],
+  [() => transpose(float(2, 3), [0]), "transpose(float32[2, 3]): [0] is not a permutation of its 2 axes"],
+  [() => slice(float(2, 3), 1, 1, 4), "slice(float32[2, 3]): [1, 4) is not within axis 1, which has size 3"],
   [() => slice(float(2, 3), 2, 0, 1), "slice(float32[2, 3]): there is no axis 2"],
   [() => pad(float(2), 0, -1, 0), "pad(float32[2]): cannot add -1 and 0 zeros"],
   [() => pad(int(2), 0, 1, 0), "pad(int32[2]): takes float32"],
@@ -63,7 +66,7 @@ const cases: ReadonlyArray<readonly [wrong: () => unknown, message: string]> = [
   ],
   [() => concat([float(2), int(2)], 0), "concat(float32[2], int32[2]): all must have the same type"],
   [() => concat([], 0), "concat(): there is no axis 0"],
-  [() => split(float(6), [2, 3], 0), "split(float32[6]): [2, 3] adds up to 5, not to 6"]
+  [() => split(float(6), [2, 3], 0), "split(float32[6]): [2, 3] has the sum 5, and axis 0 has size 6"]
 ]
 
 describe("ShapeError", () => {

@@ -18,7 +18,7 @@ const messageOf = <A>(program: Effect.Effect<A, { readonly message: string }>) =
   Effect.map(Effect.flip(program), (error) => error.message)
 
 describe("Program.make", () => {
-  it.effect("names state and inputs apart, and runs as a function of both", () =>
+  it.effect("distinguishes state and inputs, and runs as a function of both", () =>
     Effect.gen(function* () {
       const program = yield* Program.make({
         name: "accumulate",
@@ -91,7 +91,7 @@ describe("Program.make", () => {
     })
   )
 
-  it.effect("refuses sizes that are no whole numbers", () =>
+  it.effect("refuses sizes that are not whole numbers", () =>
     Effect.gen(function* () {
       expect(yield* built({}, () => ({ outputs: { y: input("input/x", "float32", [1.5]) } }))).toBe(
         'Program "p": a tensor has the shape [1.5]'

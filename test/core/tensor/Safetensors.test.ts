@@ -1,6 +1,6 @@
 /**
- * Oracle: a file assembled by hand from the format's description; IEEE 754 values; round trips. Needs nothing.
- * An independent reader is asked in test/interop.test.ts.
+ * Oracles: a file assembled by hand from the description of the format; IEEE 754 values; round trips. Needs nothing.
+ * test/interop.test.ts reads files with an independent reader.
  */
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
@@ -77,13 +77,15 @@ describe("safetensors", () => {
   it("refuses every truncation of a file", () => {
     const bytes = join(Safetensors.encode({ a: { dtype: "float32", shape: [2], data: Float32Array.of(1, 2) } }))
     for (let length = 0; length < bytes.length; length++)
-      expect(failure(bytes.subarray(0, length))).toMatch(/^Not a whole/)
+      expect(failure(bytes.subarray(0, length))).toMatch(/^Not a valid/)
   })
 
   it("says what is wrong", () => {
-    expect(failure(byHand("[]", []))).toBe("Not a whole safetensors file: the header is no JSON of tensor descriptions")
+    expect(failure(byHand("[]", []))).toBe(
+      "Not a valid safetensors file: the header is not JSON that describes tensors"
+    )
     expect(failure(byHand('{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}', [0, 0, 0, 0]))).toBe(
-      'Not a whole safetensors file: tensor "a" is F32[2] in 4 bytes'
+      'Not a valid safetensors file: tensor "a" is F32[2] in 4 bytes'
     )
   })
 })

@@ -1,7 +1,7 @@
 /**
- * The ONNX backend on the CPU: the laws with one and two threads, and what is its own: devices, the free event loop,
- * memory, release. Oracles: the reference (in the contract), hand computation, clocks and the process's own counters.
- * Needs a CPU session. WebGPU has a process of its own: onnx/webgpu.test.ts.
+ * The ONNX backend on the CPU: the laws with one and two threads, and what only this backend has: devices, a free event
+ * loop, memory, release. Oracles: the reference (in the contract), hand computation, clocks and the process's own counters.
+ * Needs a CPU session. WebGPU is tested in its own process: onnx/webgpu.test.ts.
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as ConfigProvider from "effect/ConfigProvider"
@@ -55,7 +55,7 @@ describe("OnnxBackend", () => {
     }).pipe(Effect.provide(cpu))
   )
 
-  it.scoped("handles state that is passed on, given twice, constant, or read only; float64 is narrowed", () =>
+  it.scoped("handles state that is passed through, written twice, constant, or only read; float64 is narrowed", () =>
     Effect.gen(function* () {
       const two = vector(2)
       const program = yield* Program.make({
@@ -134,7 +134,7 @@ describe("OnnxBackend", () => {
     }).pipe(Effect.provide(cpu))
   )
 
-  it.scoped("a run can ask for nothing, and runs at the same time are answered one after another", () =>
+  it.scoped("a run can fetch nothing, and runs at the same time are answered one after another", () =>
     Effect.gen(function* () {
       const executable = yield* started(1)
       const x = { ...vector(1), data: Float32Array.of(1) }

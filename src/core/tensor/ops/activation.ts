@@ -1,8 +1,8 @@
 /**
  * Activations of a transformer's MLP: GELU (exact, and by tanh), SiLU, squared ReLU.
  *
- * Operators of their own rather than compositions: forward is one fused node where the provider has one, and backward
- * is written with as few passes over memory as the formula allows, because ONNX Runtime fuses no chains of its own.
+ * Operators rather than compositions of others: forward is one fused node where the provider has one, and backward
+ * is written with as few passes over memory as the formula allows, because ONNX Runtime does not fuse chains of nodes.
  * Sources: Hendrycks & Gimpel 2016, https://arxiv.org/abs/1606.08415; So et al. 2021, https://arxiv.org/abs/2109.08668.
  */
 import { type AnyOperator, apply, type Definition, make, type NoAttributes, type Operator } from "../Operator.ts"
@@ -43,7 +43,7 @@ const activation = ({ f, name, onnx, points, slope }: Activation): Operator =>
     ]
   })
 
-/** 2·√(2/π): the tanh of GELU's argument is a sigmoid of twice it. */
+/** 2·√(2/π): (1 + tanh(z)) / 2 is the sigmoid of 2z. */
 const twice = 2 * Math.sqrt(2 / Math.PI)
 const cubic = 0.044715
 
@@ -102,7 +102,7 @@ const siluOperator = activation({
   ]
 })
 
-/** y = max(x, 0)²         dy/dx = 2·max(x, 0): the mask comes for free. */
+/** y = max(x, 0)²         dy/dx = 2·max(x, 0), which needs no mask. */
 const reluSquaredOperator = activation({
   name: "reluSquared",
   f: (x) => Math.max(x, 0) ** 2,
@@ -119,7 +119,7 @@ const reluSquaredOperator = activation({
   ]
 })
 
-/** GELU by its tanh approximation (GPT-2's `gelu_new`). float32. Raises `ShapeError`, as all of them do. */
+/** GELU by its tanh approximation (GPT-2's `gelu_new`). float32. Raises `ShapeError`, as all activations do. */
 export const gelu = (x: Tensor): Tensor => apply(geluOperator, [x], {})
 /** GELU, exact: x · Φ(x). */
 export const geluErf = (x: Tensor): Tensor => apply(geluErfOperator, [x], {})

@@ -1,12 +1,12 @@
 /**
  * Causal attention with grouped heads: softmax(q kᵀ / sqrt(D) + mask) v.
  *
- * An operator of its own rather than a composition for one reason: the softmax gradient's row sum over all keys,
+ * An operator rather than a composition of others for one reason: the softmax gradient's row sum over all keys,
  * Σ_j p·(dy vᵀ), equals Σ_d dy·y, which is S/D times less work (Dao et al. 2022, appendix B.2,
  * https://arxiv.org/abs/2205.14135). Probabilities are kept for backward; nothing is recomputed. Groups (H = G·K heads over
  * K keys) fold into the row axis, so no key is repeated (Ainslie et al. 2023, https://arxiv.org/abs/2305.13245).
  * Measured against fused forms (B 8, H 6, T 256, D 64, one thread): products, addition of the mask and softmax 7.5 ms;
- * Where instead of the addition 9.1; ONNX Attention (opset 23) 7.1, and 10.3 once it gives out the probabilities.
+ * Where instead of the addition 9.1; ONNX Attention (opset 23) 7.1, and 10.3 when it also returns the probabilities.
  */
 
 import type { OnnxEmitter } from "../OnnxGraph.ts"
@@ -18,7 +18,7 @@ import { emitRange } from "./gather.ts"
 import { matMul, matMulOperator } from "./matmul.ts"
 import { logSoftmaxRows } from "./softmax.ts"
 
-/** What is added to the score of a key in the future: exp of it is 0 in float32, and unlike −∞ it makes no NaN. */
+/** Added to the score of a key in the future: its exp is 0 in float32, and unlike −∞ it cannot lead to NaN. */
 const hidden = -1e30
 
 /** Sizes by letter. */
@@ -47,9 +47,9 @@ export const causalAttentionOperator = make<NoAttributes>({
     const keys = "float32[B, K, S, D]"
     expectInputs(inputs, ["float32[B, H, T, D]", keys, keys, "int32[]"], broken, 3)
     const { B, D, H, K, S, T } = sizes(inputs)
-    if (H % K !== 0) return broken(`${H} query heads cannot share ${K} key heads evenly`)
+    if (H % K !== 0) return broken(`${K} key heads do not divide ${H} query heads`)
     if (inputs[3] === undefined && S !== T) return broken(`without a position there must be ${T} keys, not ${S}`)
-    if (S < T) return broken(`${T} queries need as many keys, there are ${S}`)
+    if (S < T) return broken(`${T} queries need at least as many keys, there are ${S}`)
     return [
       [B, H, T, D],
       [B, H, T, S]
@@ -95,7 +95,7 @@ export const causalAttentionOperator = make<NoAttributes>({
               row: sum(mul(dY, y), along)
             }
           ]),
-      // Models never use the probabilities themselves; the rule is whole so that the operator is.
+      // Models do not use the probabilities, but a complete operator has their gradient too.
       ...(dP === undefined ? [] : [{ p: dP, row: sum(mul(dP, p), along) }])
     ]
     const [dp, row] = [towards.map((part) => part.p).reduce(add), towards.map((part) => part.row).reduce(add)]
@@ -141,13 +141,13 @@ export const causalAttentionOperator = make<NoAttributes>({
   ]
 })
 
-/** The same nodes in either dialect, with that dialect's products. */
+/** The same nodes in each dialect, with its form of the products. */
 function form(dialect: "default" | "webgpu"): Definition<NoAttributes>["onnx"]["default"] {
   const multiply = matMulOperator.onnx[dialect] ?? matMulOperator.onnx.default
   return (emit, [q, k, v, position], _, types) => {
     const { D, folded, H, K, S, T } = sizes(types.inputs)
     const [yType, pType] = [types.outputs[0]!, types.outputs[1]!]
-    // With one query head a key head, folded and unfolded shapes are the same.
+    // With as many key heads as query heads, folded and unfolded shapes are the same.
     const view = (name: string, shape: Shape) => (H === K ? name : emit.node("Reshape", [name, emit.int64(shape)]))
     const float = (shape: Shape) => ({ dtype: "float32", shape }) as const
     const [scores] = multiply(

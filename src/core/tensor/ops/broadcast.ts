@@ -1,7 +1,7 @@
 /**
  * Reshaping, repeating along axes, and summing along them: every other family's gradient needs these.
  *
- * A reshape costs nothing: the same numbers in the same order under other sizes, which no provider copies. Repeating and
+ * A reshape costs nothing: the numbers and their order stay, only the sizes change, and no provider copies. Repeating and
  * summing are each other's gradient. The other reductions are in reduce.ts.
  */
 import { type AnyOperator, apply, type Definition, make, type Operator } from "../Operator.ts"
@@ -15,7 +15,7 @@ const reshapeOperator = make<ShapeAttributes>({
   name: "reshape",
   shape: ([x], { shape }, broken) => {
     if (shape.some((size) => !Number.isInteger(size) || size < 0)) {
-      broken(`${sizeOf(x!.shape)} elements do not fill [${shape.join(", ")}]: no size fits for -1`)
+      broken(`${sizeOf(x!.shape)} elements do not fill [${shape.join(", ")}]: no size fits in the place of -1`)
     }
     if (sizeOf(x!.shape) !== sizeOf(shape)) {
       broken(`${sizeOf(x!.shape)} elements do not fill [${shape.join(", ")}], which has ${sizeOf(shape)}`)
@@ -54,7 +54,7 @@ const reshapeOperator = make<ShapeAttributes>({
 })
 
 /**
- * x under another shape of as many elements. One size may be −1: what is left. Raises `ShapeError`.
+ * x with another shape of as many elements. One size may be −1: it is computed from the others. Raises `ShapeError`.
  *
  * @example reshape(x, [-1, channels]) // [B, T, C] → [B·T, C]
  */
@@ -65,7 +65,7 @@ export const reshape = (x: Tensor, shape: Shape): Tensor => {
   return sameShape(filled, x.shape) ? x : apply(reshapeOperator, [x], { shape: filled })
 }
 
-/** How a reduction is asked for. */
+/** Options of a reduction. */
 export interface ReduceOptions {
   /** Axes to reduce, from the end where negative; all of them by default. */
   readonly axes?: ReadonlyArray<number>
@@ -73,14 +73,14 @@ export interface ReduceOptions {
   readonly keepDims?: boolean
 }
 
-/** What a reduction's operator keeps: axes counted from the front, in order. The operators always keep the axes. */
+/** Attributes of a reduction: axes counted from the front, in order. The operators keep reduced axes with size 1. */
 export type ReduceAttributes = { readonly axes: ReadonlyArray<number> }
 
-/** The sizes that are left, 1 along the reduced axes. */
+/** The shape of the result, with size 1 along the reduced axes. */
 export const reducedShape = (shape: Shape, axes: ReadonlyArray<number>): Shape =>
   shape.map((size, axis) => (axes.includes(axis) ? 1 : size))
 
-/** Applies a reduction that keeps its axes, and drops them afterwards unless asked not to: a reshape costs nothing. */
+/** Applies a reduction that keeps its axes, then drops them unless `keepDims` is set: a reshape costs nothing. */
 export const reduceWith = (operator: Operator<ReduceAttributes>, x: Tensor, options: ReduceOptions = {}): Tensor => {
   const rank = x.shape.length
   const axes = (options.axes ?? x.shape.map((_, axis) => axis)).map((axis) => {
@@ -109,7 +109,7 @@ export const sampleReduction: Definition<ReduceAttributes>["sample"] = (pick) =>
 const sumOperator = make<ReduceAttributes>({
   name: "sum",
   shape: ([x], { axes }, broken) => {
-    if (x!.dtype === "bool") broken("truth values have no sum: cast them first")
+    if (x!.dtype === "bool") broken("takes float32 or int32: cast it first")
     return [{ dtype: x!.dtype, shape: reducedShape(x!.shape, axes) }]
   },
   reference: ([x], { axes }, [type]) => {
@@ -149,8 +149,8 @@ const broadcastOperator = make<ShapeAttributes>({
   name: "broadcastTo",
   shape: ([x], { shape }, broken) => {
     const common = broadcastShapes(x!.shape, shape)
-    if (typeof common === "string") return broken(`cannot repeat to [${shape.join(", ")}]: ${common}`)
-    if (!sameShape(common, shape)) broken(`[${shape.join(", ")}] is smaller than the input`)
+    if (typeof common === "string") return broken(`cannot broadcast to [${shape.join(", ")}]: ${common}`)
+    if (!sameShape(common, shape)) broken(`cannot broadcast to [${shape.join(", ")}], which is smaller`)
     return [{ dtype: x!.dtype, shape }]
   },
   reference: ([x], { shape }, [type]) => {
@@ -179,11 +179,11 @@ const broadcastOperator = make<ShapeAttributes>({
   ]
 })
 
-/** x repeated until it has `shape`. Raises `ShapeError`. */
+/** x broadcast to `shape`. Raises `ShapeError`. */
 export const broadcastTo = (x: Tensor, shape: Shape): Tensor =>
   sameShape(x.shape, shape) ? x : apply(broadcastOperator, [x], { shape })
 
-/** The reverse: adds up whatever broadcasting from `shape` would have repeated. */
+/** The gradient of broadcasting: x summed over what broadcasting from `shape` repeats. Raises `ShapeError`. */
 export const sumTo = (x: Tensor, shape: Shape): Tensor => {
   if (sameShape(x.shape, shape)) return x
   const extra = x.shape.length - shape.length

@@ -1,5 +1,5 @@
 /**
- * Truth values: comparing, combining and choosing by them, and casting between number types.
+ * Bools: comparisons, logic, choosing between two tensors, and casting between types.
  *
  * Comparisons have no gradient; `where` passes the gradient to the side that was chosen, which is how every operator
  * with a kink (maximum, abs, max) gets its own.
@@ -30,7 +30,7 @@ export const sampleShapes = (pick: Pick): readonly [Shape, Shape] => {
   ])
 }
 
-/** Reads any number of arrays element by element as if all had `shape`. */
+/** For each array, where the elements of `shape` are in it: broadcasting as offsets. */
 export const broadcastReads = (arrays: ReadonlyArray<NdArray>, shape: Shape): ReadonlyArray<Int32Array> =>
   arrays.map((array) => offsets(shape, broadcastStrides(array.shape, shape)))
 
@@ -65,7 +65,7 @@ const comparison = ({ dtypes, holds, name, onnx, points }: Comparison): Operator
       for (let i = 0; i < y.data.length; i++) y.data[i] = holds(a!.data[left![i]!]!, b!.data[right![i]!]!) ? 1 : 0
       return [y]
     },
-    gradient: nonDifferentiable("its result is a truth value"),
+    gradient: nonDifferentiable("its result is a bool"),
     onnx: { default: (emit, inputs) => [emit.node(onnx, inputs)] },
     sample: (pick) => {
       const [a, b] = sampleShapes(pick)
@@ -148,11 +148,11 @@ const andOperator = comparison({
 const notOperator = make<NoAttributes>({
   name: "not",
   shape: ([x], _, broken) => {
-    if (x!.dtype !== "bool") broken("takes truth values")
+    if (x!.dtype !== "bool") broken("takes bool")
     return [{ dtype: "bool", shape: x!.shape }]
   },
   reference: ([x]) => [{ dtype: "bool", shape: x!.shape, data: Uint8Array.from(x!.data, (value) => 1 - value) }],
-  gradient: nonDifferentiable("its result is a truth value"),
+  gradient: nonDifferentiable("its result is a bool"),
   onnx: { default: (emit, inputs) => [emit.node("Not", inputs)] },
   sample: (pick) => ({ inputs: [{ dtype: "bool", shape: [pick.int(1, 9)], range: [0, 1] }], attributes: {} }),
   points: [
@@ -166,12 +166,13 @@ const notOperator = make<NoAttributes>({
 
 /** Whether a = b, element by element; float32 or int32 in, bool out, broadcasting. Raises `ShapeError`. */
 export const equal = (a: Tensor, b: Tensor): Tensor => apply(equalOperator, [a, b], {})
-/** Whether a < b. */
+/** Whether a < b, element by element; as `equal`. */
 export const less = (a: Tensor, b: Tensor): Tensor => apply(lessOperator, [a, b], {})
-/** Whether a ≤ b. */
+/** Whether a ≤ b, element by element; as `equal`. */
 export const lessOrEqual = (a: Tensor, b: Tensor): Tensor => apply(lessOrEqualOperator, [a, b], {})
-/** Whether both hold. */
+/** Whether both are true; bool in, bool out, broadcasting. Raises `ShapeError`. */
 export const and = (a: Tensor, b: Tensor): Tensor => apply(andOperator, [a, b], {})
+/** Whether x is false; bool in, bool out. Raises `ShapeError`. */
 export const not = (x: Tensor): Tensor => apply(notOperator, [x], {})
 
 const whereOperator = make<NoAttributes>({
@@ -241,7 +242,7 @@ const castOperator = make<{ readonly to: DType }>({
     }
     return [y]
   },
-  // Between number types the result is piecewise constant or the input is whole: nothing flows.
+  // The result is piecewise constant, or the input is whole: no gradient flows.
   gradient: ({ attributes: { to }, gradients, inputs: [x] }) =>
     x!.dtype === "float32" && to === "float32" ? gradients : [],
   onnx: { default: (emit, inputs, { to }) => [emit.node("Cast", inputs, { to: onnxTypes[to] })] },
@@ -266,7 +267,7 @@ const castOperator = make<{ readonly to: DType }>({
   ]
 })
 
-/** x as another number type. float32 → int32 drops the fraction; anything but 0 is true. Nothing flows backwards. */
+/** x as another type. float32 → int32 drops the fraction; anything but 0 is true. No gradient flows through it. */
 export const cast = (x: Tensor, dtype: DType): Tensor =>
   x.dtype === dtype ? x : apply(castOperator, [x], { to: dtype })
 

@@ -1,8 +1,8 @@
 /**
  * Arithmetic and elementary functions, element by element.
  *
- * Binary operators broadcast as NumPy does; their gradients add up whatever was repeated. Whole numbers wrap as 32-bit
- * integers do and are divided towards zero; nothing flows through them. ONNX Runtime runs one pass over memory per node, so gradient
+ * Binary operators broadcast as NumPy does; their gradients sum over what was repeated. int32 wraps as 32-bit
+ * integers do and division truncates; no gradient flows through it. ONNX Runtime runs one pass over memory per node, so gradient
  * rules reuse the forward result wherever that saves one.
  */
 import {
@@ -26,7 +26,7 @@ interface Binary {
   readonly int: (a: number, b: number) => number
   /** Gradients of the broadcast inputs. */
   readonly gradient: (dy: Tensor, a: Tensor, b: Tensor, y: Tensor) => readonly [Tensor, Tensor]
-  /** Where b is drawn from. */
+  /** The range that tests draw b from. */
   readonly range?: readonly [number, number]
   readonly points: ReadonlyArray<Point<NoAttributes>>
 }
@@ -133,13 +133,13 @@ const minimumOperator = binary({
   points: [whole([1, -5], [2, -7], [1, -7])]
 })
 
-/** a + b. float32 or int32, broadcasting; int32 wraps. Raises `ShapeError`, as all of them do. */
+/** a + b. float32 or int32, broadcasting; int32 wraps. Raises `ShapeError`, as all functions here do. */
 export const add = (a: Tensor, b: Tensor): Tensor => apply(addOperator, [a, b], {})
 /** a − b. */
 export const sub = (a: Tensor, b: Tensor): Tensor => apply(subOperator, [a, b], {})
 /** a · b, element by element. int32 wraps, as Math.imul does. */
 export const mul = (a: Tensor, b: Tensor): Tensor => apply(mulOperator, [a, b], {})
-/** a / b. int32 is cut towards zero, and must not be divided by zero: providers differ in what happens then. */
+/** a / b. int32 division truncates towards zero, and must not be by zero: providers differ in what happens then. */
 export const div = (a: Tensor, b: Tensor): Tensor => apply(divOperator, [a, b], {})
 /** The larger of both. Where they are equal the gradient goes to a. */
 export const maximum = (a: Tensor, b: Tensor): Tensor => apply(maximumOperator, [a, b], {})
@@ -318,6 +318,7 @@ export const exp = (x: Tensor): Tensor => apply(expOperator, [x], {})
 export const log = (x: Tensor): Tensor => apply(logOperator, [x], {})
 /** √x. The gradient at 0 is infinite. */
 export const sqrt = (x: Tensor): Tensor => apply(sqrtOperator, [x], {})
+/** The hyperbolic tangent. */
 export const tanh = (x: Tensor): Tensor => apply(tanhOperator, [x], {})
 /** 1 / (1 + e⁻ˣ) */
 export const sigmoid = (x: Tensor): Tensor => apply(sigmoidOperator, [x], {})

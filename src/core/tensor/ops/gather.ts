@@ -1,9 +1,9 @@
 /**
- * Reading rows by index, and the two gradients that put numbers back: rows of a table, and one number of each row.
+ * Reading and writing by index: rows of a table, and one number of each row. Each is the gradient of the other.
  *
- * Writing where indices repeat is where providers go wrong: ONNX Runtime's ScatterND with reduction=add loses sums when
- * two threads meet in a row. So `scatterAddRows` is a product with one-hot rows for small tables and ScatterElements
- * (sequential, hence right) for large ones. An index outside its table is an error of the backend, never a wrap-around.
+ * Providers are wrong where indices repeat: ONNX Runtime's ScatterND with reduction=add loses sums when
+ * two threads write to one row. So `scatterAddRows` is a product with one-hot rows for small tables and ScatterElements
+ * (sequential, so correct) for large ones. An index outside of its table is an error of the backend; it does not wrap around.
  * Sources: ONNX Gather, GatherElements, ScatterElements.
  */
 
@@ -28,7 +28,7 @@ const checked = (index: number, size: number): number => {
 
 /**
  * y[i…] = table[indices[i…]]         table [V, C], indices int32 [...] → y [..., C]
- * The table's gradient adds up the rows of repeated indices: scatterAddRows.
+ * The table's gradient sums the rows of repeated indices: scatterAddRows.
  */
 export const gatherOperator = make<NoAttributes>({
   name: "gather",
@@ -74,7 +74,7 @@ export const gatherOperator = make<NoAttributes>({
   ]
 })
 
-/** Rows of `table` [V, C] by `indices` (int32, any shape): [..., C]. */
+/** Rows of `table` [V, C] by `indices` (int32, any shape): [..., C]. Raises `ShapeError`. */
 export const gather = (table: Tensor, indices: Tensor): Tensor => apply(gatherOperator, [table, indices], {})
 
 interface RowsAttributes extends Attributes {
@@ -157,7 +157,7 @@ export const scatterAddRowsOperator = make<RowsAttributes>({
   ]
 })
 
-/** Adds the rows of `updates` [N, C] into a zero table [rows, C] at `indices` (int32 [N]). Repeated indices add up. */
+/** Adds the rows of `updates` [N, C] into a zero table [rows, C] at `indices` (int32 [N]). Rows of repeated indices are summed. */
 export const scatterAddRows = (indices: Tensor, updates: Tensor, options: { readonly rows: number }): Tensor =>
   apply(scatterAddRowsOperator, [indices, updates], { rows: options.rows })
 
@@ -203,7 +203,7 @@ export const gatherElementsOperator = make<NoAttributes>({
   ]
 })
 
-/** One number of each row: x [N, V], indices int32 [N] → [N]. */
+/** One number of each row, by its index in the row: x [N, V], indices int32 [N] → [N]. Raises `ShapeError`. */
 export const gatherElements = (x: Tensor, indices: Tensor): Tensor => apply(gatherElementsOperator, [x, indices], {})
 
 interface WidthAttributes extends Attributes {
@@ -283,7 +283,7 @@ export const writeRowsOperator = make<NoAttributes>({
     })
     return [{ ...type!, data }]
   },
-  gradient: nonDifferentiable("it writes the cache of keys and values while decoding, where nothing is learned"),
+  gradient: nonDifferentiable("it writes the key/value cache while decoding, and nothing is trained there"),
   onnx: {
     default: (emit, [x, rows, position], _, { inputs }) => {
       const shape = inputs[1]!.shape

@@ -2,7 +2,7 @@
  * Matrix products: `matMul` (batched, for attention) and `gemm` (2-D with an addend, for projections).
  *
  * Transposes and the factor alpha are attributes, so each gradient is again one product. Only the CPU form of a weight's
- * gradient moves a matrix, because that is faster there.
+ * gradient transposes a matrix, because that is faster there.
  * Sources: ONNX Gemm and MatMul, and ONNX Runtime's com.microsoft.FusedMatMul (CPU only; elsewhere it falls back to the
  * CPU and copies, so the webgpu form is Transpose, MatMul, Mul).
  */
@@ -13,6 +13,7 @@ import { type NdArray, type Shape, sameShape, scalar, sizeOf, type Tensor, type 
 import { sumTo } from "./broadcast.ts"
 import { mul } from "./elementwise.ts"
 
+/** Options of a matrix product. */
 export interface MatMulOptions {
   /** Swap the last two axes of `a` (of `b`) first. */
   readonly transposeA?: boolean
@@ -149,6 +150,10 @@ export const matMulOperator = make<MatMulAttributes>({
   ]
 })
 
+/**
+ * a · b over the last two axes: a [..., M, K], b [..., K, N] → [..., M, N]. Leading axes are equal, or one operand has none.
+ * float32. Raises `ShapeError`.
+ */
 export const matMul = (a: Tensor, b: Tensor, options: MatMulOptions = {}): Tensor =>
   apply(matMulOperator, [a, b], {
     transposeA: options.transposeA ?? false,
@@ -162,8 +167,8 @@ interface GemmAttributes extends MatMulAttributes {
 
 /**
  * y = alpha · a' b' + beta · c         a [M, K], b [K, N], c [M, N], [N], [] or absent → y [M, N]
- * da and db are products as in matMul; dc = beta · g, summed over the axes that c does not have. The addend costs no pass
- * of its own on the CPU: it is what the product is accumulated onto, so a residual or a bias belongs here.
+ * da and db are products as in matMul; dc = beta · g, summed over the axes that c does not have. On the CPU the addend costs no
+ * extra pass: the product is accumulated onto it. So a residual or a bias belongs here.
  */
 export const gemmOperator = make<GemmAttributes>({
   name: "gemm",
@@ -238,6 +243,7 @@ export const gemmOperator = make<GemmAttributes>({
   ]
 })
 
+/** a · b + c: a [M, K], b [K, N], c [M, N], [N] or [] → [M, N]. float32. Raises `ShapeError`. */
 export const gemm = (
   a: Tensor,
   b: Tensor,
@@ -270,7 +276,7 @@ const isWeightGradient = ({ transposeA, transposeB }: GemmAttributes, inputs: Re
 }
 
 /**
- * ONNX Runtime's CPU product reads a transposed left operand a tenth slower than a plain one (1.30; [2048, 384]ᵀ · [2048,
+ * ONNX Runtime's CPU product is a tenth slower with a transposed left operand (1.30; [2048, 384]ᵀ · [2048,
  * 1536] in 15.2 ms, and 13.7 with the narrower operand transposed before), so the narrower one is transposed: aᵀ · b, or
  * (bᵀ · a)ᵀ. Wider than 2,048 it no longer pays.
  */

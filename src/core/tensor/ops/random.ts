@@ -3,7 +3,7 @@
  *
  * A composition of int32 additions, wrapping multiplications and divisions, because these exist on every provider (there
  * are neither shifts nor exclusive ors on WebGPU), so all of them give the same bits. Multiplying mixes low bits into high
- * ones; m(x) = x + x / 65536, cut towards zero, mixes high bits into low ones; q(x) = x · (2x + 1), a permutation, makes it
+ * ones; m(x) = x + x / 65536, truncated, mixes high bits into low ones; q(x) = x · (2x + 1), a permutation, makes it
  * nonlinear: without a square, neighbours stay correlated (measured: r = 0.04).
  *
  *   mix(x)  = m(q(m(m(q(x)) · A)) · B)                                on scalars: seed and stream
@@ -45,16 +45,16 @@ const fold = (x: Tensor): Tensor => add(x, div(x, int(65_536)))
 const square = (x: Tensor): Tensor => mul(x, add(mul(int(2), x), int(1)))
 const mix = (x: Tensor): Tensor => fold(mul(fold(square(fold(mul(fold(square(x)), first)))), second))
 
-/** What tells one sequence from another. */
+/** Which sequence of a seed to use. */
 export interface RandomOptions {
-  /** A whole number; each use of randomness in a graph takes its own. */
+  /** A whole number, different for each use of randomness in a graph. */
   readonly stream: number
 }
 
 /**
  * int32 numbers over all of int32, random in their upper 16 bits, less so below. `seed` is an int32 scalar tensor.
  * Comparing them with a whole threshold is exact on every device, and saves two passes over `uniform`.
- * Raises `ShapeError` when the seed is no int32 scalar.
+ * Raises `ShapeError` when the seed is not an int32 scalar.
  */
 export const randomBits = (seed: Tensor, shape: Shape, { stream }: RandomOptions): Tensor => {
   if (seed.dtype !== "int32" || seed.shape.length !== 0) {
@@ -72,17 +72,18 @@ export const randomBits = (seed: Tensor, shape: Shape, { stream }: RandomOptions
 }
 
 /**
- * float32 numbers in (0, 1), symmetric around ½. Raises `ShapeError` when the seed is no int32 scalar.
+ * float32 numbers in (0, 1), symmetric around ½. Raises `ShapeError` when the seed is not an int32 scalar.
  *
  * bits · (1 − 2⁻²³) · 2⁻³² + ½: a little less than 2⁻³², because the largest bits would round up to 1 in float32.
  */
 export const uniform = (seed: Tensor, shape: Shape, options: RandomOptions): Tensor =>
   add(mul(cast(randomBits(seed, shape, options), "float32"), scalar((1 - 2 ** -23) * 2 ** -32)), scalar(0.5))
 
+/** How much to drop, and with which random numbers. */
 export interface DropoutOptions {
   /** Share of the numbers that become 0: 0 ≤ rate < 1. */
   readonly rate: number
-  /** Which of the seed's sequences to use; each use in a model takes its own. */
+  /** Which sequence of the seed to use, different for each use in a model. */
   readonly stream: number
 }
 
@@ -92,7 +93,7 @@ export const dropout = (x: Tensor, seed: Tensor, { rate, stream }: DropoutOption
     throw new ShapeError({
       operator: "dropout",
       inputs: [show(x), show(seed)],
-      rule: `the rate must be at least 0 and below 1, it is ${rate}`
+      rule: `the rate must be at least 0 and below 1, but it is ${rate}`
     })
   }
   if (rate === 0) return x

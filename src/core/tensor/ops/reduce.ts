@@ -1,8 +1,8 @@
 /**
  * Reductions over axes: sum, mean, max, sum of squares.
  *
- * Operators keep reduced axes with size 1, so that results and gradients broadcast back without further ado; dropping
- * them afterwards is a reshape and costs nothing. `sum` itself stands in `broadcast.ts`, beside its gradient.
+ * Operators keep reduced axes with size 1, so that results and gradients broadcast back; dropping them afterwards is
+ * a reshape and costs nothing. `sum` is in broadcast.ts, next to its gradient.
  */
 import { type AnyOperator, apply, make, type NoAttributes } from "../Operator.ts"
 import { scalar, sizeOf, type Tensor } from "../Tensor.ts"
@@ -26,7 +26,7 @@ const meanOperator = make<ReduceAttributes>({
   name: "mean",
   shape: ([x], { axes }, broken) => {
     if (x!.dtype !== "float32") broken("takes float32: cast it first")
-    if (countOf(x!, axes) === 0) broken("there is no mean of nothing")
+    if (countOf(x!, axes) === 0) broken("has no elements to take the mean of")
     return [{ dtype: "float32", shape: reducedShape(x!.shape, axes) }]
   },
   reference: ([x], { axes }, [type]) => {
@@ -57,8 +57,8 @@ const meanOperator = make<ReduceAttributes>({
 const maxOperator = make<ReduceAttributes>({
   name: "max",
   shape: ([x], { axes }, broken) => {
-    if (x!.dtype === "bool") broken("truth values have no largest: cast them first")
-    if (countOf(x!, axes) === 0) broken("there is no largest of nothing")
+    if (x!.dtype === "bool") broken("takes float32 or int32: cast it first")
+    if (countOf(x!, axes) === 0) broken("has no elements to take the largest of")
     return [{ dtype: x!.dtype, shape: reducedShape(x!.shape, axes) }]
   },
   reference: ([x], { axes }, [type]) => {
@@ -127,11 +127,11 @@ const sumSquaresOperator = make<NoAttributes>({
 export const mean = (x: Tensor, options?: ReduceOptions): Tensor =>
   options?.axes?.length === 0 ? x : reduceWith(meanOperator, x, options)
 
-/** Largest of x over `axes` (all by default). float32 or int32. Equal largest share the gradient. Raises `ShapeError`. */
+/** Largest of x over `axes` (all by default). float32 or int32. Elements that are equally large share the gradient. Raises `ShapeError`. */
 export const max = (x: Tensor, options?: ReduceOptions): Tensor =>
   options?.axes?.length === 0 ? x : reduceWith(maxOperator, x, options)
 
-/** Σ x² over everything, in one pass; a scalar. float32. */
+/** Σ x² over all elements, in one pass: a float32 scalar. Raises `ShapeError`. */
 export const sumSquares = (x: Tensor): Tensor => apply(sumSquaresOperator, [x], {})
 
 export const reduceOperators: ReadonlyArray<AnyOperator> = [meanOperator, maxOperator, sumSquaresOperator]

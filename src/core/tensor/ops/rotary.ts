@@ -1,11 +1,11 @@
 /**
- * Rotary positions in the convention of Hugging Face's Llama: channel i turns together with channel i + D/2.
+ * Rotary positions in the convention of Hugging Face's Llama: channels i and i + D/2 are rotated as a pair.
  *
- * A rotation's gradient is the rotation back, so forward and backward are one operator. Angles are computed in the graph
+ * The gradient of a rotation is the inverse rotation, so forward and backward are one operator. Angles are computed in the graph
  * from the position; where that is a constant ONNX Runtime folds them away, and in a decoding step all layers share them.
  * They are float64 for two reasons: a float32 product is off by up to 6e-5 radians at position 2,000, and WGSL promises
- * sines to 2^-11 only (2e-4 was seen). WebGPU has no float64, so there these T · D/2 numbers are made on the CPU.
- * The interleaved convention (channels 2i and 2i + 1) is not offered.
+ * sines to 2^-11 only (2e-4 was measured). WebGPU has no float64, so these T · D/2 numbers are computed on the CPU there.
+ * The interleaved convention (channels 2i and 2i + 1) is not supported.
  * Sources: Su et al. 2021, https://arxiv.org/abs/2104.09864; ONNX Runtime's com.microsoft.RotaryEmbedding.
  */
 
@@ -14,10 +14,11 @@ import { type AnyOperator, type Attributes, apply, expectInputs, make, type Oper
 import { sizeOf, type Tensor } from "../Tensor.ts"
 import { emitRange } from "./gather.ts"
 
+/** Options of `rotary`. */
 export interface RotaryOptions {
-  /** Base of the wavelengths; 10,000 in most checkpoints. */
+  /** Base of the frequencies; 10,000 in most checkpoints. */
   readonly theta: number
-  /** Turn back instead. */
+  /** Rotate in the other direction. */
   readonly inverse?: boolean
 }
 
@@ -57,7 +58,7 @@ export const rotaryOperator: Operator<RotaryAttributes> = make<RotaryAttributes>
   shape: (inputs, _, broken) => {
     expectInputs(inputs, ["float32[B, H, T, D]", "int32[]"], broken)
     const shape = inputs[0]!.shape
-    if (shape[3]! % 2 !== 0) return broken(`the head width must be even, it is ${shape[3]}`)
+    if (shape[3]! % 2 !== 0) return broken(`the head width must be even, but it is ${shape[3]}`)
     return [{ dtype: "float32", shape }]
   },
   reference: ([x, position], { inverse, theta }, [type]) => {
@@ -82,7 +83,7 @@ export const rotaryOperator: Operator<RotaryAttributes> = make<RotaryAttributes>
     default: (emit, [x, position], attributes, { inputs }) => {
       const [T, D] = [inputs[0]!.shape[2]!, inputs[0]!.shape[3]!]
       const tables = angles(emit, position!, T, D, attributes)
-      // The tables begin at `position` already: offset 0.
+      // The tables already begin at `position`: offset 0.
       return [emit.node("RotaryEmbedding", [x!, emit.int64([0]), ...tables], {}, { domain: "com.microsoft" })]
     }
   },
@@ -104,13 +105,13 @@ export const rotaryOperator: Operator<RotaryAttributes> = make<RotaryAttributes>
         { dtype: "int32", shape: [], data: Int32Array.of(0) }
       ],
       attributes: { theta: 10000, inverse: false },
-      // Position 0 stays; at position 1 the pairs (1, 0) and (0, 1) turn by 1 and by 0.01 radians.
+      // Position 0 stays; at position 1 the pairs (1, 0) and (0, 1) are rotated by 1 and by 0.01 radians.
       outputs: [[1, 2, 3, 4, Math.cos(1), -Math.sin(0.01), Math.sin(1), Math.cos(0.01)]]
     }
   ]
 })
 
-/** x [B, H, T, D] turned by its positions; `position` (int32 scalar tensor) is that of the first token. */
+/** x [B, H, T, D] rotated by its positions; `position` (an int32 scalar tensor) is that of the first token. Raises `ShapeError`. */
 export const rotary = (x: Tensor, position: Tensor, options: RotaryOptions): Tensor =>
   apply(rotaryOperator, [x, position], { theta: options.theta, inverse: options.inverse ?? false })
 

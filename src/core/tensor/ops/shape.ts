@@ -1,7 +1,7 @@
 /**
- * Rearranging: slices, padding, joining, splitting, transposing. No arithmetic happens here.
+ * Slices, padding, concatenation, splitting, transposition: elements are moved, not changed.
  *
- * Gradients are rearrangements too: of a slice, padding; of a concatenation, a split, and the other way round.
+ * Their gradients are of the same kind: padding for a slice, a split for a concatenation, and the other way round.
  */
 import { type AnyOperator, apply, applyAll, make, type Pick } from "../Operator.ts"
 import { type DType, type NdArray, type Shape, ShapeError, show, type Tensor, type TensorType } from "../Tensor.ts"
@@ -10,7 +10,7 @@ import { zerosOf } from "./compare.ts"
 
 const resize = (shape: Shape, axis: number, size: number): Shape => shape.map((own, at) => (at === axis ? size : own))
 
-/** Axes are kept counted from the front. */
+/** The axis counted from the front, as attributes have it. */
 const foundAxis = (operator: string, inputs: ReadonlyArray<Tensor>, axis: number): number => {
   const [first] = inputs
   const found = first === undefined ? undefined : axisOf(axis, first.shape.length)
@@ -45,7 +45,7 @@ const transposeOperator = make<{ readonly permutation: ReadonlyArray<number> }>(
   shape: ([x], { permutation }, broken) => {
     const sorted = [...permutation].sort((a, b) => a - b)
     if (sorted.length !== x!.shape.length || sorted.some((axis, i) => axis !== i)) {
-      broken(`[${permutation.join(", ")}] is no permutation of its ${x!.shape.length} axes`)
+      broken(`[${permutation.join(", ")}] is not a permutation of its ${x!.shape.length} axes`)
     }
     return [{ dtype: x!.dtype, shape: permutation.map((axis) => x!.shape[axis]!) }]
   },
@@ -95,7 +95,7 @@ const sliceOperator = make<{ readonly axis: number; readonly start: number; read
   shape: ([x], { axis, end, start }, broken) => {
     const size = x!.shape[axis]!
     if (!Number.isInteger(start) || !Number.isInteger(end) || start < 0 || end > size || start > end) {
-      broken(`[${start}, ${end}) does not lie within the ${size} of axis ${axis}`)
+      broken(`[${start}, ${end}) is not within axis ${axis}, which has size ${size}`)
     }
     return [{ dtype: x!.dtype, shape: resize(x!.shape, axis, end - start) }]
   },
@@ -217,20 +217,21 @@ const concatOperator = make<{ readonly axis: number }>({
   ]
 })
 
-/** The tensors one after another along `axis`. Raises `ShapeError`. */
+/** Concatenates tensors along `axis`. Raises `ShapeError`. */
 export const concat = (xs: ReadonlyArray<Tensor>, axis: number): Tensor => {
   const found = foundAxis("concat", xs, axis)
   return xs.length === 1 ? xs[0]! : apply(concatOperator, xs, { axis: found })
 }
 
-/** WebGPU binds a buffer per output, and has no more than this many to spare. */
+/** WebGPU binds a buffer for each output, and has this many left. */
 const webgpuOutputs = 8
 
 const splitOperator = make<{ readonly axis: number; readonly sizes: ReadonlyArray<number> }>({
   name: "split",
   shape: ([x], { axis, sizes }, broken) => {
     const total = sizes.reduce((sum, size) => sum + size, 0)
-    if (total !== x!.shape[axis]) broken(`[${sizes.join(", ")}] adds up to ${total}, not to ${x!.shape[axis]}`)
+    if (total !== x!.shape[axis])
+      broken(`[${sizes.join(", ")}] has the sum ${total}, and axis ${axis} has size ${x!.shape[axis]}`)
     return sizes.map((size) => ({ dtype: x!.dtype, shape: resize(x!.shape, axis, size) }))
   },
   reference: ([x], { axis, sizes }, types) => {
@@ -252,7 +253,7 @@ const splitOperator = make<{ readonly axis: number; readonly sizes: ReadonlyArra
         ],
   onnx: {
     default: (emit, [x], { axis, sizes }) => emit.nodes(sizes.length, "Split", [x!, emit.int64(sizes)], { axis }),
-    // More outputs than the device can bind fail: slices instead.
+    // A node with more outputs than the device can bind fails: slices instead.
     webgpu: (emit, [x], { axis, sizes }) => {
       if (sizes.length <= webgpuOutputs) return emit.nodes(sizes.length, "Split", [x!, emit.int64(sizes)], { axis })
       let start = 0
@@ -282,7 +283,7 @@ const splitOperator = make<{ readonly axis: number; readonly sizes: ReadonlyArra
   points: [{ inputs: [matrix(1, 3, [1, 2, 3])], attributes: { axis: 1, sizes: [1, 2] }, outputs: [[1], [2, 3]] }]
 })
 
-/** Parts of the given sizes along `axis`; the sizes must add up. Raises `ShapeError`. */
+/** Parts of the given sizes along `axis`; their sum must be the size of the axis. Raises `ShapeError`. */
 export const split = (x: Tensor, sizes: ReadonlyArray<number>, axis: number): ReadonlyArray<Tensor> => {
   const found = foundAxis("split", [x], axis)
   return sizes.length === 1 && sizes[0] === x.shape[found] ? [x] : applyAll(splitOperator, [x], { axis: found, sizes })

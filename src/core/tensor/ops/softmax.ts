@@ -1,7 +1,7 @@
 /**
  * Softmax and its logarithm over the last axis.
  *
- * Both subtract the row's largest number first, so large inputs do not overflow. A row of −∞ only is outside the domain.
+ * Both subtract the row's largest number first, so large inputs do not overflow. A row that has only −∞ is outside of the domain.
  * Sources: ONNX Softmax and LogSoftmax.
  */
 
@@ -92,10 +92,10 @@ export const logSoftmaxOperator = make<NoAttributes>({
   ]
 })
 
-/** Over the last axis. x [..., C] → [..., C] */
+/** exp(x) / Σ exp(x) over the last axis. x [..., C] → [..., C]. float32. Raises `ShapeError`. */
 export const softmax = (x: Tensor): Tensor => apply(softmaxOperator, [x], {})
 
-/** Over the last axis. x [..., C] → [..., C] */
+/** x − ln Σ exp(x) over the last axis. x [..., C] → [..., C]. float32. Raises `ShapeError`. */
 export const logSoftmax = (x: Tensor): Tensor => apply(logSoftmaxOperator, [x], {})
 
 export const softmaxOperators: ReadonlyArray<AnyOperator> = [softmaxOperator, logSoftmaxOperator]

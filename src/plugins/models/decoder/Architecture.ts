@@ -21,7 +21,7 @@ import { integers, type Tensor } from "../../../core/tensor/Tensor.ts"
 import { attentionBlock, mlpBlock } from "./Blocks.ts"
 import { type Resolved, toHuggingFace } from "./Config.ts"
 
-/** Names of the pieces in the family's checkpoints. */
+/** Names of the modules in the checkpoints of the family. */
 export const namesOf = (c: Resolved) =>
   c.family === "gpt2"
     ? {
@@ -49,6 +49,7 @@ export const namesOf = (c: Resolved) =>
         })
       }
 
+/** The architecture of a config, for a vocabulary of `vocabularySize` tokens. */
 export const architectureOf = (c: Resolved, vocabularySize: number): Architecture => {
   const names = namesOf(c)
   const norm = (name: string): Module<[x: Tensor]> =>

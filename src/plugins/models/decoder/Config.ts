@@ -1,8 +1,8 @@
 /**
  * The config of the `decoder` model, in the names of Hugging Face's `config.json`.
  *
- * `model_type` picks a family: names and layout of the parameters, and defaults for everything else. Each default may be
- * overridden, so a GPT-2 with rotary positions or a Llama with a plain MLP is a config and no code.
+ * `model_type` chooses a family: names and layout of the parameters, and defaults for everything else. Each default can be
+ * overridden, so a GPT-2 with rotary positions or a Llama with a plain MLP is a config and needs no code.
  */
 import * as Schema from "effect/Schema"
 
@@ -116,7 +116,7 @@ export const resolve = (config: DecoderConfig): Resolved => {
   }
 }
 
-/** The first fault of a config that is well typed, with the key to change. */
+/** What is wrong with a well-typed config, with the key to change, or `undefined`. */
 export const faultOf = (c: Resolved): { readonly key: string; readonly details: string } | undefined => {
   if (!Number.isInteger(c.headWidth)) {
     return { key: "num_attention_heads", details: `${c.heads} heads do not divide hidden_size ${c.width}.` }
@@ -133,19 +133,19 @@ export const faultOf = (c: Resolved): { readonly key: string; readonly details: 
   return undefined
 }
 
-/** Whether an override makes the model one that no reader of the family's checkpoints would build. */
-const isPure = (c: Resolved): boolean =>
+/** Whether a reader of the family's checkpoints would build the same model: false where an override changes its structure. */
+const isOfFamily = (c: Resolved): boolean =>
   c.family === "gpt2"
     ? c.positions === "learned" && c.norm === "layer_norm" && !c.gated && c.bias && c.keyValueHeads === c.heads
     : c.positions === "rotary" && c.norm === "rms_norm" && c.gated
 
 /**
- * `config.json` as Hugging Face's readers expect it. A model that mixes the families claims neither: a reader that knows
- * them must refuse it rather than compute something else.
+ * `config.json` as Hugging Face's readers expect it. A model that mixes the families declares neither, so that a reader of
+ * either refuses it rather than compute something else.
  */
 export const toHuggingFace = (c: Resolved, vocabularySize: number): { readonly [key: string]: unknown } => {
   const common = { vocab_size: vocabularySize, initializer_range: c.std, tie_word_embeddings: c.tied }
-  if (!isPure(c)) {
+  if (!isOfFamily(c)) {
     const { std: _, tied: __, ...rest } = c
     return { model_type: "codex_decoder", architectures: ["CodexDecoder"], ...common, ...rest }
   }

@@ -3,7 +3,7 @@
  *
  * The schema is the ONNX project's own (`onnx.proto`, compiled by `npm run generate`). Large initializers are written
  * with one copy each: protobuf merges repeated occurrences of an embedded message, so every weight becomes a piece
- * `{ graph: { initializer: [it] } }` behind the small model, where nested encoding would copy it once per level.
+ * `{ graph: { initializer: [it] } }` after the small model; nested encoding would copy it once per level.
  * Does not write external data: a graph beyond protobuf's 2 GB is refused. Format: https://onnx.ai/onnx/repo-docs/IR.html
  */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf"
@@ -28,7 +28,7 @@ import {
   TensorProtoSchema
 } from "./gen/onnx_pb.ts"
 
-/** What ONNX Runtime 1.30 is given: https://onnx.ai/onnx/repo-docs/Versioning.html */
+/** The versions that models declare, for ONNX Runtime 1.30: https://onnx.ai/onnx/repo-docs/Versioning.html */
 export const versions = { ir: 10, opset: 21, microsoft: 1 } as const
 
 /** Protobuf's own limit for one message. */
@@ -43,7 +43,7 @@ export class ModelTooLarge extends Schema.TaggedError<ModelTooLarge>()("ModelToo
   override get message() {
     const gigabytes = (this.bytes / 1e9).toFixed(2)
     return (
-      `The constants of graph "${this.graph}" take ${gigabytes} GB, and one ONNX model holds at most 2.14 GB. ` +
+      `The constants of graph "${this.graph}" take ${gigabytes} GB, and one ONNX model can hold at most 2.14 GB. ` +
       "Pass the weights as state instead of constants, or use a smaller model."
     )
   }
@@ -52,7 +52,7 @@ export class ModelTooLarge extends Schema.TaggedError<ModelTooLarge>()("ModelToo
 /** Initializers of more numbers than this are appended as pieces of their own. */
 const pieceLength = 1024
 
-/** The model's bytes, in a buffer of their own. */
+/** The model's bytes, in a new buffer. `limit` is for tests. */
 export const encode = (
   graph: OnnxGraph,
   limit: number = maxBytes
@@ -75,7 +75,7 @@ export const encode = (
     return Effect.succeed(model)
   })
 
-/** The message as protobuf reads it. Throws what protobuf throws: the bytes are the caller's own. */
+/** The message of a model's bytes. Throws what protobuf throws. */
 export const decode = (bytes: Uint8Array): ModelProto => fromBinary(ModelProtoSchema, bytes)
 
 const modelOf = (graph: OnnxGraph, initializers: ReadonlyArray<OnnxInitializer>): ModelProto =>
@@ -84,7 +84,7 @@ const modelOf = (graph: OnnxGraph, initializers: ReadonlyArray<OnnxInitializer>)
     producerName: "codex",
     opsetImport: [
       { domain: "", version: BigInt(versions.opset) },
-      // Named only where it is used: a runtime that lacks it refuses a model for the name alone.
+      // Declared only where it is used: a runtime that does not have it refuses any model that declares it.
       ...(graph.nodes.some(({ domain }) => domain === "com.microsoft")
         ? [{ domain: "com.microsoft", version: BigInt(versions.microsoft) }]
         : [])

@@ -1,13 +1,13 @@
 /**
- * What the backend and its worker thread say to each other: plain data, by structured clone, arrays transferred.
+ * The messages between the backend and its worker thread: plain data by structured clone, with transferred arrays.
  *
- * One request has one reply with the same `id`, and the worker answers in the order of asking. The worker trusts its
- * caller: names, types and lengths were checked before they are sent.
+ * Each request has one reply with the same `id`, and the worker answers in the order of the requests. The worker does not
+ * check names, types and lengths: `Backend.make` has.
  */
 import type { RowUpdate } from "../../../core/tensor/Lower.ts"
 import type { DType, Shape } from "../../../core/tensor/Tensor.ts"
 
-/** What one backend runs on. `auto` is resolved before a worker is asked. */
+/** What one backend runs on. `auto` is resolved before a worker starts. */
 export type Device = "cpu" | "webgpu" | "cuda" | "coreml" | "dml"
 
 export interface WireTensor {
@@ -28,7 +28,7 @@ export interface WireProgram {
   readonly outputs: ReadonlyArray<string>
 }
 
-/** `probe` has one float32[1] input `x` and one output `y`; it is run once: a device is believed when it has computed. */
+/** `probe` has one float32[1] input `x` and one output `y`; it is run once, because a device that starts may still fail to compute. */
 export interface Start {
   readonly _tag: "Start"
   readonly device: Device
@@ -40,7 +40,7 @@ export interface Compile {
   readonly _tag: "Compile"
   readonly executable: number
   readonly programs: ReadonlyArray<WireProgram>
-  /** Which of `copies` carries a state tensor to and from a device that keeps state. */
+  /** Which of `copies` copies a state tensor to and from a device that keeps state. */
   readonly copyOf: { readonly [state: string]: string }
   /** One model `x -> Identity -> y` for each type of state tensor. Empty for devices that keep state on the host. */
   readonly copies: { readonly [type: string]: Uint8Array<ArrayBuffer> }
@@ -82,11 +82,11 @@ export type Reply =
   /** `details` is ONNX Runtime's own message. */
   | { readonly _tag: "Failed"; readonly subject: string; readonly details: string }
 
-/** What to transfer with tensors, so that no number is copied on the way. */
+/** The buffers to transfer with tensors, so that they are not copied. */
 export const buffersOf = (tensors: ReadonlyArray<WireTensor>): Array<ArrayBuffer> =>
   tensors.flatMap(({ data }) => (data.buffer instanceof ArrayBuffer ? [data.buffer] : []))
 
-/** What to transfer with a request. */
+/** The buffers to transfer with a request. */
 export const transfersOf = (request: Request): Array<ArrayBuffer> => {
   if (request._tag === "Run") return buffersOf(request.inputs)
   if (request._tag === "WriteState") return buffersOf(request.values)

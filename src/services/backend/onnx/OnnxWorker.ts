@@ -1,13 +1,13 @@
 /**
- * The worker thread's entry: owns ONNX Runtime's sessions and the state tensors, and answers `Protocol` requests.
+ * The worker thread's entry: owns ONNX Runtime's sessions and the state tensors, and answers the requests of OnnxProtocol.ts.
  *
- * ONNX Runtime computes on the thread that calls it, so it lives here. Requests are answered one after another, which
- * makes a run atomic: state is replaced only when every new value is there. New state is always written to other memory
- * than the old (in place over a whole graph, later nodes would read values that are already new); only rows of host state
+ * ONNX Runtime computes on the thread that calls it, so it is loaded here. Requests are answered one after another, which
+ * makes a run atomic: state is replaced only when every new value is there. New state is always written to new memory
+ * (in place, later nodes of the graph would read values that are already new); only rows of host state
  * are replaced in place, after the run (core/tensor/Lower.ts).
- * On the CPU, outputs are arrays of JavaScript that feed the next run without a copy. On WebGPU state stays in device
- * buffers: they are disposed when replaced, never read directly (`getData` aborts the process), and everything is let
- * go in the order tensors, sessions, thread (any other order aborts too). Imports no Effect: a thread starts in 50 ms.
+ * On the CPU, outputs are JavaScript arrays that are inputs of the next run without a copy. On WebGPU state stays in device
+ * buffers: they are disposed when replaced, never read directly (`getData` aborts the process), and everything is released
+ * in the order tensors, sessions, thread (any other order aborts too). Does not import Effect, so a thread starts in 50 ms.
  */
 import { parentPort } from "node:worker_threads"
 import { env, InferenceSession, listSupportedBackends, Tensor } from "onnxruntime-node"
@@ -55,9 +55,9 @@ const sessionOptions = (device: Device, threads: number): InferenceSession.Sessi
   intraOpNumThreads: threads,
   interOpNumThreads: 1,
   executionMode: "sequential",
-  // Idle threads sleep instead of spinning: on two cores that somebody else uses too, a step of 2 M parameters took 120 ms
-  // instead of 190, and on idle ones 95 instead of 90 (docs/performance.md).
-  // Transposes that operators write on purpose (ops/matmul.ts) are not folded back into the product.
+  // Idle threads sleep instead of spinning: on two cores that other processes use too, a step of 2 M parameters took 120 ms
+  // instead of 190, and on idle cores 95 instead of 90 (docs/performance.md).
+  // Transposes that ops/matmul.ts writes on purpose are not fused into the product.
   extra: {
     session: { intra_op: { allow_spinning: "0" } },
     optimization: { disable_specified_optimizers: "GemmTransposeFusion" }
@@ -102,7 +102,7 @@ const replaceRows = ({ position, rows, state }: Update): void => {
   }
 }
 
-/** The engine behind one worker: starts with a device, then answers until `Stop`. */
+/** The sessions and state of one worker: starts with a device, then answers until `Stop`. */
 const makeEngine = ({ device, threads }: Start) => {
   const keepsState = device === "webgpu"
   const executables = new Map<number, Loaded>()
@@ -118,13 +118,13 @@ const makeEngine = ({ device, threads }: Start) => {
     })
 
   const probe = async (model: Uint8Array): Promise<Reply> => {
-    // A provider that this build does not have is dropped with a line on the console, and the CPU would answer.
+    // Without a provider of this name, ONNX Runtime prints a line and runs on the CPU instead.
     const built = listSupportedBackends().map(({ name }) => name)
     if (!built.includes(device)) {
       return failed(device, `onnxruntime-node has ${built.join(", ")} on ${process.platform}-${process.arch}.`)
     }
     const session = await createSession(model)
-    // Kept until the end: with its last session WebGPU drops the device, and every compiled shader with it.
+    // Kept until the end: when its last session is released, WebGPU drops the device and every compiled shader.
     standing.push(session)
     await session.run({ x: new Tensor("float32", Float32Array.of(1), [1]) })
     return done()
@@ -153,7 +153,7 @@ const makeEngine = ({ device, threads }: Start) => {
           ...program.outputs.map((name) => [`output/${name}`, "cpu"] as const)
         ]
         const session = await createSession(program.model, Object.fromEntries(locations))
-        // The bytes are not needed once the session stands, and may be as large as the weights.
+        // The bytes may be as large as the weights and are not needed any more: only these fields are kept.
         const { reads, updates, writes } = program
         loaded.programs.set(program.name, { session, reads, updates, writes })
       } catch (error) {
@@ -175,7 +175,7 @@ const makeEngine = ({ device, threads }: Start) => {
 
   const run = async (loaded: Loaded, { fetch, inputs, program: name }: Run): Promise<Reply> => {
     const program = loaded.programs.get(name)
-    if (program === undefined) return failed(name, "it was not compiled")
+    if (program === undefined) return failed(name, "it is not compiled")
     const feeds: Record<string, Tensor> = {}
     for (const input of inputs) feeds[`input/${input.name}`] = toTensor(input)
     for (const state of program.reads) feeds[`state/${state}`] = loaded.state.get(state)!
@@ -185,7 +185,7 @@ const makeEngine = ({ device, threads }: Start) => {
         [...fetch, ...program.updates.flatMap(({ position, rows }) => [position, rows])].map((name) => `output/${name}`)
       )
     ]
-    // Nothing written and nothing asked for: the run has no effect, and ONNX Runtime refuses an empty list.
+    // Nothing is written and nothing is requested: the run has no effect, and ONNX Runtime refuses an empty list.
     if (fetches.length === 0) return done()
     const results = await program.session.run(feeds, fetches)
     const updates = program.updates.map(({ position, rows, state }) => ({
@@ -195,7 +195,7 @@ const makeEngine = ({ device, threads }: Start) => {
     }))
     const outside = updates.find((update) => !fits(update))
     if (outside !== undefined)
-      return failed(name, `rows from ${outside.position} on are outside the state [${outside.state.dims.join(", ")}]`)
+      return failed(name, `rows from ${outside.position} are outside of the state [${outside.state.dims.join(", ")}]`)
     for (const state of program.writes) replace(loaded, state, results[`next/${state}`]!)
     updates.forEach(replaceRows)
     return done(fetch.map((output) => fromTensor(output, results[`output/${output}`]!, { copy: false })))
@@ -252,10 +252,10 @@ const makeEngine = ({ device, threads }: Start) => {
 const subjectOf = (request: Request): string =>
   request._tag === "Start" ? request.device : request._tag === "Run" ? request.program : request._tag
 
-/** Answers the messages of `port` in the order of their arrival. */
+/** Answers the messages of `port` in the order in which they arrive. */
 const serve = (port: NonNullable<typeof parentPort>) => {
   let engine: ReturnType<typeof makeEngine> | undefined
-  // Errors come back as values with ONNX Runtime's text in them; it need not print them as well.
+  // Errors are returned as values with ONNX Runtime's own text, so it should not print them too.
   env.logLevel = "fatal"
   const answer = async (request: Request): Promise<Reply> => {
     try {

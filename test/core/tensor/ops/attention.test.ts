@@ -57,15 +57,15 @@ describe("causalAttention", () => {
     }
   })
 
-  it("does not let a token see what comes after it", () => {
+  it("does not depend on later tokens", () => {
     const changed = writeRows(v, zeros([B, K, 1, D]), integers([T - 1], []))
     const earlier = (y: Tensor) => numbers(slice(y, 2, 0, T - 1))
     expect(earlier(causalAttention(q, k, changed))).toEqual(earlier(causalAttention(q, k, v)))
   })
 
-  it("refuses heads that cannot be shared, and keys that are missing", () => {
+  it("refuses key heads that do not divide the query heads, and too few keys", () => {
     const three = input("q", "float32", [B, 3, T, D])
-    expect(() => causalAttention(three, k, v)).toThrow("3 query heads cannot share 2 key heads evenly")
+    expect(() => causalAttention(three, k, v)).toThrow("2 key heads do not divide 3 query heads")
     const long = input("k", "float32", [B, K, 8, D])
     expect(() => causalAttention(q, long, long)).toThrow("without a position there must be 5 keys, not 8")
     expect(() => causalAttention(q, k, long)).toThrow("input 3 has S = 8 where 5 came before")

@@ -54,7 +54,7 @@ describe("scatterAddRows", () => {
 })
 
 describe("gather", () => {
-  it.scoped("reports an index outside the table as a failed run", () =>
+  it.scoped("reports an index outside of the table as a failed run", () =>
     Effect.gen(function* () {
       const program = yield* Program.make({
         name: "look up",

@@ -17,7 +17,7 @@ const logits = constant({
 })
 
 describe("crossEntropy", () => {
-  it("is ln V where every token is as likely, and 0 where the target is ignored", () => {
+  it("is ln V where all tokens are equally likely, and 0 where the target is ignored", () => {
     const nats = numbers(crossEntropy(zeros([2, 5]), integers([3, -100])))
     expect(nats[0]).toBeCloseTo(Math.log(5), 12)
     expect(nats[1]).toBe(0)
@@ -47,11 +47,11 @@ describe("crossEntropy", () => {
     })
   })
 
-  it("takes another index as the ignored one", () => {
+  it("can ignore another index", () => {
     expect(numbers(mul(crossEntropy(logits, integers([0, 0, 0]), { ignoreIndex: 0 }), scalar(1)))).toEqual([0, 0, 0])
   })
 
-  it("refuses a target outside the vocabulary", () => {
+  it("refuses a target outside of the vocabulary", () => {
     expect(() => numbers(crossEntropy(logits, integers([0, 4, 0])))).toThrow("target 4 is outside 0 … 3")
   })
 })

@@ -1,4 +1,4 @@
-/** Products: what the contract suite does not say. Oracle: hand computation. */
+/** Matrix products: what the contract suite does not check. Oracle: hand computation. */
 import { describe, expect, it } from "vitest"
 import { grad } from "../../../../src/core/tensor/Gradient.ts"
 import { sum } from "../../../../src/core/tensor/ops/broadcast.ts"
@@ -11,7 +11,7 @@ const float = (shape: ReadonlyArray<number>, data: ReadonlyArray<number>): Tenso
 const numbers = (tensor: Tensor) => Array.from(evaluate([tensor], new Map())[0]!.data)
 
 describe("matMul", () => {
-  it("uses an operand without leading axes for every matrix, and adds up its gradient", () => {
+  it("uses an operand without leading axes for every matrix, and sums its gradient", () => {
     const a = float([2, 1, 2], [1, 2, 3, 4])
     const b = float([2, 1], [10, 100])
     expect(numbers(matMul(a, b))).toEqual([210, 430])

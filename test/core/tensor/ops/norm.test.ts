@@ -1,4 +1,4 @@
-/** Norms: invariances that hold in exact arithmetic, and the rows where float32 is in danger. */
+/** Norms: invariances that hold in exact arithmetic, and rows for which float32 is critical. */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { Backend } from "../../../../src/core/Backend.ts"
@@ -40,7 +40,7 @@ describe("layerNorm", () => {
     expect(Math.hypot(...dx)).toBeGreaterThan(0.1)
   })
 
-  it.scoped("keeps its gradient on the CPU when a row lies far from zero", () =>
+  it.scoped("keeps its gradient on the CPU when a row is far from zero", () =>
     Effect.gen(function* () {
       const [T, C] = [3, 8]
       const program = yield* Program.make({

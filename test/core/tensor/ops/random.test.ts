@@ -1,6 +1,6 @@
 /**
  * Counter-based random numbers: exactness and statistics. Oracles: the definition in 32-bit arithmetic of JavaScript
- * (Math.imul and friends), and what a uniform distribution promises, at five standard deviations or a 10⁻⁶ quantile.
+ * (Math.imul and friends), and the properties of a uniform distribution, at five standard deviations or a 10⁻⁶ quantile.
  * Needs a CPU session for the last group.
  */
 import { describe, expect, it } from "@effect/vitest"
@@ -63,14 +63,14 @@ const expectUniform = (chi: number, bins: number) => {
 const seeds = [0, 1, -1, 2_147_483_647]
 
 describe("randomBits", () => {
-  it("are what the definition says", () => {
+  it("follows the definition", () => {
     for (const seed of seeds) {
       const values = bits(seed, 5, 100)
       expect(Array.from(values)).toEqual(Array.from(values, (_, i) => byHand(seed, 5, i)))
     }
   })
 
-  it("do not depend on the shape", () => {
+  it("does not depend on the shape", () => {
     const flat = bits(9, 2, 24)
     const shaped = Reference.evaluate([randomBits(integers([9], []), [2, 3, 4], { stream: 2 })], new Map())[0]!
     expect(shaped.shape).toEqual([2, 3, 4])
@@ -78,13 +78,13 @@ describe("randomBits", () => {
     expect(Array.from(bits(9, 2, 100).subarray(0, 24))).toEqual(Array.from(flat))
   })
 
-  it("refuse a seed that is no int32 scalar", () => {
+  it("refuses a seed that is not an int32 scalar", () => {
     expect(() => randomBits(scalar(1), [2], { stream: 0 })).toThrow(
       "randomBits(float32[]): the seed must be an int32 scalar"
     )
   })
 
-  it("have each of the upper 16 bits set half of the time", () => {
+  it("sets each of the upper 16 bits half of the time", () => {
     for (const seed of seeds) {
       const values = bits(seed, 0)
       for (let bit = 16; bit < 32; bit++) {
@@ -112,7 +112,7 @@ describe("uniform", () => {
     expect(values.reduce((a, b) => Math.max(a, b))).toBeLessThan(1)
   })
 
-  it("fills 256 bins evenly, by itself and with its neighbour, the next row, the next seed and the next stream", () => {
+  it("fills 256 bins evenly, alone and with its neighbour, the next row, the next seed and the next stream", () => {
     for (const seed of seeds) {
       const values = numbers(seed, 3)
       expectUniform(
@@ -143,7 +143,7 @@ describe("uniform", () => {
     }
   })
 
-  it("gives the first element of consecutive seeds and streams as evenly as anything else", () => {
+  it("distributes the first elements of consecutive seeds and streams evenly", () => {
     const size = 2048
     const bySeed = Array.from({ length: size }, (_, seed) => byHand(seed, 0, 0) / 2 ** 32 + 0.5)
     const byStream = Array.from({ length: size }, (_, stream) => byHand(1, stream, 0) / 2 ** 32 + 0.5)
@@ -216,6 +216,6 @@ describe("dropout", () => {
 
   it("is the identity at rate 0 and refuses rate 1", () => {
     expect(dropout(ones, integers([1], []), { rate: 0, stream: 0 })).toBe(ones)
-    expect(() => mask(1, 0, 1)).toThrow("the rate must be at least 0 and below 1, it is 1")
+    expect(() => mask(1, 0, 1)).toThrow("the rate must be at least 0 and below 1, but it is 1")
   })
 })

@@ -1,4 +1,4 @@
-/** Rotary positions: the properties that make them positions. Exact in real numbers, so checked in float64. */
+/** Rotary positions: the properties that define them. Exact in real numbers, so checked in float64. */
 import { describe, expect, it } from "vitest"
 import { matMul } from "../../../../src/core/tensor/ops/matmul.ts"
 import { rotary } from "../../../../src/core/tensor/ops/rotary.ts"
@@ -21,7 +21,7 @@ const close = (actual: ReadonlyArray<number>, expected: ReadonlyArray<number>) =
 }
 
 describe("rotary", () => {
-  it("lets q · k depend on the distance of their positions only", () => {
+  it("makes q · k depend only on the distance of their positions", () => {
     const [q, k] = [wave([1, 1, 1, 8], 2), wave([1, 1, 1, 8], 5)]
     const score = (i: number, j: number) =>
       numbers(matMul(rotary(q, at(i), { theta }), rotary(k, at(j), { theta }), { transposeB: true }))
@@ -30,13 +30,13 @@ describe("rotary", () => {
     expect(score(9, 3)[0]).not.toBeCloseTo(score(9, 4)[0]!, 3)
   })
 
-  it("gives a token the same turn whether it comes in a sequence or alone", () => {
+  it("rotates a token the same in a sequence and alone", () => {
     const x = wave([2, 3, 5, 4], 3)
     const whole = rotary(x, at(10), { theta })
     close(numbers(slice(whole, 2, 3, 4)), numbers(rotary(slice(x, 2, 3, 4), at(13), { theta })))
   })
 
-  it("is undone by its inverse, and keeps lengths", () => {
+  it("is reversed by its inverse, and keeps lengths", () => {
     const x = wave([1, 2, 3, 6], 7)
     const turned = rotary(x, at(100), { theta })
     close(numbers(rotary(turned, at(100), { theta, inverse: true })), numbers(x))
@@ -45,7 +45,7 @@ describe("rotary", () => {
 
   it("refuses an odd head width", () => {
     expect(() => rotary(input("x", "float32", [1, 1, 1, 3]), at(0), { theta })).toThrow(
-      "rotary(float32[1, 1, 1, 3], int32[]): the head width must be even, it is 3"
+      "rotary(float32[1, 1, 1, 3], int32[]): the head width must be even, but it is 3"
     )
   })
 })

@@ -159,7 +159,7 @@ describe("OnnxModel", () => {
       expect(error._tag).toBe("ModelTooLarge")
       expect(error.bytes).toBeGreaterThan(40_000)
       expect(new OnnxModel.ModelTooLarge({ graph: "gpt2-xl", bytes: 6.2e9, limit: OnnxModel.maxBytes }).message).toBe(
-        'The constants of graph "gpt2-xl" take 6.20 GB, and one ONNX model holds at most 2.14 GB. ' +
+        'The constants of graph "gpt2-xl" take 6.20 GB, and one ONNX model can hold at most 2.14 GB. ' +
           "Pass the weights as state instead of constants, or use a smaller model."
       )
     })

@@ -1,5 +1,5 @@
 /**
- * State of which a run replaces rows: written in place by the worker. Oracle: the reference evaluation. Needs a CPU session.
+ * State of which a run replaces rows, which the worker writes in place. Oracle: the reference evaluation. Needs a CPU session.
  */
 import { expect, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -37,7 +37,7 @@ const program = Program.make({
 })
 
 layer(OnnxBackend.layer({ device: "cpu", threads: 1 }))("rows of state", (it) => {
-  it.effect("leave the Program as two outputs a state, with one position for all", () =>
+  it.effect("become two outputs for each state, with one position for all", () =>
     Effect.gen(function* () {
       const { program: without, updates } = splitRowUpdates(yield* program)
       expect(Object.keys(without.nextState)).toEqual([])

@@ -1,9 +1,9 @@
 /**
- * A WebGPU device without a graphics card: SwiftShader, the Vulkan driver in software that Debian's chromium brings.
+ * A WebGPU device without a graphics card: SwiftShader, the software Vulkan driver of Debian's chromium.
  *
- * The dynamic loader and Vulkan read their variables when a process starts, so tests on WebGPU run in a process of their
- * own: the `*.suite.ts` files of webgpu/, started by webgpu.test.ts. It also keeps an abort of the native code from
- * taking other tests along.
+ * The dynamic loader and Vulkan read their variables when a process starts, so tests on WebGPU run in their own
+ * process: the `*.suite.ts` files of webgpu/, started by webgpu.test.ts. So an abort of the native
+ * code does not end other tests.
  */
 import { existsSync } from "node:fs"
 
@@ -14,7 +14,7 @@ export const isInstalled = existsSync(driver) && existsSync(`${folder}/libvulkan
 
 export const absence = `no ${driver}: install Debian's chromium to test WebGPU without a graphics card`
 
-/** `runtimeFolder`: a writable directory for the driver's own files. */
+/** `runtimeFolder`: a writable directory for the driver's files. */
 export const environment = (runtimeFolder: string): NodeJS.ProcessEnv => ({
   ...process.env,
   LD_LIBRARY_PATH: folder,

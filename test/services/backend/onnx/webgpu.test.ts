@@ -1,7 +1,7 @@
 /**
- * Runs the suites of webgpu/ in a process of their own, and looks at how that process ended: native code that is let go
- * in the wrong order aborts at exit, after every test has passed.
- * Oracle: the suites' own, and the exit status. Needs SwiftShader (swiftshader.ts).
+ * Runs the suites of webgpu/ in their own process and checks how it ended: native resources that are released
+ * in the wrong order abort at exit, after every test has passed.
+ * Oracles: those of the suites, and the exit status. Needs SwiftShader (swiftshader.ts).
  */
 import { spawn } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"

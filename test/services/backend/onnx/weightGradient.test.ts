@@ -1,5 +1,5 @@
 /**
- * The CPU form of aᵀ · b over many rows (a weight's gradient), which the samples of the contract are too small for.
+ * The CPU form of aᵀ · b over many rows (a weight's gradient), for which the samples of the contract are too small.
  * Oracle: the reference evaluation. Needs a CPU session.
  */
 import { expect, layer } from "@effect/vitest"

@@ -1,5 +1,5 @@
 /**
- * The ONNX backend on WebGPU: the laws, and that state which stays on the device does not pile up.
+ * The ONNX backend on WebGPU: the laws, and that state on the device is disposed when it is replaced.
  * Oracle: the reference, in the contract. Needs WebGPU (../swiftshader.ts).
  */
 import { describe, expect, it } from "@effect/vitest"

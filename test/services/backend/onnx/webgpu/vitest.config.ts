@@ -1,4 +1,4 @@
-/** The suites that need WebGPU, in one fork: a device is not shared well. Started by ../webgpu.test.ts. */
+/** The suites that need WebGPU, in one fork, because a device should not be shared. Started by ../webgpu.test.ts. */
 import { defineConfig } from "vitest/config"
 
 export default defineConfig({
