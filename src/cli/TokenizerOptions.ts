@@ -1,33 +1,44 @@
 /**
- * Options that the commands of tokenizers share: which tokenizer, and which texts.
+ * Options that the commands of tokenizers share, and the services that their handlers need.
  */
 import * as Options from "@effect/cli/Options"
+import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { inSession, load } from "./Handler.ts"
 
-export const named = "A folder or file of a tokenizer, a run, or byte."
+/** Runs a handler in a session, with files and the registry of plugins, and releases what it opened. */
+export const withRegistry = <Options, A, E, R>(run: (options: Options) => Effect.Effect<A, E, R>) =>
+  inSession((options: Options) =>
+    Effect.flatMap(
+      load(() => import("../jobs/Environment.ts")),
+      (Environment) => run(options).pipe(Effect.scoped, Effect.provide([Environment.files(), Environment.registry()]))
+    )
+  )
+
+export const named = "Path of a tokenizer file, its directory or a run, or the name of a tokenizer plugin."
 
 export const tokenizer = Options.text("tokenizer").pipe(Options.withDescription(named))
 
 export const encoding = Options.text("encoding").pipe(
-  Options.withDescription("The encoding of a file whose name does not say it: the key encoding of the plugin's config"),
+  Options.withDescription("The encoding of a file whose name does not say it, for plugins with this setting."),
   Options.optional
 )
 
-/** The options that are keys of the config of the tokenizer's plugin. */
-export const pluginConfig = (options: { readonly encoding: Option.Option<string> }) => ({
-  config: Option.match(options.encoding, { onNone: () => ({}), onSome: (encoding) => ({ encoding }) })
+/** The options of the commands that are keys of the plugin's config. */
+export const pluginConfig = (encoding: Option.Option<string>) => ({
+  config: Option.match(encoding, { onNone: () => ({}), onSome: (value) => ({ encoding: value }) })
 })
 
 export const data = Options.text("data").pipe(
   Options.withDescription(
-    "A file, a folder (its .txt files) or a pattern in quotes; may be repeated. NDJSON is read too."
+    "A file, a directory (its .txt files) or a quoted pattern. Can be repeated. Reads NDJSON too."
   ),
   Options.repeated
 )
 
 export const field = Options.text("field").pipe(
   Options.withDescription(
-    "The field of NDJSON files (.ndjson, .jsonl) that holds the text; of folders these are meant. Default: text"
+    "The field of NDJSON files (.ndjson, .jsonl) that contains the text. With it, NDJSON files of directories are read. Default: text"
   ),
   Options.optional
 )

@@ -1,7 +1,7 @@
 /**
  * codex tokenizer train | inspect | encode | decode | export | compare
  *
- * Each command's options stand in a file of its own under tokenizer/.
+ * Each command is a file in tokenizer/.
  */
 import * as Command from "@effect/cli/Command"
 import { compare } from "./tokenizer/compare.ts"
@@ -13,7 +13,7 @@ import { train } from "./tokenizer/train.ts"
 
 export const tokenizer = Command.make("tokenizer").pipe(
   Command.withDescription(
-    "Tokenizers. Example: codex tokenizer train --data 'notes/*.txt' --out artifacts/tokenizers/notes"
+    "Train, inspect and use tokenizers. Example: codex tokenizer train --data 'notes/*.txt' --out artifacts/tokenizers/notes"
   ),
   Command.withSubcommands([train, inspect, encode, decode, exportCommand, compare])
 )

@@ -109,14 +109,14 @@ describe("bad input", () => {
     const first = await trainer("300")
     expect(first).toMatchObject({
       code: 0,
-      stdout: expect.stringMatching(/^300 tokens from 3 files, [\d.]+ kB\. One token stands for [\d.]+ bytes/)
+      stdout: expect.stringMatching(/^300 tokens from 3 files, [\d.]+ kB\. One token represents [\d.]+ bytes/)
     })
     const file = readFileSync(join(directory, "tok/tokenizer.json"), "utf8")
     expect(await trainer("300")).toMatchObject({ code: 0, stdout: first.stdout })
     expect(await trainer("280")).toMatchObject({
       code: 1,
       stderr: expect.stringContaining(
-        "tok: there is another tokenizer in this folder. vocab_size: 300 → 280: token ids change; a model trained"
+        "tok: there is another tokenizer in this directory. vocab_size: 300 → 280: token ids change; a model trained"
       )
     })
     expect(readFileSync(join(directory, "tok/tokenizer.json"), "utf8")).toBe(file)

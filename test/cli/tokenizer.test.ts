@@ -60,7 +60,7 @@ describe("train", () => {
     expect(await run([...words, "--vocab-size", "300", "--out", "b"])).toMatchObject({
       code: 0,
       stdout: expect.stringMatching(
-        /^300 tokens from 3 files, [\d.]+ kB\. One token stands for [\d.]+ bytes of that text/
+        /^300 tokens from 3 files, [\d.]+ kB\. One token represents [\d.]+ bytes of that text/
       )
     })
     const before = files("b")
@@ -77,7 +77,7 @@ describe("train", () => {
     expect(await run(changed)).toMatchObject({
       code: 1,
       stderr: expect.stringContaining(
-        "b: there is another tokenizer in this folder. normalizer: [] → [nfkc, lowercase]: token ids change; " +
+        "b: there is another tokenizer in this directory. normalizer: [] → [nfkc, lowercase]: token ids change; " +
           "a model trained with the old tokenizer cannot use the new one. Choose another --out, or replace it with --force.\n"
       )
     })
@@ -191,7 +191,7 @@ describe("what cannot be done", () => {
       "no tokenizer",
       ["inspect", "--tokenizer", "nope"],
       1,
-      /^nope: there is no such file or folder, and no tokenizer plugin/
+      /^nope: there is no such file or directory, and no tokenizer plugin/
     ],
     ["a truncated file", ["inspect", "--tokenizer", "torn"], 1, /^torn\/tokenizer\.json: is not JSON \(/],
     [
@@ -204,7 +204,7 @@ describe("what cannot be done", () => {
       "a folder as text",
       ["encode", "--tokenizer", "byte", "--file", "notes"],
       1,
-      /^notes: is a folder\. Give a file\.\n$/
+      /^notes: is a directory\. Give a file\.\n$/
     ],
     [
       "two texts",
@@ -242,7 +242,7 @@ describe("what cannot be done", () => {
   it("a full disk behind stdout", async () => {
     const line = `"${process.execPath}" "${bin}" tokenizer encode --tokenizer byte hi > /dev/full`
     const { code, stderr } = await spawned("sh", ["-c", line], "")
-    expect(stderr).toMatch(/^stdout: the result could not be written: ENOSPC.* Check the space where it goes\.\n$/)
+    expect(stderr).toMatch(/^stdout: the result could not be written: ENOSPC.* Check the free space where it is written\.\n$/)
     expect(code).toBe(1)
   })
 })

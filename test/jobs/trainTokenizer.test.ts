@@ -143,7 +143,7 @@ layer(Toy.layer)("trainTokenizer", (it) => {
       yield* train({ out: at("kept") })
       const before = filesOf("kept")
       const refusal = (changes: string) =>
-        `kept: there is another tokenizer in this folder. ${changes}: token ids change; ` +
+        `kept: there is another tokenizer in this directory. ${changes}: token ids change; ` +
         "a model trained with the old tokenizer cannot use the new one. Choose another --out, or replace it with --force."
       expect(yield* message({ out: at("kept"), settings: { normalizer: ["nfkc"] } })).toBe(
         refusal("normalizer: [] → [nfkc]")
@@ -169,11 +169,11 @@ layer(Toy.layer)("trainTokenizer", (it) => {
     Effect.gen(function* () {
       write("hand/tokenizer.json", "{}")
       expect(yield* message({ out: at("hand") })).toBe(
-        "hand: there is another tokenizer.json in this folder. Choose another --out, or replace it with --force."
+        "hand: there is another tokenizer.json in this directory. Choose another --out, or replace it with --force."
       )
       yield* train({ out: at("hand"), force: true })
       write("hand/tokenizer.json", filesOf("hand")["tokenizer.json"]?.replace("Ishmael", "Ishmaels") ?? "")
-      expect(yield* message({ out: at("hand") })).toContain("hand: there is another tokenizer.json in this folder.")
+      expect(yield* message({ out: at("hand") })).toContain("hand: there is another tokenizer.json in this directory.")
     })
   )
 

@@ -3,9 +3,12 @@
  */
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { lazy } from "../Lazy.ts"
-import { data, encoding, field, format, named } from "../TokenizerOptions.ts"
+import { load } from "../Handler.ts"
+import { data, encoding, field, format, named, pluginConfig, withRegistry } from "../TokenizerOptions.ts"
+import { usageError } from "../UsageError.ts"
 
 const tokenizers = Options.text("tokenizer").pipe(
   Options.withDescription(`${named} Given twice.`),
@@ -15,17 +18,36 @@ const tokenizers = Options.text("tokenizer").pipe(
   }, 'Option "--tokenizer" must be given twice: the two tokenizers to compare.')
 )
 const text = Options.text("text").pipe(
-  Options.withDescription("A text to compare them on; may be repeated."),
+  Options.withDescription("A text to compare them on. Can be repeated."),
   Options.repeated
 )
 
 export const compare = Command.make(
   "compare",
   { tokenizers, encoding, text, data, field, format },
-  lazy(() => import("../handlers/tokenizer-compare.ts"))
+  withRegistry(({ data, encoding, field, format, text, tokenizers }) =>
+    Effect.gen(function* () {
+      if (text.length === 0 && data.length === 0) {
+        return yield* usageError("There is nothing to compare them on: give --text or --data.")
+      }
+      const [{ compareTokenizers }, { openTokenizerPair }, TextSource, { comparisonJson, comparisonText }] =
+        yield* load(() =>
+          Promise.all([
+            import("../../jobs/tokenizers/compareTokenizers.ts"),
+            import("../../jobs/tokenizers/openTokenizer.ts"),
+            import("../../jobs/tokenizers/TextSource.ts"),
+            import("../render/TokenizerReport.ts")
+          ])
+        )
+      const pair = yield* openTokenizerPair(tokenizers, pluginConfig(encoding))
+      const texts = yield* TextSource.open({ texts: text, paths: data, field: Option.getOrUndefined(field) })
+      const comparison = yield* compareTokenizers(pair, texts.documents)
+      yield* Console.log(format === "json" ? JSON.stringify(comparisonJson(comparison)) : comparisonText(comparison))
+    })
+  )
 ).pipe(
   Command.withDescription(
-    "Set two tokenizers side by side on the same texts. " +
+    "Compare two tokenizers on the same texts. " +
       "Example: codex tokenizer compare --tokenizer byte --tokenizer artifacts/tokenizers/notes --data 'notes/*.txt'"
   )
 )

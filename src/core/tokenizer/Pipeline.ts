@@ -46,6 +46,24 @@ export interface Options {
 const endsOfText = ["<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>", "<｜end▁of▁sentence｜>", "[SEP]"]
 const pads = ["<pad>", "[PAD]", "<|pad|>", "<|padding|>"]
 
+const roleNames = {
+  bos_token: ["<s>", "<bos>"],
+  sep_token: ["[SEP]"],
+  cls_token: ["[CLS]"],
+  mask_token: ["[MASK]", "<mask>"]
+} as const
+
+/** The roles of well-known special tokens, besides those that `make` searches for: end of text, padding, unknown. */
+export const wellKnownRoles = ({ added_tokens }: TokenizerJson): TokenizerFiles.Roles => {
+  const special = new Set(added_tokens.filter((token) => token.special).map(({ content }) => content))
+  return Object.fromEntries(
+    Object.entries(roleNames).flatMap(([role, names]) => {
+      const token = names.find((name) => special.has(name))
+      return token === undefined ? [] : [[role, token] as const]
+    })
+  )
+}
+
 /** The tokenizer of a tokenizer.json. Fails when one of its components is not supported. */
 export const make = (
   definition: TokenizerJson,

@@ -89,6 +89,9 @@ export type Roles = { readonly [Role in (typeof roleNames)[number]]?: string | u
 export const configFile = "tokenizer_config.json"
 export const mapFile = "special_tokens_map.json"
 
+/** All files of a tokenizer in this format. */
+export const fileNames = [fileName, configFile, mapFile] as const
+
 /** How transformers writes that texts may have any length. */
 const UNLIMITED = 1e30
 

@@ -1,5 +1,5 @@
 /**
- * Texts that a tokenizer is trained on or measured with: given as they are, in files, or of any dataset plugin.
+ * Texts that a tokenizer is trained on or measured with: strings, files, or any dataset plugin.
  *
  * Files come in natural order of their paths, whatever the order in which they were named, and each counts once. NDJSON is
  * known by its name; of a folder its .txt files are meant, or with `field` its NDJSON files.

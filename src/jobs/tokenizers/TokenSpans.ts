@@ -1,5 +1,5 @@
 /**
- * Where tokens lie in a text, for people: the tokens of one tokenizer, and the places where two tokenizers split differently.
+ * Tokens with their places in a text, and the places where two tokenizers split a text differently.
  */
 import type { Document } from "../../core/Dataset.ts"
 import type { Tokenizer } from "../../core/Tokenizer.ts"
@@ -8,11 +8,11 @@ export interface TokenSpan {
   readonly id: number
   /** Written form. */
   readonly token: string
-  /** UTF-16 units of the text; undefined when the tokenizer cannot tell. */
+  /** The UTF-16 units of the text. Undefined when the tokenizer does not know. */
   readonly offsets: readonly [start: number, end: number] | undefined
 }
 
-/** The tokens of a text; special tokens that it spells are their ids when asked for. */
+/** The tokens of a text. With `splitSpecialTokens` false, special tokens in the text become their ids. */
 export const tokenSpans = (
   tokenizer: Tokenizer.Service,
   text: string,
@@ -26,22 +26,22 @@ export const tokenSpans = (
   }))
 }
 
-/** A shortest stretch of a text that two tokenizers split differently. */
+/** A shortest part of a text that two tokenizers split differently. */
 export interface Difference {
   readonly document: string
-  /** UTF-16 units before it, and the line that it starts in, counted from 1. */
+  /** UTF-16 units before it, and the number of the line in which it starts, from 1. */
   readonly offset: number
   readonly line: number
   readonly text: string
   readonly tokens: readonly [ReadonlyArray<string>, ReadonlyArray<string>]
 }
 
-/** UTF-16 units of a document that are looked through. */
-const LOOKED_AT = 1 << 16
+/** UTF-16 units of a document that are compared. */
+const COMPARED = 1 << 16
 
 /**
- * The first `most` differences in a document, of equal ones the first; those that are `known` are passed over. None when one
- * of the tokenizers cannot tell where its tokens lie.
+ * The first `most` differences in a document, each once; differences in `known` are skipped. None when one of the tokenizers does
+ * not know the places of its tokens.
  */
 export const differences = (
   [a, b]: readonly [Tokenizer.Service, Tokenizer.Service],
@@ -51,14 +51,14 @@ export const differences = (
 ): ReadonlyArray<Difference> => {
   if (most <= 0) return []
   const seen = new Set(known.map(keyOf))
-  const text = whole.slice(0, LOOKED_AT).toWellFormed()
+  const text = whole.slice(0, COMPARED).toWellFormed()
   const [left, right] = [cursor(tokenSpans(a, text)), cursor(tokenSpans(b, text))]
   const found: Array<Difference> = []
   let from = 0
   while (found.length < most && (left.more() || right.more())) {
     left.start()
     right.start()
-    // Both go on until they end a token at the same place.
+    // Both continue until they end a token at the same place.
     left.take()
     right.take()
     while (left.end() !== right.end()) {
@@ -82,7 +82,7 @@ export const differences = (
 
 const keyOf = ({ tokens }: Pick<Difference, "tokens">) => JSON.stringify(tokens)
 
-/** One token for one token, however much white space each counts in, or parts of the same characters. */
+/** Whether two parts are one token each, whatever white space they include, or tokens of the same places. */
 const alike = (a: ReadonlyArray<TokenSpan>, b: ReadonlyArray<TokenSpan>): boolean =>
   (a.length === 1 && b.length === 1) ||
   (a.length === b.length && a.every(({ offsets }, i) => offsets?.join() === b[i]?.offsets?.join()))
@@ -90,13 +90,13 @@ const alike = (a: ReadonlyArray<TokenSpan>, b: ReadonlyArray<TokenSpan>): boolea
 const cursor = (spans: ReadonlyArray<TokenSpan>) => {
   const known = spans.filter(({ offsets }) => offsets !== undefined)
   let [first, next, end] = [0, 0, 0]
-  const endOf = (index: number) => known[index]?.offsets?.[1] ?? 0
+  const endOf = (index: number) => known[index]!.offsets![1]
   return {
     more: () => next < known.length,
     start: () => {
       first = next
     },
-    /** A token, with those that end no later: parts of its last character. False at the end. */
+    /** Takes a token, with those that end no later: parts of its last character. False at the end. */
     take: () => {
       if (next >= known.length) return false
       end = Math.max(end, endOf(next))

@@ -1,9 +1,8 @@
 /**
- * manifest.json beside a trained tokenizer: what it was trained on, how, and what came of it.
+ * manifest.json next to a trained tokenizer: what it was trained on, how, and the result.
  *
- * It has no dates and no places of this machine but the paths as they were given, so that training again gives the same bytes.
- * What it says decides whether another training would change token ids: then a model trained with the old tokenizer reads
- * nonsense.
+ * It has no dates, and no paths other than those that were given, so that training again gives the same bytes. It decides whether
+ * another training would change token ids, after which a model that was trained with the old tokenizer could not be used.
  */
 import { createHash } from "node:crypto"
 import * as FileSystem from "@effect/platform/FileSystem"
@@ -12,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { show } from "../../core/config/ConfigIssue.ts"
+import { plural } from "../../core/Plural.ts"
 import { version } from "../../core/Version.ts"
 import type { TextFile } from "../../plugins/datasets/TextFiles.ts"
 import { unreadable } from "../../plugins/datasets/TextFiles.ts"
@@ -30,18 +30,18 @@ export const TrainingManifest = Schema.Struct({
   settings: Settings,
   data: Schema.Struct({
     files: Schema.Array(Input),
-    /** The field that NDJSON files were read by. */
+    /** The field of NDJSON files that was read. */
     field: Schema.optional(Schema.String),
-    /** A dataset plugin's section, and its fingerprint. */
+    /** The section of a dataset plugin, and its fingerprint. */
     dataset: Schema.optional(Settings),
     fingerprint: Schema.optional(Schema.String)
   }),
-  /** What wrote it; `unicode` decides about classes of characters and normalization. */
+  /** The versions that wrote it. `unicode` matters for character classes and normalization. */
   versions: Schema.Record({ key: Schema.String, value: Schema.String }),
   tokenizer: Schema.optional(
     Schema.Struct({ file: Schema.String, sha256: Schema.String, vocabulary_size: Schema.Number })
   ),
-  /** Over the first texts, up to the bytes that it says. */
+  /** Statistics of the first texts, up to the number of bytes that they state. */
   statistics: Schema.optional(Schema.Unknown)
 })
 export type TrainingManifest = typeof TrainingManifest.Type
@@ -55,7 +55,7 @@ const Text = Schema.parseJson(TrainingManifest, { space: 2 })
 
 export const render = (manifest: TrainingManifest): string => `${Schema.encodeSync(Text)(manifest)}\n`
 
-/** The manifest of a folder; undefined where there is none that codex wrote. */
+/** The manifest of a directory. Undefined when there is none that codex wrote. */
 export const read = (
   directory: string
 ): Effect.Effect<TrainingManifest | undefined, never, FileSystem.FileSystem | Path.Path> =>
@@ -77,7 +77,7 @@ export const hashed = ({ bytes, path }: TextFile) =>
     return { path, bytes, sha256: hash.digest("hex") }
   }).pipe(Effect.mapError((cause) => unreadable(path, cause)))
 
-/** What differs between two trainings and may change token ids, each as `what: before → after`. */
+/** What differs between two trainings and can change token ids, each as `what: before → after`. */
 export const changes = (before: Purpose, after: Purpose): ReadonlyArray<string> => {
   const changed = (key: string, from: unknown, to: unknown) =>
     written(from) === written(to) ? [] : [`${key}: ${written(from)} → ${written(to)}`]
@@ -90,25 +90,25 @@ export const changes = (before: Purpose, after: Purpose): ReadonlyArray<string> 
   ]
 }
 
-/** Names and order of files do not matter; their content, and how it is read, does. */
+/** Names and order of files do not matter. Their content and how it is read do. */
 const dataChange = (before: TrainingManifest["data"], after: TrainingManifest["data"]): ReadonlyArray<string> => {
   const content = ({ dataset, field, files, fingerprint }: TrainingManifest["data"]) =>
     JSON.stringify([files.map((file) => file.sha256).sort(), field, fingerprint, fingerprint === undefined || dataset])
   if (content(before) === content(after)) return []
   const [from, to] = [amount(before), amount(after)]
-  return [from === to ? `data: ${from}, of other content` : `data: ${from} → ${to}`]
+  return [from === to ? `data: ${from}, with other content` : `data: ${from} → ${to}`]
 }
 
 const amount = ({ dataset, field, files }: TrainingManifest["data"]): string => {
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0)
   return [
-    ...(files.length === 0 ? [] : [`${files.length} ${files.length === 1 ? "file" : "files"} of ${bytes} bytes`]),
+    ...(files.length === 0 ? [] : [`${plural(files.length, "file")} of ${plural(bytes, "byte")}`]),
     ...(field === undefined ? [] : [`field ${field}`]),
     ...(dataset === undefined ? [] : [`dataset ${dataset.name}`])
   ].join(", ")
 }
 
-/** A value as messages show it: a list without quotation marks. */
+/** A value in a message: words without quotation marks. */
 const written = (value: unknown): string =>
   value === undefined
     ? "none"

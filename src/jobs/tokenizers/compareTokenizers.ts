@@ -1,6 +1,6 @@
 /**
- * The job behind `codex tokenizer compare`: two tokenizers on the same texts, in numbers, and where they first split
- * differently.
+ * Compares two tokenizers on the same texts: statistics, and the first places where they split differently. The job of `codex
+ * tokenizer compare`.
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
@@ -24,7 +24,7 @@ export interface Comparison {
 
 const DIFFERENCES = 10
 
-/** Measures both on every document, one at a time. */
+/** Measures both tokenizers on every document, one document at a time. */
 export const compareTokenizers = <E, R>(
   [a, b]: readonly [OpenedTokenizer, OpenedTokenizer],
   documents: Stream.Stream<Document, E, R>

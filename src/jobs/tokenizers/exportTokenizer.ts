@@ -1,8 +1,8 @@
 /**
- * The job behind `codex tokenizer export`: any tokenizer that codex runs as a tokenizer.json, saved as a folder that Hugging
- * Face's libraries open.
+ * Saves any tokenizer that has a tokenizer.json as a directory that Hugging Face's libraries open: the job of `codex tokenizer
+ * export`.
  *
- * Files of the folder that are not the tokenizer's stay; the manifest of a training does not, when its tokenizer is replaced.
+ * Other files in the directory are kept, except the manifest of a trained tokenizer that is replaced.
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
@@ -14,15 +14,15 @@ import type { OpenedTokenizer } from "./openTokenizer.ts"
 import * as TrainingManifest from "./TrainingManifest.ts"
 import { TokenizerExists } from "./trainTokenizer.ts"
 
-/** A tokenizer that cannot be written in Hugging Face's format. */
+/** A tokenizer that cannot be written as a tokenizer.json. */
 export class TokenizerExportError extends Schema.TaggedError<TokenizerExportError>()("TokenizerExportError", {
   tokenizer: Schema.String,
   plugin: Schema.String
 }) {
   override get message() {
     return (
-      `${this.tokenizer}: the plugin ${this.plugin} runs code of its own, which no tokenizer.json describes, ` +
-      "so other tools could not open it. Export one that is trained with codex or loaded from a known format."
+      `${this.tokenizer}: the plugin ${this.plugin} runs its own code, which a tokenizer.json cannot describe, ` +
+      "so other tools could not open it. Export a tokenizer that is trained with codex or loaded from a known format."
     )
   }
 }
@@ -30,11 +30,11 @@ export class TokenizerExportError extends Schema.TaggedError<TokenizerExportErro
 export interface ExportTokenizerOptions {
   readonly tokenizer: OpenedTokenizer
   readonly out: string
-  /** Replaces files that are there. Default false. */
+  /** Replaces files of another tokenizer. Default false. */
   readonly force?: boolean
 }
 
-/** Saves the folder, and returns the names of its files with their sizes in bytes. */
+/** Saves the directory, and returns the names of its files with their sizes in bytes. */
 export const exportTokenizer = ({
   force = false,
   out,

@@ -1,6 +1,6 @@
 /**
- * The job behind `codex tokenizer inspect`: what a tokenizer is made of, what its special tokens are for, and what it makes of
- * texts.
+ * Inspects a tokenizer: its components, the roles of its special tokens, and how it tokenizes texts. The job of `codex tokenizer
+ * inspect`.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -19,32 +19,32 @@ import { type TokenSpan, tokenSpans } from "./TokenSpans.ts"
 export interface SpecialToken {
   readonly token: string
   readonly id: number
-  /** What it is for: `eos_token`, `pad_token`, … */
+  /** `eos_token`, `pad_token`, … */
   readonly roles: ReadonlyArray<string>
 }
 
 export interface Inspection {
   readonly tokenizer: string
   readonly plugin: string
-  /** `byte-level BPE`, `WordPiece`, …; the plugin's name when it is no tokenizer.json. */
+  /** `byte-level BPE`, `WordPiece`, …; the name of the plugin when there is no tokenizer.json. */
   readonly algorithm: string
   readonly vocabularySize: number
-  /** Whether every text is given back. */
+  /** Whether decoding restores every text. */
   readonly byteLevel: boolean
-  /** Parts as a tokenizer.json has them; undefined when it is none. */
+  /** The components of the tokenizer.json. Undefined when there is none. */
   readonly normalizer: TokenizerJson["normalizer"] | undefined
   readonly preTokenizer: TokenizerJson["pre_tokenizer"] | undefined
   readonly decoder: TokenizerJson["decoder"] | undefined
   readonly specialTokens: ReadonlyArray<SpecialToken>
-  /** What stands around a text A, and around two. */
+  /** The special tokens around a text A, and around two texts. */
   readonly template: { readonly single: string; readonly pair: string }
   /** The tokens of the sample. */
   readonly spans: ReadonlyArray<TokenSpan>
-  /** Of the documents, when there are any. */
+  /** Statistics of the documents, if any. */
   readonly statistics: Statistics.Statistics | undefined
 }
 
-/** Looks at a tokenizer. `sample` is the text whose tokens are shown; `documents` are what is measured. */
+/** Inspects a tokenizer. `sample` is the text whose tokens are returned; `documents` are measured. */
 export const inspectTokenizer = <E = never, R = never>(
   { name, plugin, tokenizer }: OpenedTokenizer,
   options: { readonly sample: string; readonly documents?: Stream.Stream<Document, E, R> | undefined }
@@ -89,7 +89,7 @@ const Record = Schema.parseJson(Schema.Record({ key: Schema.String, value: Schem
 const contentOf = (token: unknown): string | undefined =>
   Schema.is(Token)(token) ? (typeof token === "string" ? token : token.content) : undefined
 
-/** Special tokens by id, with the roles that the tokenizer's own files give them. */
+/** Special tokens by id, with the roles that the tokenizer's files give them. */
 const specialTokensOf = (tokenizer: Tokenizer.Service): ReadonlyArray<SpecialToken> => {
   const text = tokenizer.definitionFile === undefined ? undefined : tokenizer.files[configFile]
   const config = text === undefined ? {} : Option.getOrElse(Schema.decodeOption(Record)(text), () => ({}))

@@ -1,13 +1,13 @@
 /**
- * The job behind `codex tokenizer train`: texts become the folder of a tokenizer, or one folder for each size asked for.
+ * Trains tokenizers on texts and saves each in a directory, or plans to: the job of `codex tokenizer train`.
  *
- *     <out>/tokenizer.json            what every reader of Hugging Face's format opens
- *     <out>/tokenizer_config.json     what its special tokens are for
+ *     <out>/tokenizer.json            what every library that reads this format opens
+ *     <out>/tokenizer_config.json     the roles of its special tokens
  *     <out>/special_tokens_map.json   the same for older readers
  *     <out>/manifest.json             what it was trained on (TrainingManifest.ts)
  *
- * The same texts and settings give the same bytes. Another tokenizer that lies there is replaced only when asked to; nothing
- * is written before everything is learned and measured.
+ * The same texts and settings give the same bytes. Another tokenizer in the directory is replaced only with `force`. Nothing is
+ * written before everything is learned and measured.
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
@@ -15,45 +15,47 @@ import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as FilePattern from "../../core/plugin/FilePattern.ts"
 import { Registry } from "../../core/plugin/Registry.ts"
-import type { Tokenizer } from "../../core/Tokenizer.ts"
+import { Tokenizer } from "../../core/Tokenizer.ts"
 import { TokenizerTrainer } from "../../core/TokenizerTrainer.ts"
 import * as Pipeline from "../../core/tokenizer/Pipeline.ts"
+import * as TokenizerFiles from "../../core/tokenizer/TokenizerFiles.ts"
 import * as Statistics from "../../core/tokenizer/TokenizerStatistics.ts"
 import { checkWritable, writeFiles } from "../../services/files/AtomicFiles.ts"
 import * as TextSource from "./TextSource.ts"
 import * as TrainingManifest from "./TrainingManifest.ts"
 
-/** A folder holds a tokenizer that was made otherwise, or files of the names that would be written. */
+/** The directory has a tokenizer that was trained differently, or other files with the names that would be written. */
 export class TokenizerExists extends Schema.TaggedError<TokenizerExists>()("TokenizerExists", {
   path: Schema.String,
-  /** What differs, each as `normalizer: [] → [nfkc]`; empty when nothing says what the other was made of. */
+  /** What differs, each as `normalizer: [] → [nfkc]`. Empty when it is not known how the other tokenizer was made. */
   changes: Schema.Array(Schema.String),
   files: Schema.Array(Schema.String)
 }) {
   override get message() {
     const what =
       this.changes.length > 0
-        ? `there is another tokenizer in this folder. ${idsChange(this.changes)}`
-        : `there is another ${this.files.join(" and ")} in this folder.`
+        ? `there is another tokenizer in this directory. ${idsChange(this.changes)}`
+        : `there is another ${this.files.join(" and ")} in this directory.`
     return `${this.path}: ${what} Choose another --out, or replace it with --force.`
   }
 }
 
-/** What changes mean to those who have trained a model already. */
+/** What changes mean for a model that was trained with the old tokenizer. */
 export const idsChange = (changes: ReadonlyArray<string>): string =>
   `${changes.join(", ")}: token ids change; a model trained with the old tokenizer cannot use the new one.`
 
 export interface TrainTokenizerOptions {
   /** A tokenizer-trainer plugin. */
   readonly algorithm: string
-  /** Vocabulary sizes. Of several, each gets the folder `<out>/<size>`. */
+  /** Vocabulary sizes. With several sizes, each gets the directory `<out>/<size>`. */
   readonly sizes: Arr.NonEmptyReadonlyArray<number>
   /** Further keys of the trainer's config. */
   readonly settings?: { readonly [key: string]: unknown }
   readonly data: TextSource.TextSource
   readonly out: string
-  /** Replaces other tokenizers. Default false. */
+  /** Replaces other tokenizers in the directory. Default false. */
   readonly force?: boolean
   readonly onProgress?: (progress: TrainTokenizerProgress) => Effect.Effect<void>
 }
@@ -62,15 +64,15 @@ export type TrainTokenizerProgress =
   | TokenizerTrainer.Progress
   | { readonly phase: "measuring"; readonly documents: number; readonly bytes: number }
 
-/** One folder that will be written. */
+/** A directory that will be written. */
 export interface Target {
   readonly directory: string
   readonly size: number
-  /** The files of it that are there already. */
+  /** Its files that exist already. */
   readonly present: ReadonlyArray<string>
-  /** How what is there was made otherwise. Undefined when it was not, or when nothing says how it was made. */
+  /** How the tokenizer there was made differently. Undefined when it was not, or when that is not known. */
   readonly changes: Arr.NonEmptyReadonlyArray<string> | undefined
-  /** Made of the same texts with the same settings. */
+  /** Whether the tokenizer there was made from the same texts with the same settings. */
   readonly same: boolean
   readonly purpose: TrainingManifest.Purpose
 }
@@ -86,15 +88,17 @@ export interface TokenizerPlan {
 export interface TrainedTokenizer {
   readonly target: Target
   readonly vocabularySize: number
-  /** Undefined for a trainer whose tokenizer is no tokenizer.json. */
+  /** Undefined for a trainer whose tokenizer is not a tokenizer.json. */
   readonly statistics: Statistics.Statistics | undefined
   /** Names of the files that were written. */
   readonly files: ReadonlyArray<string>
+  /** The tokenizer plugin that reads the files. */
+  readonly plugin: string
 }
 
-const ownFiles = ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", TrainingManifest.fileName]
+const ownFiles = [...TokenizerFiles.fileNames, TrainingManifest.fileName]
 
-/** Texts are measured up to this many bytes: more hardly change the numbers, and take as long as training. */
+/** Texts are measured up to this many bytes: more text hardly changes the numbers, and takes as long as training. */
 const MEASURED = 32 * 1024 * 1024
 
 const Settings = Schema.Record({ key: Schema.String, value: Schema.Unknown })
@@ -114,7 +118,7 @@ export const planTokenizer = (options: Omit<TrainTokenizerOptions, "force" | "on
     if (texts.files.length === 0 && options.data.texts === undefined && texts.fingerprint === undefined) {
       return yield* new TextSource.TextSourceError({
         details: "There is nothing to train on.",
-        remedy: "Give files with --data, or a dataset plugin with --dataset."
+        remedy: "Give files (--data) or a dataset plugin (--dataset)."
       })
     }
     const fingerprint = yield* texts.fingerprint ?? Effect.succeed(undefined)
@@ -135,7 +139,7 @@ export const planTokenizer = (options: Omit<TrainTokenizerOptions, "force" | "on
     return { texts, settings, data, targets } satisfies TokenizerPlan
   })
 
-/** Whether what lies in a folder may be another tokenizer than the one that would be written. */
+/** Whether the directory may have another tokenizer than the one that would be written. */
 export const isOther = ({ present, same }: Target): boolean => present.length > 0 && !same
 
 const target = (directory: string, size: number, purpose: TrainingManifest.Purpose) =>
@@ -158,7 +162,7 @@ const target = (directory: string, size: number, purpose: TrainingManifest.Purpo
     } satisfies Target
   })
 
-/** Trains and saves. Fails before training when another tokenizer is in the way. */
+/** Trains and saves. Fails before training when the directory has another tokenizer. */
 export const trainTokenizer = (options: TrainTokenizerOptions) =>
   Effect.gen(function* () {
     const { force = false, onProgress = () => Effect.void } = options
@@ -192,31 +196,25 @@ export const trainTokenizer = (options: TrainTokenizerOptions) =>
     }))
     if (!force) yield* Effect.forEach(finished, ({ files, target }) => refuseOther(target, files))
     yield* Effect.forEach(finished, ({ files, target }) => writeFiles(target.directory, files))
-    return { plan, trained: finished.map((one): TrainedTokenizer => ({ ...one, files: Object.keys(one.files) })) }
+    const plugins = registry.list(Tokenizer.kind.name)
+    return {
+      plan,
+      trained: finished.map((one): TrainedTokenizer => {
+        const files = Object.keys(one.files)
+        return { ...one, files, plugin: FilePattern.readableIn(plugins, files)[0]?.plugin ?? options.algorithm }
+      })
+    }
   })
 
-/** What special tokens of these names are for, besides those that every tokenizer is searched for. */
-const roles = {
-  bos_token: ["<s>", "<bos>"],
-  sep_token: ["[SEP]"],
-  cls_token: ["[CLS]"],
-  mask_token: ["[MASK]", "<mask>"]
-} as const
-
-/** The tokenizer of files that were never written; undefined when they are of a format of their own. */
 type Files = { readonly [fileName: string]: string }
 
+/** The tokenizer of files that are not written yet. Undefined when they have another format. */
 const loaded = (files: Files) =>
   Effect.gen(function* () {
     const text = files[Pipeline.fileName]
     if (text === undefined) return undefined
     const definition = yield* Pipeline.parse(text, Pipeline.fileName)
-    const special = new Set(definition.added_tokens.filter((token) => token.special).map(({ content }) => content))
-    const held = Object.entries(roles).flatMap(([role, names]) => {
-      const token = names.find((name) => special.has(name))
-      return token === undefined ? [] : [[role, token] as const]
-    })
-    return yield* Pipeline.make(definition, { roles: Object.fromEntries(held) })
+    return yield* Pipeline.make(definition, { roles: Pipeline.wellKnownRoles(definition) })
   })
 
 const measure = (
@@ -261,7 +259,7 @@ const manifestOf = (
   })
 }
 
-/** Fails when a folder has another tokenizer, though it was made of the same: another version learned it, or a hand. */
+/** Fails when a directory has another tokenizer although it was made from the same: by another version, or edited by hand. */
 const refuseOther = (place: Target, files: Files) =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
@@ -269,7 +267,7 @@ const refuseOther = (place: Target, files: Files) =>
     const others = yield* Effect.filter(Object.entries(files), ([name, content]) =>
       Effect.match(fs.readFileString(paths.join(place.directory, name)), {
         onFailure: () => false,
-        // Manifests of the same purpose differ in versions only.
+        // Manifests of the same training differ in versions only.
         onSuccess: (present) => present !== content && name !== TrainingManifest.fileName
       })
     )
