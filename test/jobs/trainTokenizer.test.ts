@@ -156,7 +156,7 @@ layer(Toy.layer)("trainTokenizer", (it) => {
       )
       write("other/b2.txt", first.replace("me", "it"))
       expect(yield* message({ out: at("kept"), data: { paths: [at("other"), at("texts/b10.txt")] } })).toBe(
-        refusal("data: 2 files of 43 bytes, of other content")
+        refusal("data: 2 files of 43 bytes, with other content")
       )
       expect(filesOf("kept")).toEqual(before)
       const { plan } = yield* train({ out: at("kept"), settings: { normalizer: ["nfkc"] }, force: true })
