@@ -242,7 +242,9 @@ describe("what cannot be done", () => {
   it("a full disk behind stdout", async () => {
     const line = `"${process.execPath}" "${bin}" tokenizer encode --tokenizer byte hi > /dev/full`
     const { code, stderr } = await spawned("sh", ["-c", line], "")
-    expect(stderr).toMatch(/^stdout: the result could not be written: ENOSPC.* Check the free space where it is written\.\n$/)
+    expect(stderr).toMatch(
+      /^stdout: the result could not be written: ENOSPC.* Check the free space where it is written\.\n$/
+    )
     expect(code).toBe(1)
   })
 })
