@@ -245,7 +245,10 @@ describe("texts that cannot be meant", () => {
         { paths: [at("texts")], field: "x" },
         /^texts: the directory has no \.ndjson or \.jsonl file in it or below it\./
       ],
-      [{ paths: [at("texts/b2.txt")], field: "x" }, /^The field "x" has no meaning: none of the files is NDJSON/],
+      [
+        { paths: [at("texts/b2.txt")], field: "x" },
+        /^The field "x" is not used: none of the files has fields \(\*\.ndjson, \*\.jsonl\)\. Leave it out/
+      ],
       [{ paths: [at("rows.jsonl")] }, /^rows\.jsonl:1: the object has no field "text"\. .* this one has body\.$/],
       [{ dataset: { name: "txt", paths: "x" } }, /^Unknown dataset "txt"\. Did you mean text\?/]
     ] as const)("%j", ([data, expected]) =>

@@ -11,10 +11,10 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { show } from "../../core/config/ConfigIssue.ts"
+import type { Dataset } from "../../core/Dataset.ts"
 import { plural } from "../../core/Plural.ts"
 import { version } from "../../core/Version.ts"
-import type { TextFile } from "../../plugins/datasets/TextFiles.ts"
-import { unreadable } from "../../plugins/datasets/TextFiles.ts"
+import { FileError } from "../../services/files/FileError.ts"
 
 export const fileName = "manifest.json"
 
@@ -69,13 +69,13 @@ export const read = (
 export const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex")
 
 /** A file with its SHA-256, read in pieces. */
-export const hashed = ({ bytes, path }: TextFile) =>
+export const hashed = ({ bytes, path }: Dataset.File) =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const hash = createHash("sha256")
     yield* Stream.runForEach(fs.stream(path, { chunkSize: 1 << 20 }), (piece) => Effect.sync(() => hash.update(piece)))
     return { path, bytes, sha256: hash.digest("hex") }
-  }).pipe(Effect.mapError((cause) => unreadable(path, cause)))
+  }).pipe(Effect.mapError(FileError.from(path, "read")))
 
 /** What differs between two trainings and can change token ids, each as `what: before → after`. */
 export const changes = (before: Purpose, after: Purpose): ReadonlyArray<string> => {

@@ -117,8 +117,7 @@ const sized = (path: string) =>
     return { path, bytes: Number(info.size) }
   })
 
-/** The error for a file that cannot be read. */
-export const unreadable = (path: string, cause: unknown): DatasetError =>
+const unreadable = (path: string, cause: unknown): DatasetError =>
   new DatasetError({
     reason: "Unreadable",
     path,
