@@ -19,7 +19,10 @@ const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href
 
 beforeAll(() => {
   // `codex-ml` resolves to the sources, so that no test depends on an old build.
-  const paths = { "codex-ml": [join(root, "src/index.ts")] }
+  const paths = {
+    "codex-ml": [join(root, "src/index.ts")],
+    "codex-ml/tokenizers": [join(root, "src/tokenizers.ts")]
+  }
   writeFileSync(tsconfig, JSON.stringify({ extends: join(root, "tsconfig.json"), compilerOptions: { paths } }))
   writeFileSync(join(directory, "1.txt"), text(1, 60))
   writeFileSync(join(directory, "2.txt"), text(2, 60))
@@ -28,6 +31,15 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
 const example = (name: string, ...words: ReadonlyArray<string>) =>
   node(["--import", tsx, join(root, "examples", name), ...words], { TSX_TSCONFIG_PATH: tsconfig }, directory).finished
+
+/** Lines of code without imports, comments and empty lines. */
+const programLines = (name: string): number => {
+  const code = readFileSync(join(root, "examples", name), "utf8").replace(/^\/\*\*[\s\S]*?\*\/\n/, "")
+  return code
+    .replace(/^import [\s\S]*? from "[^"]*"$/gm, "")
+    .split("\n")
+    .filter((line) => line.trim() !== "").length
+}
 
 describe("examples", () => {
   it("train-from-scratch.ts learns a rhyme by heart", { timeout: 90_000 }, async () => {
@@ -68,5 +80,13 @@ describe("examples", () => {
     expect(stdout).toContain("shape 2 × 8, mask ")
     const { model } = JSON.parse(readFileSync(join(directory, "tokenizer/tokenizer.json"), "utf8"))
     expect(Object.keys(model.vocab)).toHaveLength(300)
+  })
+
+  it("encode-a-batch.ts loads a tokenizer.json and encodes texts to typed arrays, in six lines", async () => {
+    const { code, stderr, stdout } = await example("encode-a-batch.ts", "tokenizer/tokenizer.json")
+    expect([code, code === 0 ? "" : stdout + stderr]).toEqual([0, ""])
+    expect(stdout).toMatch(/shape: \[ 2, \d+ \]/)
+    expect(stdout).toMatch(/inputIds: Int32Array\(\d+\)/)
+    expect(programLines("encode-a-batch.ts")).toBeLessThanOrEqual(6)
   })
 })
