@@ -71,6 +71,7 @@ export interface Executable<Name extends string = string> {
   readonly writeState: (values: TensorDatas) => Effect.Effect<void, BackendError>
 }
 
+/** The service of a backend: compiles Programs. */
 export class Backend extends Context.Tag("codex/Backend")<Backend, Backend.Service>() {
   /**
    * A backend from the part that computes. What every backend has to check is added: that Programs agree about the state

@@ -33,6 +33,7 @@ export class ModelError extends Schema.TaggedError<ModelError>()("ModelError", {
   }
 }
 
+/** The service of a model: makes an architecture for a vocabulary. */
 export class Model extends Context.Tag("codex/Model")<Model, Model.Service>() {
   /** What plugins name: `Plugin.make(Model.kind, "bigram", { … })`. */
   static readonly kind: Plugin.Kind<"model", Model, Model.Service> = Plugin.kind("model", { api: 1, tag: Model })

@@ -40,6 +40,7 @@ export interface WorkerThread<Request, Reply> {
   readonly ask: (request: Request) => Effect.Effect<Reply, WorkerGone>
 }
 
+/** How to start and stop a thread. */
 export interface Options<Request> {
   /** Starts the thread; may throw. */
   readonly spawn: () => Worker

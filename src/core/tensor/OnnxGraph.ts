@@ -12,6 +12,7 @@ export type Dialect = "cpu" | "webgpu"
 /** Integers are written as whole numbers, floats as `{ float }`: ONNX distinguishes the two, JavaScript does not. */
 export type OnnxAttribute = number | string | ReadonlyArray<number> | { readonly float: number }
 
+/** One operator of the graph. */
 export interface OnnxNode {
   readonly opType: string
   /** "" is the standard's own set, "com.microsoft" ONNX Runtime's contributed operators. */
@@ -24,6 +25,7 @@ export interface OnnxNode {
 /** int64 exists for ONNX's own shape and axis operands only; tensors of codex are float32, int32 or bool. */
 export type OnnxDType = TensorType["dtype"] | "int64"
 
+/** A constant of the graph. */
 export interface OnnxInitializer {
   readonly name: string
   readonly dtype: OnnxDType
@@ -31,11 +33,13 @@ export interface OnnxInitializer {
   readonly data: TensorData["data"] | BigInt64Array
 }
 
+/** An input or output of the graph. */
 export interface OnnxValue {
   readonly name: string
   readonly type: { readonly dtype: OnnxDType; readonly shape: TensorType["shape"] }
 }
 
+/** A graph; nodes stand after the nodes that they read. */
 export interface OnnxGraph {
   readonly name: string
   readonly inputs: ReadonlyArray<OnnxValue>

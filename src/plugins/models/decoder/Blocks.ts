@@ -18,6 +18,7 @@ import type { Tensors } from "../../../core/tensor/Program.ts"
 import type { Tensor } from "../../../core/tensor/Tensor.ts"
 import type { Resolved } from "./Config.ts"
 
+/** The attention of a block, over whole sequences and against a cache. */
 export interface AttentionBlock {
   readonly parameters: ParameterSpecs
   /** [B·T, C] → [B·T, C], plus the residual when one is given. */
@@ -37,6 +38,7 @@ export interface AttentionBlock {
   ) => { readonly output: Tensor; readonly key: Tensor; readonly value: Tensor }
 }
 
+/** Attention with the parameter names and layout of the family. */
 export const attentionBlock = (name: string, c: Resolved): AttentionBlock => {
   const keyValueWidth = c.keyValueHeads * c.headWidth
   const sizes = [c.width, keyValueWidth, keyValueWidth]

@@ -10,6 +10,7 @@ const size = (description: string) => Schema.Int.pipe(Schema.positive()).annotat
 const rate = (description: string) =>
   Schema.optionalWith(Schema.Number.pipe(Schema.between(0, 0.9)).annotations({ description }), { default: () => 0 })
 
+/** The options of the plugin `decoder`. */
 export const DecoderConfig = Schema.Struct({
   model_type: Schema.optionalWith(
     Schema.Literal("gpt2", "llama").annotations({
@@ -66,6 +67,7 @@ export const DecoderConfig = Schema.Struct({
   dropout: rate("share of activations dropped after the embedding, attention and MLP while training")
 }).annotations({ identifier: "DecoderConfig" })
 
+/** The decoded options. */
 export type DecoderConfig = typeof DecoderConfig.Type
 
 /** A config with every default of its family filled in. */
@@ -90,6 +92,7 @@ export interface Resolved {
   readonly dropout: number
 }
 
+/** Fills in the defaults of the family. */
 export const resolve = (config: DecoderConfig): Resolved => {
   const gpt2 = config.model_type === "gpt2"
   const gated = config.gated_mlp ?? !gpt2

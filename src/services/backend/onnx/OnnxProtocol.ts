@@ -10,6 +10,7 @@ import type { DType, Shape } from "../../../core/tensor/Tensor.ts"
 /** What one backend runs on. `auto` is resolved before a worker starts. */
 export type Device = "cpu" | "webgpu" | "cuda" | "coreml" | "dml"
 
+/** A tensor in a message. */
 export interface WireTensor {
   readonly name: string
   readonly dtype: DType
@@ -36,6 +37,7 @@ export interface Start {
   readonly probe: Uint8Array<ArrayBuffer>
 }
 
+/** Makes the sessions of Programs that share state, under a number. */
 export interface Compile {
   readonly _tag: "Compile"
   readonly executable: number
@@ -46,6 +48,7 @@ export interface Compile {
   readonly copies: { readonly [type: string]: Uint8Array<ArrayBuffer> }
 }
 
+/** Runs a Program and replies with the outputs in `fetch`. */
 export interface Run {
   readonly _tag: "Run"
   readonly executable: number
@@ -54,29 +57,35 @@ export interface Run {
   readonly fetch: ReadonlyArray<string>
 }
 
+/** Replies with copies of state tensors. */
 export interface ReadState {
   readonly _tag: "ReadState"
   readonly executable: number
   readonly names: ReadonlyArray<string>
 }
 
+/** Replaces state tensors. */
 export interface WriteState {
   readonly _tag: "WriteState"
   readonly executable: number
   readonly values: ReadonlyArray<WireTensor>
 }
 
+/** Releases the sessions and the state of a number. */
 export interface Release {
   readonly _tag: "Release"
   readonly executable: number
 }
 
+/** Releases everything; the thread ends after the reply. */
 export interface Stop {
   readonly _tag: "Stop"
 }
 
+/** What the backend sends. */
 export type Request = Start | Compile | Run | ReadState | WriteState | Release | Stop
 
+/** What the worker sends. */
 export type Reply =
   | { readonly _tag: "Done"; readonly tensors: ReadonlyArray<WireTensor> }
   /** `details` is ONNX Runtime's own message. */
