@@ -11,6 +11,11 @@
  */
 import { existsSync } from "node:fs"
 import { fileURLToPath } from "node:url"
+import * as CommandExecutor from "@effect/platform/CommandExecutor"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Path from "@effect/platform/Path"
+import * as Terminal from "@effect/platform/Terminal"
+import * as Worker from "@effect/platform/Worker"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as Arr from "effect/Array"
 import * as EffectConfig from "effect/Config"
@@ -22,14 +27,14 @@ import * as Option from "effect/Option"
 import * as RcMap from "effect/RcMap"
 import type * as Scope from "effect/Scope"
 import type { Backend, BackendError } from "../core/Backend.ts"
-import type * as Config from "../core/config/Config.ts"
 import * as Node from "../core/config/ConfigNode.ts"
 import * as Override from "../core/config/ConfigOverride.ts"
+import { ConfigSource } from "../core/config/ConfigSource.ts"
 import type { BackendConfig } from "../core/config/RunConfig.ts"
-import type { TokenCache } from "../core/data/TokenFile.ts"
+import { TokenCache } from "../core/data/TokenFile.ts"
 import type { ApiMismatch, DuplicatePlugin } from "../core/plugin/PluginError.ts"
 import { type Discovered, Registry } from "../core/plugin/Registry.ts"
-import type { CheckpointStore } from "../core/training/Checkpoint.ts"
+import { CheckpointStore } from "../core/training/Checkpoint.ts"
 import { builtins } from "../plugins/builtins.ts"
 import * as OnnxBackend from "../services/backend/OnnxBackend.ts"
 import * as ConfigStore from "../services/config/ConfigStore.ts"
@@ -60,7 +65,7 @@ export interface Options {
 }
 
 /** Services that only read and write files. */
-export type Files = RunStore | CheckpointStore | TokenCache | Config.ConfigSource | NodeContext.NodeContext
+export type Files = RunStore | CheckpointStore | TokenCache | ConfigSource | NodeContext.NodeContext
 
 /** A registry that cannot be built: a wrong manifest, two plugins of one name, or a plugin of another API version. */
 export type RegistryError = PluginLoader.PluginManifestError | DuplicatePlugin | ApiMismatch
@@ -118,12 +123,25 @@ const make = (options: Options): Effect.Effect<Environment.Service, never, Files
     })
     const backends = yield* RcMap.make({ lookup: startBackend })
     return {
-      files: yield* Effect.context<Files>(),
+      files: pickFiles(yield* Effect.context<Files>()),
       registry: (packages) => RcMap.get(registries, Data.array(Arr.dedupe([...(options.plugins ?? []), ...packages]))),
       backend: (config) => RcMap.get(backends, Data.struct(config)),
       withDevice: (root) => Effect.orDie(withDevice(root, options))
     }
   })
+
+/** These services alone: a whole context would also replace the scope, the span and the like of whoever uses it. */
+const pickFiles = Context.pick(
+  RunStore,
+  CheckpointStore,
+  TokenCache,
+  ConfigSource,
+  FileSystem.FileSystem,
+  Path.Path,
+  CommandExecutor.CommandExecutor,
+  Terminal.Terminal,
+  Worker.WorkerManager
+)
 
 const startBackend = ({ device, threads }: BackendConfig) =>
   OnnxBackend.make({ device, ...(threads === undefined ? {} : { threads }) })

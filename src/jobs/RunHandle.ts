@@ -3,20 +3,20 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { Backend, type BackendError, type TensorDatas } from "../core/Backend.ts"
 import type { BackendConfig, GenerationConfig, RunConfig } from "../core/config/RunConfig.ts"
 import type { Dataset } from "../core/Dataset.ts"
 import type * as Evaluation from "../core/evaluation/Evaluation.ts"
 import type { Architecture } from "../core/Model.ts"
-import type { Registry } from "../core/plugin/Registry.ts"
+import { Registry } from "../core/plugin/Registry.ts"
 import type { Tokenizer } from "../core/Tokenizer.ts"
 import { sizeOf } from "../core/tensor/Tensor.ts"
 import type { CheckpointError, TrainState } from "../core/training/Checkpoint.ts"
 import { metricPlugins } from "../plugins/builtins.ts"
 import type { RunDirectory } from "../services/runs/RunStore.ts"
-import { Environment, type Files } from "./Environment.ts"
+import { Environment } from "./Environment.ts"
 import * as OnnxExport from "./OnnxExport.ts"
 import { architectureOf, tokenizerAt } from "./RunComponents.ts"
 import * as RunEvaluation from "./RunEvaluation.ts"
@@ -172,7 +172,8 @@ export interface Trained {
 export const make = ({ backend: device, config, parameters, path, run, services, state }: Trained) =>
   Effect.gen(function* () {
     const environment = yield* Environment
-    const context = yield* Effect.context<Files | Registry | Scope.Scope>()
+    const scope = yield* Effect.scope
+    const context = Context.add(Context.add(environment.files, Registry, yield* Registry), Scope.Scope, scope)
     const tokenizer = yield* tokenizerAt(config.tokenizer, run.tokenizer, services.tokenizer)
     const architecture = yield* architectureOf(config.model, tokenizer.vocabularySize, services.model)
     // Started when the first method needs it; export and look-ups need none.

@@ -1,0 +1,289 @@
+/**
+ * `Run` on texts in memory and on files, with the tiny model on one thread of the CPU: train, open, evaluate, generate, resume.
+ *
+ * Oracles: the files on disk, the same call again, a run that was not interrupted, and the documented order of settings.
+ */
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { describe, expect, it, layer } from "@effect/vitest"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Effect from "effect/Effect"
+import * as Ref from "effect/Ref"
+import * as Stream from "effect/Stream"
+import { afterAll } from "vitest"
+import { Dataset } from "../../src/core/Dataset.ts"
+import { Tokenizer } from "../../src/core/Tokenizer.ts"
+import type { RunEvent } from "../../src/core/training/TrainEvent.ts"
+import * as Run from "../../src/jobs/Run.ts"
+import { ByteTokenizer } from "../../src/plugins/tokenizers/byte.ts"
+
+const folder = mkdtempSync(join(tmpdir(), "codex-run-"))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+const runs = join(folder, "runs")
+const environment = Run.layer({ runs, device: "cpu", threads: 1 })
+
+const documents = Array.from({ length: 30 }, (_, i) => `${i} little birds sang in a tree, and ${i + 1} flew away.`)
+const options = {
+  data: documents,
+  tokenizer: "byte",
+  model: "tiny",
+  training: { max_steps: 12, lr: 1e-2, batch_size: 4, eval_steps: 6, save_steps: 6 }
+} as const
+
+const tags = (events: ReadonlyArray<RunEvent>) => events.map(({ _tag }) => _tag)
+
+layer(environment, { excludeTestServices: true })("a run on documents in memory", (it) => {
+  it.scoped("is trained, described by a config, and opened again", () =>
+    Effect.gen(function* () {
+      const events: Array<RunEvent> = []
+      const run = yield* Run.train({ ...options, onEvent: (event) => Effect.sync(() => events.push(event)) })
+      // Encoding is reported too, unless the token cache has this text already.
+      expect(
+        tags(events)
+          .filter((tag) => tag !== "Preparing")
+          .slice(0, 3)
+      ).toEqual(["Prepared", "Started", "Step"])
+      expect(events.at(-1)).toMatchObject({ _tag: "Finished", step: 12 })
+
+      expect(run.directory).toBe(join(runs, run.id))
+      expect(run.checkpoint).toBe(join(run.directory, "checkpoints", "step-00000012"))
+      expect(run.state).toMatchObject({ step: 12, finished: "completed" })
+      // Tied table 257·32, two blocks of 4·32² + 3·96·32 + 2·32, a last norm of 32.
+      expect(run.parameters).toBe(35_008)
+      expect(run.config.data).toMatchObject({ name: "memory", documents })
+      expect(run.config.model).toMatchObject({ name: "decoder", hidden_size: 32 })
+      expect(run.config.evaluation.metrics).toEqual(["perplexity", "bits_per_byte", "accuracy"])
+      expect(readFileSync(run.configFile, "utf8")).toContain("max_steps: 12\n")
+      expect(readFileSync(join(run.directory, "metrics.ndjson"), "utf8").match(/"split":"validation"/g)).toHaveLength(2)
+
+      const text = yield* run.generate("3 little", { maxNewTokens: 8, seed: 5 })
+      expect(Buffer.byteLength(text)).toBeLessThanOrEqual(8 * 3)
+      const opened = yield* Run.open(run.directory, { checkpoint: "last" })
+      expect(opened.state).toEqual(run.state)
+      expect(yield* opened.generate("3 little", { maxNewTokens: 8, seed: 5 })).toBe(text)
+      expect(yield* Stream.mkString(opened.generateStream("3 little", { maxNewTokens: 8, seed: 5 }))).toBe(text)
+      expect(yield* opened.evaluate()).toEqual(yield* run.evaluate())
+      expect((yield* Run.open(run.id, { checkpoint: 6 })).state.step).toBe(6)
+      expect((yield* Run.open(join(run.directory, "checkpoints", "step-00000006"))).state.step).toBe(6)
+    })
+  )
+
+  it.scoped("is scored by the metrics that are named, on any text", () =>
+    Effect.gen(function* () {
+      const run = yield* Run.train(options)
+      const { loss, perplexity } = yield* run.evaluate({ metrics: ["loss", "perplexity"], data: documents.slice(0, 5) })
+      expect(perplexity.value).toBeCloseTo(Math.exp(loss.value), 10)
+      expect(loss).toEqual({ value: expect.any(Number), stderr: expect.any(Number), unit: "nats/token" })
+      const given = yield* run.evaluate()
+      expect(Object.keys(given)).toEqual(["perplexity", "bits_per_byte", "accuracy"])
+      // @ts-expect-error Property 'loss' does not exist: only metrics that were asked for are in the result.
+      expect(given.loss).toBeUndefined()
+
+      const path = join(folder, "held-out.txt")
+      writeFileSync(path, documents.slice(0, 5).join("\n"))
+      const evaluation = yield* run.evaluateFile({ data: path, metrics: ["loss"] })
+      expect(evaluation).toMatchObject({ data: path, bytes: documents.slice(0, 5).join("\n").length })
+      expect(evaluation.files.csv).toBe(join(runs, "eval", "metrics.csv"))
+      expect(readFileSync(evaluation.files.csv, "utf8").split("\n")[0]).toBe(
+        "time,run,step,data,metric,value,stderr,unit"
+      )
+      const error = yield* Effect.flip(run.evaluate({ data: ["x"], metrics: ["los"] }))
+      expect(error._tag).toBe("UnknownPlugin")
+    })
+  )
+
+  it.scoped("writes text and ONNX files", () =>
+    Effect.gen(function* () {
+      const run = yield* Run.train(options)
+      const pieces: Array<string> = []
+      const generated = yield* run.generateFile("7 little", {
+        maxNewTokens: 5,
+        directory: join(folder, "texts"),
+        onText: (piece) => Effect.sync(() => pieces.push(piece))
+      })
+      expect(readFileSync(generated.file, "utf8")).toBe(`7 little${generated.text}`)
+      expect(pieces.join("")).toBe(generated.text)
+      const { texts } = JSON.parse(readFileSync(join(folder, "texts", "manifest.json"), "utf8"))
+      expect(texts).toMatchObject([{ run: run.directory, checkpoint: run.checkpoint, tokens: generated.tokens }])
+      writeFileSync(join(folder, "texts", "manifest.json"), "[]")
+      const error = yield* Effect.flip(run.generateFile("7", { maxNewTokens: 1, directory: join(folder, "texts") }))
+      expect(error.message).toMatch(/manifest\.json could not be read: it is not a manifest of generated texts\. Move/)
+
+      const path = join(folder, "model.onnx")
+      expect(yield* run.exportOnnx(path, { length: 16 })).toEqual({ bytes: readFileSync(path).length, length: 16 })
+      const tooLong = yield* Effect.flip(run.exportOnnx(path, { length: 33 }))
+      expect(tooLong.message).toBe(
+        "The length 33 is not between 1 and the model's longest, 32. Choose another --length."
+      )
+    })
+  )
+
+  it.scoped("gives the same bytes from a config file with overrides", () =>
+    Effect.gen(function* () {
+      const text = join(folder, "text.txt")
+      writeFileSync(text, documents.join("\n"))
+      const file = yield* Run.train({ ...options, data: text, name: "a" })
+      const config = join(folder, "config.yaml")
+      writeFileSync(
+        config,
+        `data: { paths: "${text}" }\nmodel: { name: decoder }\ntokenizer: { name: byte }\ntraining: { lr: 1 }\n`
+      )
+      const overrides = ["training.lr=0.01", "training.batch_size=4", "training.eval_steps=6", "training.save_steps=6"]
+      const { model, training } = file.config
+      const other = yield* Run.train({ config, overrides, model, training: { max_steps: 12 } })
+      const weights = (run: Run.Run) => readFileSync(join(run.checkpoint, "model.safetensors")).toString("hex")
+      expect(other.config.training).toEqual(training)
+      expect(other.config.data).toMatchObject({ name: "text", paths: text })
+      expect(weights(other) === weights(file)).toBe(true)
+    })
+  )
+
+  it.scoped("resumes by its config, or by its name, and refuses another config", () =>
+    Effect.gen(function* () {
+      const settings = { ...options, training: { ...options.training, seed: 77 } }
+      const nothing = yield* Effect.flip(Run.train({ ...settings, resume: true }))
+      expect(nothing.message).toMatch(/there is nothing to resume\. The newest, .* differs in /)
+      const run = yield* Run.train(settings)
+      const events: Array<RunEvent> = []
+      const onEvent = (event: RunEvent) => Effect.sync(() => void events.push(event))
+      expect((yield* Run.train({ ...settings, resume: true, onEvent })).directory).toBe(run.directory)
+      expect((yield* Run.resume(run.id, { onEvent })).state).toEqual(run.state)
+      expect(events).toEqual([])
+
+      rmSync(run.checkpoint, { recursive: true })
+      const resumed = yield* Run.resume(run.directory, { onEvent })
+      expect(events.find(({ _tag }) => _tag === "Started")).toMatchObject({ fromStep: 6 })
+      expect(resumed.state).toEqual(run.state)
+
+      const expected = yield* Effect.flatMap(Run.compose({ ...settings, model: "minilm" }), Run.plan)
+      const error = yield* Effect.flip(Run.resume(run.directory, { expected }))
+      expect(error.message).toContain("this run was made with another config: model.")
+    })
+  )
+
+  it.scoped("says what is wrong with names and settings", () =>
+    Effect.gen(function* () {
+      const wrong = (given: object) => Effect.flip(Run.train({ ...options, ...given }))
+      expect((yield* wrong({ model: "tyni" })).message).toMatch(/^Run\.train: model\.name: Unknown model "tyni"\./)
+      expect((yield* wrong({ training: { lr: -1 } })).message).toMatch(/^Run\.train: training\.lr: /)
+      expect((yield* wrong({ data: [""] })).message).toContain("all documents are empty. Give at least one text.")
+      expect((yield* wrong({ data: "nowhere/*.txt" })).message).toMatch(/nowhere\/\*\.txt: no file matches in /)
+      const long = { training: { context_length: 64 } }
+      expect((yield* wrong(long)).message).toMatch(/^training\.context_length: 64 tokens are more than the model's/)
+    })
+  )
+})
+
+layer(environment, { excludeTestServices: true })("services in the place of names", (it) => {
+  it.scoped("train, and are passed again to open the run; the text is fingerprinted once", () =>
+    Effect.gen(function* () {
+      const fingerprints = yield* Ref.make(0)
+      const split = (name: "train" | "validation") =>
+        Stream.fromIterable(documents.slice(name === "train" ? 0 : 25, name === "train" ? 25 : 30)).pipe(
+          Stream.zipWithIndex,
+          Stream.map(([text, index]) => ({ id: `${name} ${index}`, text }))
+        )
+      const made = yield* Dataset.make({ documents: split })
+      const data: Dataset.Service = {
+        ...made,
+        fingerprint: Effect.zipRight(
+          Ref.update(fingerprints, (count) => count + 1),
+          made.fingerprint
+        )
+      }
+      const tokenizer = yield* Effect.provide(Tokenizer, ByteTokenizer.layer({}))
+      const run = yield* Run.train({ ...options, data, tokenizer })
+      expect(run.tokenizer).toBe(tokenizer)
+      const scores = yield* run.evaluate()
+      expect(yield* Ref.get(fingerprints)).toBeGreaterThan(0)
+
+      const error = yield* Effect.flip(Run.open(run.directory))
+      expect(error).toMatchObject({ _tag: "ServiceNotGiven", part: "tokenizer" })
+      expect(error.message).toContain("Pass it again: Run.open(path, { tokenizer }).")
+      const opened = yield* Run.open(run.directory, { tokenizer, checkpoint: "last" })
+      expect(yield* Effect.flip(opened.evaluate())).toMatchObject({ _tag: "ServiceNotGiven", part: "data" })
+      expect(yield* (yield* Run.open(run.directory, { tokenizer, data, checkpoint: "last" })).evaluate()).toEqual(
+        scores
+      )
+    })
+  )
+})
+
+describe("the device", () => {
+  const file = join(folder, "device.yaml")
+  const of = (
+    given: Run.LayerOptions,
+    variables: Record<string, string>,
+    backend: string,
+    overrides: ReadonlyArray<string> = []
+  ) =>
+    Effect.gen(function* () {
+      writeFileSync(file, `data: { paths: x.txt }\ntokenizer: { name: byte }\n${backend}\n`)
+      const composed = yield* Run.compose({ config: file, model: "tiny", overrides })
+      return (yield* Run.plan(composed)).config.backend
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(Run.layer({ runs, ...given })),
+      Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(variables))))
+    )
+  const both = "backend: { device: webgpu, threads: 3 }"
+  const variables = { CODEX_DEVICE: "cuda", CODEX_THREADS: "7" }
+
+  it.effect("is that of the option, else of the environment, else of the config, else the CPU", () =>
+    Effect.gen(function* () {
+      expect(yield* of({ device: "cpu", threads: 1 }, variables, both)).toEqual({ device: "cpu", threads: 1 })
+      expect(yield* of({}, variables, both)).toEqual({ device: "cuda", threads: 7 })
+      expect(yield* of({ threads: 2 }, { CODEX_DEVICE: "cuda" }, both)).toEqual({ device: "cuda", threads: 2 })
+      expect(yield* of({}, {}, both)).toEqual({ device: "webgpu", threads: 3 })
+      expect(yield* of({}, {}, "")).toEqual({ device: "cpu" })
+    })
+  )
+
+  it.effect("of an override on the command line is as explicit as an option", () =>
+    Effect.gen(function* () {
+      expect(yield* of({}, variables, both, ["backend.threads=5"])).toEqual({ device: "cuda", threads: 5 })
+      expect(yield* of({}, variables, "", ["backend.device=dml"])).toEqual({ device: "dml", threads: 7 })
+    })
+  )
+
+  it.effect("that a variable misspells is refused with the variable's name", () =>
+    Effect.gen(function* () {
+      const device = yield* Effect.flip(of({}, { CODEX_DEVICE: "tpu" }, both))
+      expect(device.message).toMatch(/^CODEX_DEVICE: backend\.device: expected "auto" \|/)
+      const threads = yield* Effect.flip(of({}, { CODEX_THREADS: "0" }, both))
+      expect(threads.message).toMatch(/^CODEX_THREADS: backend\.threads: /)
+    })
+  )
+
+  it.effect("of a saved run follows the same rule", () =>
+    Effect.gen(function* () {
+      const run = yield* Run.train(options).pipe(Effect.scoped, Effect.provide(environment))
+      const evaluated = (given: Run.LayerOptions, variables: Record<string, string>) =>
+        Effect.flatMap(Run.open(run.directory), (opened) => opened.evaluate()).pipe(
+          Effect.scoped,
+          Effect.provide(Run.layer({ runs, ...given })),
+          Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(variables))))
+        )
+      expect((yield* Effect.flip(evaluated({}, { CODEX_DEVICE: "tpu" }))).message).toContain("CODEX_DEVICE")
+      // There is no DirectML on this system, and the run's own device would have started.
+      const missing = yield* Effect.flip(evaluated({}, { CODEX_DEVICE: "dml" }))
+      expect(missing.message).toMatch(/^Device "dml" cannot start/)
+      expect(yield* evaluated({ device: "cpu", threads: 1 }, { CODEX_DEVICE: "dml" })).toBeDefined()
+    })
+  )
+})
+
+describe("Run.dryRun", () => {
+  it.live("does two updates and leaves no run", () =>
+    Effect.gen(function* () {
+      const before = existsSync(runs) ? readdirSync(runs).length : 0
+      const planned = yield* Effect.flatMap(Run.compose(options), Run.plan)
+      const { prepared, started, step } = yield* Run.dryRun(planned)
+      expect(prepared).toMatchObject({ run: "", vocabularySize: 257, trainDocuments: 27, validationDocuments: 3 })
+      expect([started.totalSteps, started.tokensPerStep, step.step]).toEqual([12, 128, 2])
+      expect(existsSync(runs) ? readdirSync(runs).length : 0).toBe(before)
+    }).pipe(Effect.scoped, Effect.provide(environment))
+  )
+})
