@@ -10,6 +10,7 @@
  */
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs"
+import { readFile } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { build } from "esbuild"
@@ -19,6 +20,30 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const workers = {
   OnnxWorker: "src/services/backend/onnx/OnnxWorker.ts",
   EncodeWorker: "src/services/runs/EncodeWorker.ts"
+}
+
+/**
+ * esbuild puts modules into one chunk that the same entries reach, and each `import()` of a command is an entry: what every
+ * start of the command loads would be in some thirty chunks. A module that a command imports when it runs gets an import of
+ * main.ts, which is loaded by then, so that all entries reach what every start loads, and it is in a few chunks.
+ */
+const fewChunks = {
+  name: "few-chunks",
+  setup: ({ onLoad, onResolve }) => {
+    onResolve({ filter: /^\./ }, ({ importer, kind, path, resolveDir }) =>
+      kind === "dynamic-import" && importer.startsWith(join(root, "src/cli"))
+        ? { path: join(resolveDir, path), pluginData: { isEntry: true } }
+        : undefined
+    )
+    onLoad({ filter: /\.ts$/ }, async ({ path, pluginData }) =>
+      pluginData?.isEntry
+        ? {
+            contents: `${await readFile(path, "utf8")}\nimport ${JSON.stringify(join(root, "src/cli/main.ts"))}`,
+            loader: "ts"
+          }
+        : undefined
+    )
+  }
 }
 
 /**
@@ -42,6 +67,7 @@ export const bundle = async () => {
     sourcemap: "linked",
     sourcesContent: false,
     external: ["onnxruntime-node", "better-sqlite3"],
+    plugins: [fewChunks],
     // Bundled CommonJS packages call `require` for Node's built-in modules.
     banner: {
       js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);'
