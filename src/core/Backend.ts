@@ -20,7 +20,7 @@ import { sameShape, show, sizeOf, type TensorData, type TensorType } from "./ten
 /** Tensors with their numbers, by name. */
 export type TensorDatas = { readonly [name: string]: TensorData }
 
-/** Why a backend could not do what it was called for. `reason` says at which point. */
+/** A backend could not do what was requested. `reason` says at which point. */
 export class BackendError extends Schema.TaggedError<BackendError>()("BackendError", {
   reason: Schema.Literal("Unavailable", "Compile", "Run", "Input", "State", "Closed"),
   /** The device, Program or tensor concerned. */
@@ -39,7 +39,7 @@ export class BackendError extends Schema.TaggedError<BackendError>()("BackendErr
       Closed: `"${this.subject}" was closed`
     }[this.reason]
     if (this.remedy === undefined) return `${what}: ${this.details}`
-    // Details of a provider are its own words, with or without a full stop.
+    // The details of a provider may or may not end with a full stop.
     return `${what}: ${this.details.replace(/[.\s]*$/, ".")} ${this.remedy}`
   }
 }
@@ -48,13 +48,13 @@ export class BackendError extends Schema.TaggedError<BackendError>()("BackendErr
 export interface DeviceInfo {
   /** `reference`, `cpu`, `webgpu`, `cuda`, `coreml` or `dml`: the device that really runs. */
   readonly device: string
-  /** Threads that one operator may use; 1 where the device has no such notion. */
+  /** Threads that one operator may use; 1 if the device has no threads. */
   readonly threads: number
   /** One line for a log: runtime, version, provider. */
   readonly description: string
 }
 
-/** Programs that were compiled together and share the state of equal name, for the lifetime of their Scope. */
+/** Programs that were compiled together and share state of the same name, for the lifetime of their Scope. */
 export interface Executable<Name extends string = string> {
   /**
    * Runs one Program: reads its state, writes its new state, returns its outputs (all of them, or those in `fetch`).
@@ -158,7 +158,7 @@ const checked = <Name extends string>(
         const details = "it is read before it was written."
         return new BackendError({ reason: "State", subject, details, remedy: "Call writeState with its first value." })
       })
-    /** A computation and the note of what it wrote happen together. */
+    /** A computation and the record of what it wrote must not be separated. */
     const writing = <A>(names: ReadonlyArray<string>, use: Check<A>): Check<A> =>
       Effect.uninterruptible(
         Effect.tap(use, () =>
@@ -216,7 +216,7 @@ const sharedState = (programs: { readonly [name: string]: Program }): Check<Tens
   return Effect.succeed(Object.fromEntries([...shared].map(([name, { type }]) => [name, type])))
 }
 
-/** Every declared input is there and fits; nothing else is there. */
+/** Checks that every declared input is given and fits, and that no other is given. */
 const expectInputs = (program: Program, values: TensorDatas): Check => {
   for (const [name, type] of Object.entries(program.inputs)) {
     const value = values[name]
@@ -227,7 +227,7 @@ const expectInputs = (program: Program, values: TensorDatas): Check => {
   return expectKnown("Input", `Program "${program.name}" has no such input`, program.inputs, Object.keys(values))
 }
 
-/** Every value belongs to a state tensor and fits. */
+/** Checks that every value belongs to a state tensor and fits. */
 const expectStateValues = (types: TensorTypes, values: TensorDatas): Check =>
   Effect.zipRight(
     expectStateNames(types, Object.keys(values)),
@@ -248,7 +248,7 @@ const expectOutputs = (program: Program, names: ReadonlyArray<string>): Check =>
 
 const sameType = (a: TensorType, b: TensorType) => a.dtype === b.dtype && sameShape(a.shape, b.shape)
 
-/** What is wrong with a value, apart from its numbers: NaN is a value. */
+/** What is wrong with a value, or undefined. Numbers are not checked: NaN is valid. */
 const faultOf = (type: TensorType, value: TensorData): string | undefined => {
   if (!sameType(type, value)) return `expected ${show(type)}, got ${show(value)}.`
   const fits =

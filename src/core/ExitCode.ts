@@ -1,5 +1,5 @@
 /**
- * The exit code that an error asks for, as a property of the error: `codex` ends with it, and so may any program.
+ * The exit code of an error, as a property of the error: `codex` ends with it, and any program may.
  *
  *     class BadLength extends Schema.TaggedError<BadLength>()("BadLength", { … }) {
  *       get [ExitCode.symbol]() {
@@ -18,7 +18,7 @@ export const symbol = Symbol.for("codex/ExitCode")
 /** The data, the disk, a device, a bug: 1. */
 export const failure = 1
 
-/** What the user corrects in the command line, the environment or a config file: 2. */
+/** A mistake in the command line, the environment or a config file, which the user can correct: 2. */
 export const usage = 2
 
 /** The exit code of any value that an Effect may fail with. */

@@ -39,8 +39,9 @@ export class Model extends Context.Tag("codex/Model")<Model, Model.Service>() {
   static readonly kind: Plugin.Kind<"model", Model, Model.Service> = Plugin.kind("model", { api: 1, tag: Model })
 
   /**
-   * A model from parameters and `forward`. What else an architecture has is derived where it is not given: `cache` and `decode`,
-   * which then keep the tokens and read all of them again for each new one (slow, but the same logits), and `config`.
+   * A model from parameters and `forward`. The rest of an architecture is derived if it is not given: `cache` and
+   * `decode`, which then keep the tokens and read all of them again for each new one (slow, but the same logits), and
+   * `config`.
    *
    * @example
    * Model.make({
@@ -133,7 +134,7 @@ const decodingOf = (
     const count = tokens.shape[0]!
     const seen = writeRows(cache.tokens!, reshape(cast(tokens, "float32"), [count, 1]), position)
     const isSeen = less(iota(contextLength), add(position, integers([count], [])))
-    // Any token will do where there is none yet: later tokens have no effect.
+    // Positions that have no token yet get an arbitrary one: later tokens have no effect.
     const ids = where(isSeen, cast(reshape(seen, [contextLength]), "int32"), integers([0], []))
     const logits = forward(parameters, reshape(ids, [1, contextLength]))
     return { logits: sliceAt(logits, position, count), cache: { tokens: seen } }

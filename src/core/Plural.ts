@@ -2,7 +2,7 @@
  * Counts with their nouns, for messages: `1 update`, `2 updates`, `0 files`.
  */
 
-/** `text` is the number as it should be shown, `2.56 k` for 2560. A noun whose plural does not end in s brings it along. */
+/** `text` is the number as it should be shown, `2.56 k` for 2560. A noun with an irregular plural gives both forms. */
 export const plural = (
   count: number,
   noun: string | { readonly one: string; readonly other: string },

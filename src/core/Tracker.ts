@@ -36,8 +36,8 @@ export class Tracker extends Context.Tag("codex/Tracker")<Tracker, Tracker.Servi
   })
 
   /**
-   * A tracker from what acquires it. Numbers that are logged at the same time are passed on one after the other, and every
-   * failure becomes a TrackerError with the tracker's name. The services that `open` needs are taken from here.
+   * A tracker from its `open` function. Numbers that are logged at the same time are passed on one after the other, and
+   * every failure becomes a TrackerError with the tracker's name. The services that `open` needs are taken from here.
    */
   static make<E extends { readonly message: string }, R>(
     primitives: Tracker.Primitives<E, R>
@@ -45,7 +45,7 @@ export class Tracker extends Context.Tag("codex/Tracker")<Tracker, Tracker.Servi
     return Effect.map(Effect.context<R>(), (context) => serviceOf(primitives, context))
   }
 
-  /** One tracker out of several: everything goes to each of them, in order. */
+  /** Combines trackers: each of them gets everything, in order. */
   static all(trackers: ReadonlyArray<Tracker.Service>): Tracker.Service {
     const open = (run: Tracker.Run) =>
       Effect.map(
@@ -75,15 +75,15 @@ export declare namespace Tracker {
     /** `train`, `validation`, … */
     readonly split: string
     readonly values: { readonly [metric: string]: number }
-    /** Milliseconds since the epoch and durations: kept apart, because two equal runs differ in nothing else. */
+    /** Milliseconds since the epoch and durations: separate, because equal runs differ only in these. */
     readonly time: { readonly [name: string]: number }
   }
   interface Primitives<E, R> {
     /** For messages. */
     readonly name: string
     /**
-     * Acquires what is needed to track a run, drops what was logged for steps after `fromStep`, and returns what takes the
-     * numbers. Whatever was taken must be stored when the scope closes.
+     * Acquires what is needed to track a run, drops what was logged for steps after `fromStep`, and returns a function
+     * that takes the numbers. All numbers that it took must be stored when the scope closes.
      */
     readonly open: (
       run: Tracker.Run

@@ -4,7 +4,7 @@
  *     program.pipe(Effect.scoped, Effect.provide(Run.layer({ device: "cpu", threads: 2 })))
  *
  * The layer starts nothing. A registry is built when the first config is checked, a backend when the first Program is compiled;
- * each is shared by all that ask for the same one, and released when the last of them is done.
+ * each is shared by all that need the same one, and released when the last of them has finished.
  *
  * Device and threads follow one rule everywhere: options of the layer (or of the command line), then `CODEX_DEVICE` and
  * `CODEX_THREADS`, then the config of the run, then the defaults of its schema.
@@ -43,7 +43,7 @@ import * as CheckpointStoreLive from "../services/runs/CheckpointStore.ts"
 import { RunStore } from "../services/runs/RunStore.ts"
 import * as TokenCacheLive from "../services/runs/TokenCache.ts"
 
-/** A plugin group whose plugins need nothing but Node's platform: what `Plugin.group` and `builtins.add` return. */
+/** A plugin group whose plugins need nothing but Node's platform: what `PluginGroup.make` and `builtins.add` return. */
 export interface PluginGroup {
   readonly layerWith: (
     discovered: ReadonlyArray<Discovered>

@@ -47,7 +47,7 @@ export const forwardGraph = (architecture: Architecture, parameters: TensorDatas
         return { outputs: { logits: reshape(logits, [1, length, architecture.vocabularySize]) } }
       }
     })
-    // The dialect that leans least on ONNX Runtime's own operators.
+    // The dialect with the fewest operators that only ONNX Runtime has.
     return standalone(lower(program, "webgpu"), parameters)
   })
 

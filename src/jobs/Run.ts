@@ -1,5 +1,5 @@
 /**
- * The door that most programs need: one handle that trains, opens, evaluates, generates and exports.
+ * What most programs need: one handle that trains, opens, evaluates, generates and exports.
  *
  *     const program = Effect.gen(function* () {
  *       const run = yield* Run.train({ data: texts, tokenizer: "byte", model: "tiny", training: { max_steps: 200 } })

@@ -2,7 +2,7 @@
  * The job behind `codex evaluate`: metrics of a trained model on held-out text, with standard errors, and their files under
  * `runs/eval/`.
  *
- * Results are appended to `metrics.ndjson`, one object a line, and to `metrics.csv`, which has the same columns.
+ * Results are appended to `metrics.ndjson`, one object per line, and to `metrics.csv`, which has the same columns.
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"

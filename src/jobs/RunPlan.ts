@@ -46,7 +46,7 @@ export interface Paths {
 
 /**
  * What a run is made of, in code. Each part is a name (a file of its group in `configs/`, or a plugin), the section of a config,
- * or a service. A service cannot be saved in a config, so opening such a run again takes it again.
+ * or a service. A service cannot be saved in a config, so opening such a run again needs it again.
  */
 export interface Parts {
   /** Documents in an array; a path or a pattern as a string; several in `{ paths }`; a plugin's section; or a Dataset. */

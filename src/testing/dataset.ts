@@ -44,7 +44,7 @@ export const datasetContract = <E>(name: string, contract: DatasetContract<E>): 
       )
     }
 
-    it.effect("3 the fingerprint is a SHA-256 and stays", () =>
+    it.effect("3 the fingerprint is a SHA-256 and does not change", () =>
       Effect.gen(function* () {
         const first = yield* fingerprint(contract.layer)
         expect(first).toMatch(/^[0-9a-f]{64}$/)

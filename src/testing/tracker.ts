@@ -11,7 +11,7 @@ import type * as Layer from "effect/Layer"
 import { Tracker } from "../core/Tracker.ts"
 
 export interface TrackerContract<E, E2> {
-  /** The tracker, and the file system on which its run directories lie. */
+  /** The tracker, and the file system that contains its run directories. */
   readonly layer: Layer.Layer<Tracker | FileSystem, E>
   /** What was logged for a run, in the order in which it is kept. */
   readonly read: (run: Tracker.Run) => Effect.Effect<ReadonlyArray<Tracker.Logged>, E2, FileSystem>
@@ -68,7 +68,7 @@ export const trackerContract = <E, E2>(name: string, contract: TrackerContract<E
       })
     )
 
-    it.scoped("3 going on after step n drops what was logged for later steps, and keeps the rest", () =>
+    it.scoped("3 resuming after step n drops what was logged for later steps, and keeps the rest", () =>
       Effect.gen(function* () {
         const run = yield* newRun
         yield* Effect.scoped(log(run(0), [line(1), line(2), line(2, "validation"), line(3), line(4)]))
@@ -81,7 +81,7 @@ export const trackerContract = <E, E2>(name: string, contract: TrackerContract<E
       })
     )
 
-    it.scoped("3 a run that starts anew drops everything", () =>
+    it.scoped("3 a run that starts again from step 0 drops everything", () =>
       Effect.gen(function* () {
         const run = yield* newRun
         yield* Effect.scoped(log(run(0), [line(1), line(2)]))

@@ -22,7 +22,7 @@ const event = Options.choice("event", ["start", "message", "end"]).pipe(
 const sessionId = text("session-id", "The session. Default: CODEX_SESSION_ID", "id")
 const db = text("db", "The log to write to. Default: CODEX_LOG_DB_PATH, else .codex/session_logs.db", "file")
 const role = Options.choice("role", Role.literals).pipe(
-  Options.withDescription("Who speaks. Default: user; system for start and end"),
+  Options.withDescription("The role of the event. Default: user; system for start and end"),
   Options.optional
 )
 const level = Options.text("level").pipe(

@@ -29,7 +29,7 @@ export const sessions = Command.make(
   )
 ).pipe(
   Command.withDescription(
-    "List sessions, newest first: when they were, how many events they have, how they ended. " +
+    "List sessions, newest first, with their times, numbers of events and outcomes.  " +
       "Example: codex logs sessions --last 10 --contains error"
   )
 )

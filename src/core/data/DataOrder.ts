@@ -3,7 +3,7 @@
  *
  * A text of n tokens is cut into windows of T+1 tokens (T inputs, each with its next token as target) that overlap by one.
  * Every epoch shifts the cuts by its own offset in [0, T) and visits the windows in its own order. The order is a keyed
- * permutation of {0 … N−1} computed per index (a four-round Feistel network, walking out of values ≥ N), so it costs no
+ * permutation of {0 … N−1} computed per index (a four-round Feistel network, stepping over values ≥ N), so it costs no
  * memory however large the text is. Source: Black & Rogaway 2002, "Ciphers with arbitrary finite domains".
  */
 

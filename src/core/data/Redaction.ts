@@ -1,32 +1,32 @@
 /**
- * Takes secrets out of texts before they are written down: keys and tokens by their published shapes, and what follows words
- * such as `password=`.
+ * Removes secrets from texts before they are written: keys and tokens by their published formats, and values after
+ * names such as `password=`.
  *
- * A rule finds what looks like a secret; one that looks like ordinary text gets through. It makes leaks rarer, not impossible.
- * Shapes: GitHub's list of secret scanning patterns, RFC 6750 (Bearer), RFC 7617 (Basic), RFC 7468 (PEM), RFC 7519 (JWT), RFC 3986 (user info).
+ * A rule finds what looks like a secret. A secret that looks like ordinary text is not found, so leaks become rarer,
+ * not impossible. Formats: GitHub's list of secret scanning patterns, RFC 6750 (Bearer), RFC 7617 (Basic), RFC 7468
+ * (PEM), RFC 7519 (JWT), RFC 3986 (user info).
  */
 export interface Rule {
-  /** What stands in the text instead: `[redacted:name]`. */
+  /** The name in the replacement: `[redacted:name]`. */
   readonly name: string
-  /** Global. Where it has a group `keep`, that beginning of the match stays. */
+  /** A global expression. If it has a group `keep`, that prefix of the match is kept. */
   readonly pattern: RegExp
 }
 
-/** Names of secrets, as ends of longer names too: `DB_PASSWORD`, `clientSecret`, `x-api-key`. */
+/** Names of secrets, also as suffixes of longer names: `DB_PASSWORD`, `clientSecret`, `x-api-key`. */
 const secret = String.raw`\b\w*(?:password|passwd|pwd|passphrase|secret|api[_-]?key|access[_-]?key|private[_-]?key)`
-/** A name, quoted perhaps, also inside of a quoted JSON, and what stands before its value. */
+/** The characters between a name, which may be quoted (also in quoted JSON), and its value. */
 const is = String.raw`(?:\\?["'])?\s*[=:]\s*`
 
 /**
- * Each is linear in the length of a text: it begins where no other match of it can have begun, so that a long run of letters is
- * looked at once.
+ * Each is linear in the length of a text: matches cannot begin inside a run of letters, so a long run is read once.
  */
 export const defaultRules: ReadonlyArray<Rule> = [
   { name: "private-key", pattern: /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g },
   { name: "jwt", pattern: /(?<![\w-])eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*/g },
   { name: "github-token", pattern: /\b(?:gh[opsur]_[A-Za-z0-9]{36,}|github_pat_\w{22,})/g },
   { name: "aws-key", pattern: /\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/g },
-  // With a digit somewhere: others are ordinary names, such as sk-learn-contrib-estimators.
+  // Must contain a digit: without one it is an ordinary name, such as sk-learn-contrib-estimators.
   { name: "api-key", pattern: /(?<![\w-])[spr]k[-_](?=[A-Za-z_-]*\d)[\w-]{20,}/g },
   { name: "hugging-face-token", pattern: /\bhf_[A-Za-z0-9]{30,}/g },
   { name: "npm-token", pattern: /\bnpm_[A-Za-z0-9]{36}\b/g },
@@ -40,7 +40,7 @@ export const defaultRules: ReadonlyArray<Rule> = [
     pattern: new RegExp(`(?<keep>${secret}${is}(?<quote>["']))(?:(?!\\k<quote>)[^\\\\\n]|\\\\.)+`, "gi")
   },
   { name: "password", pattern: new RegExp(`(?<keep>${secret}${is}(?:\\\\["'])?)[^\\s"'\\\\,;&]{3,}`, "gi") },
-  // Tokens of texts are what this package is about: a value of letters alone, or a short one, is none of the secret ones.
+  // In this package tokens are usually parts of texts: a value of letters only, or a short one, is not a secret.
   {
     name: "token",
     pattern: new RegExp(`(?<keep>\\b\\w*token${is}(?:\\\\?["'])?)(?=[A-Za-z_-]*\\d)[A-Za-z0-9_-]{12,}`, "gi")
@@ -48,14 +48,14 @@ export const defaultRules: ReadonlyArray<Rule> = [
 ]
 
 /**
- * The text without what the rules find.
+ * The text without the secrets that the rules find.
  *
  * @example
  *   redact("password=hunter2 ok", defaultRules) // "password=[redacted:password] ok"
  */
 export const redact = (text: string, rules: ReadonlyArray<Rule>): string => {
   let result = text
-  // What one rule takes out may show another what to take: again, until nothing is found. Rules of others may go in circles.
+  // A replacement may create a match for another rule, so this is repeated. Custom rules could repeat forever.
   for (let round = 0; round < 8; round++) {
     const before = result
     result = once(before, rules)
@@ -75,13 +75,15 @@ const once = (text: string, rules: ReadonlyArray<Rule>): string =>
     text
   )
 
-/** The same for every text inside a value; a secret's own key (`password`, `apiKey`, …) gives it away as well. */
+/**
+ * The same for every text inside a record. A text under the key of a secret (`password`, `apiKey`, …) is removed too.
+ */
 export const redactRecord = (
   record: { readonly [key: string]: unknown },
   rules: ReadonlyArray<Rule>
 ): { readonly [key: string]: unknown } => redactRecordWith(record, (text) => redact(text, rules))
 
-/** The same with any function that takes secrets out of a text. */
+/** The same with any function that removes secrets from a text. */
 export const redactRecordWith = (
   record: { readonly [key: string]: unknown },
   rid: (text: string) => string

@@ -1,7 +1,7 @@
 /**
- * Tokens of a text, read by position: what training and evaluation see of their data.
+ * Tokens of a text, read by position: the form in which training and evaluation read their data.
  *
- * The text itself is tokenised once by a service (services/TokenCache.ts); a TokenFile never loads it whole.
+ * The text is tokenized once by a service (services/runs/TokenCache.ts). A TokenFile never loads all of it.
  */
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
@@ -22,12 +22,12 @@ export class TokenFileError extends Schema.TaggedError<TokenFileError>()("TokenF
 }
 
 export interface TokenFile {
-  /** Tokens, with one end-of-text token after each document where the tokenizer has one. */
+  /** Tokens, with one end-of-text token after each document if the tokenizer has one. */
   readonly length: number
   readonly documents: number
   /** UTF-8 bytes of the text. */
   readonly bytes: number
-  /** `length` token ids from `position` on. Both must lie inside the file. */
+  /** `length` token ids from `position` on. The range must be inside the file. */
   readonly read: (position: number, length: number) => Effect.Effect<Int32Array, TokenFileError>
 }
 
@@ -39,7 +39,7 @@ export declare namespace TokenCache {
       readonly dataset: Dataset.Service
       readonly tokenizer: Tokenizer.Service
       readonly split: Split
-      /** Told after each document how many have been tokenised, and their UTF-8 bytes, so far. */
+      /** Called after each document with the numbers of documents and of UTF-8 bytes so far. */
       readonly onProgress?: (done: { readonly documents: number; readonly bytes: number }) => Effect.Effect<void>
     }) => Effect.Effect<TokenFile, DatasetError | TokenFileError, Scope.Scope>
   }

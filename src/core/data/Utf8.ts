@@ -1,5 +1,5 @@
 /**
- * UTF-8, strictly: text, or the place of the first byte that is wrong.
+ * Strict UTF-8 decoding: the text, or the offset of the first invalid byte.
  *
  * Source: the well-formed byte sequences of the Unicode Standard, table 3-7.
  */
@@ -28,7 +28,7 @@ const firstInvalid = (bytes: Uint8Array): number => {
     const lead = bytes[at]!
     const length = lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0
     if (length === 0) return at
-    // The second byte's range keeps out overlong forms, surrogates and what lies past U+10FFFF.
+    // The range of the second byte excludes overlong forms, surrogates and values above U+10FFFF.
     const least = lead === 0xe0 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80
     const most = lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf
     for (let i = 1; i < length; i++) {

@@ -52,7 +52,7 @@ export interface ScoreOptions {
   readonly batchSize: number
   /** At most this many windows, spread evenly over the text. */
   readonly limit: number | undefined
-  /** Runs the `evaluate` Program of training/Programs.ts. */
+  /** Runs the `evaluate` Program of training/TrainingPrograms.ts. */
   readonly run: (inputs: TensorDatas) => Effect.Effect<TensorDatas, BackendError>
 }
 
@@ -146,8 +146,8 @@ const bootstrap = (metric: Metric.Service, samples: ReadonlyArray<Sample>, seed:
 }
 
 /**
- * UTF-8 bytes that each token of a vocabulary stands for; special tokens stand for none. Exact when the tokenizer gives
- * every text back: what normalizing or an unknown token loses is not counted.
+ * UTF-8 bytes of each token of a vocabulary; 0 for special tokens. Exact if the tokenizer is lossless: what normalizing
+ * or an unknown token loses is not counted.
  */
 export const tokenBytesOf = (
   tokenizer: Pick<Tokenizer.Service, "byteLength" | "vocabularySize">

@@ -1,9 +1,9 @@
 /**
- * Generation: a prompt becomes a stream of tokens, one decoding Program run a token.
+ * Generation: a prompt becomes a stream of tokens, with one run of a decoding Program per token.
  *
  * The decoding graph holds the weights as constants and the key/value cache as state, so a token costs one row of
  * arithmetic. The prompt goes through the same graph in chunks. When the context is full, the older half is dropped and
- * the rest is read again: the text goes on with at least half a context behind every token.
+ * the rest is read again, so every token is generated with at least half a context.
  *
  * Sampling is the usual chain, in the order of Hugging Face's generate: repetition penalty, temperature, top-k, top-p,
  * then one draw from a seeded generator. Temperature 0 is greedy. Source of top-p: Holtzman et al. 2020,
@@ -162,7 +162,7 @@ export const sample = (
   const top = scores[best] ?? 0
   const weights = kept.map((token) => Math.exp(((scores[token] ?? 0) - top) / options.temperature))
   const sum = weights.reduce((total, weight) => total + weight, 0)
-  // The smallest set that reaches topP, never empty: the token that crosses the line belongs to it.
+  // The smallest set that reaches topP, never empty: the token that crosses the limit belongs to it.
   let reached = 0
   let count = 0
   while (count < weights.length && (count === 0 || reached < options.topP * sum)) reached += weights[count++] ?? 0

@@ -5,6 +5,7 @@
 import * as Schema from "effect/Schema"
 import { ConfigIssue } from "../config/ConfigIssue.ts"
 import * as ExitCode from "../ExitCode.ts"
+import { plural } from "../Plural.ts"
 
 /**
  * No plugin of that kind has the name. The name is wrong, or its package is neither a dependency of the project nor in
@@ -35,9 +36,10 @@ export class PluginConfigError extends Schema.TaggedError<PluginConfigError>()("
     return ExitCode.usage
   }
   override get message() {
-    const count = this.issues.length === 1 ? "1 error" : `${this.issues.length} errors`
     const lines = this.issues.map((issue) => `  ${issue.line}`)
-    return [`The config of ${this.kind} "${this.name}" has ${count}:`, ...lines].join("\n")
+    return [`The config of ${this.kind} "${this.name}" has ${plural(this.issues.length, "error")}:`, ...lines].join(
+      "\n"
+    )
   }
 }
 

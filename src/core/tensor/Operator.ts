@@ -1,10 +1,9 @@
 /**
- * One operator, whole: shape rule, reference evaluation, gradient, ONNX form per dialect, and how to test it.
+ * One operator, complete: shape rule, reference evaluation, gradient, ONNX form per dialect, and how to test it.
  *
  * A definition is a plain value with required fields, so an operator without a gradient rule or a reference does not
- * compile. The contract suite (src/testing/operators.ts) enumerates `operators` of ops.ts: an operator is tested because it
- * exists. Fields stand in this order in every definition: name, shape, reference, gradient, onnx, sample, tolerance,
- * points.
+ * compile. The contract suite (src/testing/operators.ts) enumerates `operators` of ops.ts, so every operator is tested.
+ * Fields have this order in every definition: name, shape, reference, gradient, onnx, sample, tolerance, points.
  *
  * Shape rules raise `ShapeError`. It is the one exception that codex throws on purpose: models are ordinary arithmetic
  * on tensors, and `Program.make` is the single place that catches it and turns it into a typed failure.
@@ -26,7 +25,7 @@ import {
 /** Values that are fixed when a graph is built. */
 export type Attributes = { readonly [key: string]: number | boolean | string | ReadonlyArray<number> }
 
-/** Of an operator that has none. */
+/** The attributes of an operator that has none. */
 export type NoAttributes = Readonly<Record<string, never>>
 
 /** The gradient of each input; `undefined` for an input through which nothing flows (indices, masks). */
@@ -70,7 +69,7 @@ export interface Point<A> {
 
 /** What an operator is made of. */
 export interface Definition<A extends Attributes> {
-  /** As it stands in shape errors and in the names of tests. */
+  /** The name in shape errors and in the names of tests. */
   readonly name: string
   /** Types of the outputs. Calls `broken` with the rule that the inputs break. */
   readonly shape: (
@@ -186,9 +185,9 @@ export const apply = <A extends Attributes>(
 ): Tensor => applyAll(operator, inputs, attributes)[0]!
 
 /**
- * Checks inputs against patterns: `["float32[T, C]", "float32[C]"]`. A letter stands for one size and means the same size
- * wherever it is written; `...` stands for any number of leading axes, the same everywhere. Calls `broken` with the patterns
- * and the first input that does not fit. Inputs from `required` on may be missing.
+ * Checks inputs against patterns: `["float32[T, C]", "float32[C]"]`. A letter means one size, the same wherever it is
+ * written; `...` means any number of leading axes, the same everywhere. Calls `broken` with the patterns and the first
+ * input that does not fit. Inputs from `required` on may be missing.
  *
  * Rules that are not patterns (batch axes that may be missing, sizes that divide) stay with the operator.
  */

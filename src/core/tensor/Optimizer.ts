@@ -7,7 +7,7 @@
  *
  *     const optimizer = chain(clipByGlobalNorm(1), scaleByAdam(), addDecayedWeights(0.1), scaleByLearningRate())
  *
- * All state is zero before the first step. Its names are those of the transformation, behind its position in the chain:
+ * All state is zero before the first step. Its names are those of the transformation, after its position in the chain:
  * `1/adam.mean/<parameter>` above, `0/1/adam.mean/…` where a chain is the first part of another. So two transformations
  * of one kind do not collide, and a state that was saved by another chain does not fit.
  * Source of the shape: https://optax.readthedocs.io (GradientTransformation). Known difference from optax: the learning
@@ -19,7 +19,7 @@ import type { Tensors, TensorTypes } from "./Program.ts"
 import { combineScalars } from "./Scalars.ts"
 import { scalar, type Tensor, type TensorType } from "./Tensor.ts"
 
-/** What a transformation is called with beside the updates. */
+/** What a transformation is called with in addition to the updates. */
 export interface UpdateContext {
   /** Its own state, under the names that `state` declares. */
   readonly state: Tensors
@@ -180,8 +180,9 @@ export const addDecayedWeights = (
       )
 
 /**
- * Multiplies by −lr, the learning rate of the step: what points up the loss becomes a step down. The end of a chain.
- * No state. Known difference from optax: the rate is an input of the step and no argument.
+ * Multiplies by −lr, the learning rate of the step: the direction in which the loss rises becomes a step in the
+ * opposite direction. The end of a chain. No state. Known difference from optax: the rate is an input of the step,
+ * not an argument.
  */
 export const scaleByLearningRate = (): GradientTransformation =>
   stateless((updates, { learningRate }) => {
@@ -189,7 +190,7 @@ export const scaleByLearningRate = (): GradientTransformation =>
     return mapValues(updates, (update) => mul(update, factor))
   })
 
-/** What AdamW can be told. */
+/** Options of `adamw`. */
 export interface AdamWOptions extends AdamOptions {
   /** The rate of `addDecayedWeights`, for matrices only. Default: 0.01. */
   readonly weightDecay?: number
@@ -198,7 +199,7 @@ export interface AdamWOptions extends AdamOptions {
 }
 
 /**
- * Adam with decoupled weight decay on matrices, and clipping where it is wanted: a chain of four.
+ * Adam with decoupled weight decay on matrices, and optional clipping: a chain of four.
  *
  *     clipByGlobalNorm(maxNorm) → scaleByAdam({ … }) → addDecayedWeights(weightDecay) → scaleByLearningRate()
  *     p ← p − lr · (m̂ / (sqrt(v̂) + ε) + λ·p)
@@ -234,7 +235,7 @@ export const step = (
   context: UpdateContext
 ): { readonly parameters: Tensors; readonly state: Tensors } => {
   const { state, updates } = optimizer.update(gradients, context)
-  // These exist in any case: taking them apart would compute them twice.
+  // These are computed in any case: splitting them would compute them twice.
   const kept = [gradients, context.parameters, context.state, state].flatMap((tensors) => Object.values(tensors))
   const parameters = applyUpdates(context.parameters, updates)
   return { parameters: mapValues(parameters, (parameter) => combineScalars(parameter, kept)), state }

@@ -3,7 +3,7 @@
  *
  * A training step, an evaluation step and one decoding step with its key/value cache are all Programs. `state` names the
  * tensors that the backend keeps between runs; a Program may read a state tensor without writing it, and several
- * Programs compiled together share the state of equal name. A Program does not say where it is computed.
+ * Programs compiled together share state of the same name. A Program does not say where it is computed.
  *
  * Input tensors of the graph are named `state/<name>` and `input/<name>`, so the two cannot collide.
  */
@@ -11,7 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { input, ShapeError, sameShape, show, type Tensor, type TensorType, topologicalOrder } from "./Tensor.ts"
 
-/** A graph with names for what goes in and what comes out. `make` builds and checks one. */
+/** A graph with names for its inputs and results. `make` builds and checks one. */
 export interface Program {
   readonly name: string
   /** State that the Program reads or writes. */

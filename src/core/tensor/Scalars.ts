@@ -3,9 +3,9 @@
  *
  *     s·(a·t + b·x / d) + x  =  t·(s·a) + x·1 + x·(s·b) / d          equal tensors are collected: x·1 + x·c = x·(1 + c)
  *
- * ONNX Runtime makes one pass over memory for each node, so a factor that is a scalar should cost a scalar's work. The value is
- * the same up to rounding. Known limit: only sums, differences, negations, products with a scalar, and quotients are looked
- * into; everything else is a term.
+ * ONNX Runtime makes one pass over memory for each node, so a factor that is a scalar should cost a scalar's work. The
+ * value is the same up to rounding. Known limit: only sums, differences, negations, products with a scalar, and
+ * quotients are searched; everything else is a term.
  */
 import { add, addOperator, div, divOperator, mul, mulOperator, negOperator, subOperator } from "./ops/elementwise.ts"
 import { type Node, scalar, type Tensor } from "./Tensor.ts"

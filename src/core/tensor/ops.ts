@@ -2,8 +2,8 @@
  * Every operator: the functions under one name (`import { ops } from "codex-ml"`, then `ops.matMul(x, w)`), and the list that
  * the contract suite enumerates.
  *
- * What an operator is (shape rule, gradient, ONNX form, reference) is in the file of its family under ops/. An operator is
- * tested because it is in its family's list.
+ * What an operator is (shape rule, gradient, ONNX form, reference) is in the file of its family under ops/. An operator
+ * in the list of its family is tested automatically.
  */
 import type { AnyOperator } from "./Operator.ts"
 import { activationOperators } from "./ops/activation.ts"

@@ -154,8 +154,8 @@ export const track =
     })
 
 /**
- * Runs a stream that is built around a stop signal, so that an interruption lets the update in progress end, with all that
- * belongs to it, and a last checkpoint be written, before the fiber stops.
+ * Runs a stream that is built around a stop signal, so that after an interruption the current update ends, its events
+ * are handled and a last checkpoint is written, before the fiber stops.
  *
  * If that fails (a full disk), the cause has the failure besides the interruption. Handlers such as `catchAll` do not run in an
  * interrupted fiber; `Effect.onExit` and the exit of the fiber see it.

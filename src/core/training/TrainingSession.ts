@@ -3,7 +3,7 @@
  *
  *     const session = yield* TrainingSession.make({ architecture, tokens, tokenizer, training: { max_steps: 200 } })
  *
- * The session is the one mutable thing of a run. It does one update, one evaluation or one snapshot at a time, each
+ * The session is the only mutable part of a run. It does one update, one evaluation or one snapshot at a time, each
  * when the stream of events is pulled; the combinators of Training.ts decide when.
  */
 import * as Clock from "effect/Clock"
@@ -264,7 +264,7 @@ const make = (
         const values = yield* executable.readState()
         const parameters = stateNames.ofParameters(values)
         const where = yield* Ref.get(state)
-        // The update that spoils a parameter reports the loss of before it.
+        // An update that makes a parameter non-finite still reports the loss from before it.
         const broken = Object.keys(parameters).find((name) => parameters[name]?.data.some((x) => !Number.isFinite(x)))
         if (broken !== undefined) return yield* nonFinite(where.step, `parameter ${broken} is not finite`)
         return {
@@ -314,7 +314,7 @@ export declare namespace TrainingSession {
     readonly lastCheckpoint: Ref.Ref<string | null>
     /** One update. An interruption waits for its end. */
     readonly step: Effect.Effect<Step, TrainError>
-    /** Scores the held-out text with the parameters as they are, or the training text if nothing is held out. */
+    /** Scores the held-out text with the current parameters, or the training text if nothing is held out. */
     readonly evaluate: Effect.Effect<Evaluated, TrainError>
     /** Copies of the parameters and of all that a resumed run needs. */
     readonly snapshot: Effect.Effect<Checkpoint, TrainError>

@@ -1,5 +1,5 @@
 /**
- * Dataset plugin `ndjson` (JSON Lines): one JSON object a line, one of whose fields is the text of a document.
+ * Dataset plugin `ndjson` (JSON Lines): one JSON object per line, one of whose fields is the text of a document.
  *
  *     { "text": "Call me Ishmael.", "chapter": 1 }
  *

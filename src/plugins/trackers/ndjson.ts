@@ -1,5 +1,5 @@
 /**
- * Tracker plugin `ndjson`: one JSON object a line in the run's directory.
+ * Tracker plugin `ndjson`: one JSON object per line, in the run's directory.
  *
  *     {"step":100,"split":"train","loss":3.21,"learning_rate":0.001,…,"time":{"step_millis":58}}
  *

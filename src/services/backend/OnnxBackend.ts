@@ -32,7 +32,7 @@ import { type Device, type Reply, type Request, transfersOf, type WireTensor } f
 
 /** What to compute on. */
 export interface Options {
-  /** The device; `auto` takes the best one that starts, and the CPU where there is no other. Default: `auto`. */
+  /** The device; `auto` takes the best one that starts, the CPU if no other does. Default: `auto`. */
   readonly device?: Device | "auto"
   /** Threads that one operator may use. Default: those of the machine, at most 4. The last bits of results depend on it. */
   readonly threads?: number

@@ -31,7 +31,7 @@ export interface Staged {
   readonly publish: (options?: { readonly keep?: Effect.Effect<boolean> }) => Effect.Effect<void, FileError>
 }
 
-/** Stages a file. A symbolic link keeps leading to its file, which is replaced. */
+/** Stages a file. A symbolic link is kept; the file that it points to is replaced. */
 export const stageFile = (
   path: string
 ): Effect.Effect<Staged, FileError, FileSystem.FileSystem | Path.Path | Scope.Scope> =>
@@ -71,7 +71,7 @@ export const stageDirectory = (
     /** Puts the new directory in place of another one, which is moved aside first and comes back if that fails. */
     const replace = Effect.gen(function* () {
       const aside = sibling(paths, path, "old")
-      // A rename leaves times alone: this is what the age of a directory that was moved aside is counted from.
+      // A rename does not change times, so this sets the time from which the age of the directory is counted.
       const now = (yield* Clock.currentTimeMillis) / 1000
       yield* fs.utimes(path, now, now)
       yield* fs.rename(path, aside)
@@ -170,7 +170,7 @@ export const checkWritable = (directory: string): Effect.Effect<void, FileError,
     const fs = yield* FileSystem.FileSystem
     const paths = yield* Path.Path
     let place = paths.resolve(directory)
-    // A path through a file is an error of the system instead of a no.
+    // For a path through a file, the system reports an error instead of `false`.
     const exists = (place: string) => Effect.orElseSucceed(fs.exists(place), () => false)
     while (!(yield* exists(place)) && paths.dirname(place) !== place) place = paths.dirname(place)
     if ((yield* fs.stat(place)).type !== "Directory") {
@@ -186,7 +186,7 @@ export const writeSynced = (path: string, content: string | ReadonlyArray<Uint8A
     const fs = yield* FileSystem.FileSystem
     const file = yield* fs.open(path, { flag: "wx" })
     const pieces = typeof content === "string" ? [new TextEncoder().encode(content)] : content
-    // writeAll takes an empty piece for a disk that accepts nothing.
+    // writeAll treats an empty piece as a disk that accepts nothing.
     for (const piece of pieces) if (piece.length > 0) yield* file.writeAll(piece)
     yield* file.sync
   }).pipe(Effect.scoped)

@@ -3,8 +3,9 @@
  *
  *     runs/eval/metrics.csv could not be written: there is no space left on the disk. Free some space.
  *
- * `FileError.from` translates what @effect/platform and Node report; it is the only place that knows their codes. Own faults are
- * made with `new FileError`. Where a caller decides by the kind of fault, as for checkpoints, there is a class of its own.
+ * `FileError.from` translates what @effect/platform and Node report; it is the only place that knows their codes.
+ * Faults that codex itself finds are made with `new FileError`. Where a caller decides by the kind of fault, as for
+ * checkpoints, there is a separate class.
  */
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
@@ -18,7 +19,7 @@ export class FileError extends Schema.TaggedError<FileError>()("FileError", {
   /** The file or directory that the user knows, not a temporary one. */
   path: Schema.String,
   operation: Schema.Literal("read", "write", "remove"),
-  /** Node's code, such as `ENOENT`, where there is one. */
+  /** Node's code, such as `ENOENT`, if there is one. */
   code: Schema.optional(Schema.String),
   /** Why, as the end of a sentence. */
   details: Schema.String,

@@ -9,7 +9,7 @@
 import * as Inspectable from "effect/Inspectable"
 import * as Schema from "effect/Schema"
 
-/** Who speaks. Logs of other programs may have other roles. */
+/** The source of an event. Logs of other programs may have other roles. */
 export const Role = Schema.Literal("user", "assistant", "system", "tool")
 export type Role = typeof Role.Type
 

@@ -79,6 +79,6 @@ const serve = (port: NonNullable<typeof parentPort>, start: Start) => {
   })
 }
 
-// Other threads import this file too, for what is above.
+// Other threads import this file too, for the definitions above.
 const isStart = (data: unknown): data is Start => Predicate.isTagged(data, "EncodeStart")
 if (parentPort !== null && isStart(workerData)) serve(parentPort, workerData)

@@ -27,7 +27,7 @@ const reshapeOperator = make<ShapeAttributes>({
     gradients[0] === undefined ? undefined : reshape(gradients[0], inputs[0]!.shape)
   ],
   onnx: {
-    // ONNX reads a size of 0 as "copy from the input" unless told otherwise.
+    // ONNX reads a size of 0 as "copy from the input" unless `allowzero` is set.
     default: (emit, [x], { shape }) => [
       emit.node("Reshape", [x!, emit.int64(shape)], shape.includes(0) ? { allowzero: 1 } : {})
     ]

@@ -1,5 +1,5 @@
 /**
- * Cross-entropy of a language model: −ln p(target), one number a token.
+ * Cross-entropy of a language model: −ln p(target), one number per token.
  *
  * [T, V] is by far the largest activation of a small model, so passes over it are what counts: forward is LogSoftmax and
  * a look-up; backward is exp, one multiplication by the row's gradient, and T single numbers changed in place. Written
@@ -140,7 +140,7 @@ export const crossEntropyGradientOperator = make<LossAttributes>({
       const rows = emit.node("Unsqueeze", [whereScored(emit, targets!, attributes, g!, emit.float(0)), emit.int64([1])])
       const scaled = emit.node("Mul", [emit.node("Exp", [logp!]), rows])
       const column = lookUpColumn(emit, targets!, attributes)
-      // One target a row, so no two updates meet.
+      // One target per row, so no two updates are of the same element.
       const updates = [scaled, column, emit.node("Neg", [rows])]
       return [emit.node("ScatterElements", updates, { axis: 1, reduction: "add" })]
     }

@@ -188,7 +188,7 @@ export const gemmOperator = make<GemmAttributes>({
   },
   reference: ([a, b, c], attributes, [type]) => {
     const size = sizeOf(type!.shape)
-    // A short addend repeats: [N] once a row, [] everywhere.
+    // A short addend repeats: [N] in each row, [] everywhere.
     const data = Float64Array.from({ length: size }, (_, i) =>
       c === undefined ? 0 : attributes.beta * c.data[i % c.data.length]!
     )
@@ -278,7 +278,7 @@ const isWeightGradient = ({ transposeA, transposeB }: GemmAttributes, inputs: Re
 /**
  * ONNX Runtime's CPU product is a tenth slower with a transposed left operand (1.30; [2048, 384]ᵀ · [2048,
  * 1536] in 15.2 ms, and 13.7 with the narrower operand transposed before), so the narrower one is transposed: aᵀ · b, or
- * (bᵀ · a)ᵀ. Wider than 2,048 it no longer pays.
+ * (bᵀ · a)ᵀ. Above 2,048 columns this is slower.
  */
 const weightGradient: OnnxForm<GemmAttributes> = (emit, [a, b], attributes, { inputs }) => {
   const transposed = (name: string) => emit.node("Transpose", [name], { perm: [1, 0] })

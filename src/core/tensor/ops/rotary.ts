@@ -1,11 +1,11 @@
 /**
  * Rotary positions in the convention of Hugging Face's Llama: channels i and i + D/2 are rotated as a pair.
  *
- * The gradient of a rotation is the inverse rotation, so forward and backward are one operator. Angles are computed in the graph
- * from the position; where that is a constant ONNX Runtime folds them away, and in a decoding step all layers share them.
- * They are float64 for two reasons: a float32 product is off by up to 6e-5 radians at position 2,000, and WGSL promises
- * sines to 2^-11 only (2e-4 was measured). WebGPU has no float64, so these T · D/2 numbers are computed on the CPU there.
- * The interleaved convention (channels 2i and 2i + 1) is not supported.
+ * The gradient of a rotation is the inverse rotation, so forward and backward are one operator. Angles are computed in
+ * the graph from the position; where that is a constant ONNX Runtime folds them away, and in a decoding step all layers
+ * share them. They are float64 for two reasons: a float32 product is off by up to 6e-5 radians at position 2,000, and
+ * WGSL guarantees sines to 2^-11 only (2e-4 was measured). WebGPU has no float64, so these T · D/2 numbers are computed
+ * on the CPU there. The interleaved convention (channels 2i and 2i + 1) is not supported.
  * Sources: Su et al. 2021, https://arxiv.org/abs/2104.09864; ONNX Runtime's com.microsoft.RotaryEmbedding.
  */
 
@@ -27,7 +27,7 @@ interface RotaryAttributes extends Attributes {
   readonly inverse: boolean
 }
 
-/** Radians a position, for each pair of channels: theta^(−2i/D). */
+/** Radians per position, for each pair of channels: theta^(−2i/D). */
 const frequencies = (width: number, theta: number): Float64Array =>
   Float64Array.from({ length: width / 2 }, (_, i) => theta ** ((-2 * i) / width))
 

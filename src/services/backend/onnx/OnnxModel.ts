@@ -49,7 +49,7 @@ export class ModelTooLarge extends Schema.TaggedError<ModelTooLarge>()("ModelToo
   }
 }
 
-/** Initializers of more numbers than this are appended as pieces of their own. */
+/** Initializers of more numbers than this are appended as separate pieces. */
 const pieceLength = 1024
 
 /** The model's bytes, in a new buffer. `limit` is for tests. */
