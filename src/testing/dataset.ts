@@ -1,5 +1,7 @@
 /**
  * The laws of core/Dataset.ts as tests, for any dataset.
+ *
+ *     datasetContract("mine", { layer: Mine.layer({ … }), texts: ["a", "b"], same: {}, different: { "the split": … } })
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Chunk from "effect/Chunk"
@@ -8,16 +10,18 @@ import type * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { Dataset, type Split } from "../core/Dataset.ts"
 
+/** A dataset, and what is known about it. */
 export interface DatasetContract<E> {
   readonly layer: Layer.Layer<Dataset, E>
   /** The texts of all documents, in any order. */
   readonly texts: ReadonlyArray<string>
-  /** Datasets of the same documents, order and split, by what differs otherwise. */
+  /** Datasets with the same documents, order and split, by what differs otherwise. */
   readonly same: { readonly [what: string]: Layer.Layer<Dataset, E> }
-  /** Datasets that differ in documents, order or split, by what differs. */
+  /** Datasets with other documents, another order or split, by what differs. */
   readonly different: { readonly [what: string]: Layer.Layer<Dataset, E> }
 }
 
+/** Declares the tests of a dataset. */
 export const datasetContract = <E>(name: string, contract: DatasetContract<E>): void => {
   describe(`${name}: dataset laws`, () => {
     const documents = (split: Split) =>

@@ -10,6 +10,7 @@ import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
 import { Tracker } from "../core/Tracker.ts"
 
+/** A tracker, and how to read what it stored. */
 export interface TrackerContract<E, E2> {
   /** The tracker, and the file system that contains its run directories. */
   readonly layer: Layer.Layer<Tracker | FileSystem, E>
@@ -25,6 +26,7 @@ const line = (step: number, split = "train"): Tracker.Logged => ({
   time: { step_millis: step / 3 }
 })
 
+/** Declares the tests of a tracker. */
 export const trackerContract = <E, E2>(name: string, contract: TrackerContract<E, E2>): void =>
   layer(contract.layer)(`${name}: tracker laws`, (it) => {
     const newRun = Effect.gen(function* () {

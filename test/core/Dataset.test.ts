@@ -7,8 +7,12 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { Dataset, DatasetError, type Split } from "../../src/core/Dataset.ts"
+import * as Plugin from "../../src/core/plugin/Plugin.ts"
+import * as PluginGroup from "../../src/core/plugin/PluginGroup.ts"
+import { Registry } from "../../src/core/plugin/Registry.ts"
 import { datasetContract } from "../../src/testing/dataset.ts"
 
 const dataset = (texts: Readonly<Record<Split, ReadonlyArray<string>>>, prefix = "") =>
@@ -57,6 +61,25 @@ describe("the fingerprint", () => {
         concurrency: "unbounded"
       })
       expect(new Set([...all, yield* fingerprint]).size).toBe(1)
+      expect(reads()).toBe(2)
+    })
+  )
+
+  it.scoped("is computed once for all uses of a plugin with the same config, as in one command", () =>
+    Effect.gen(function* () {
+      const { documents, reads } = counted()
+      const Counted = Plugin.make(Dataset.kind, "counted", {
+        description: "a dataset whose reads are counted",
+        config: Schema.Struct({ n: Schema.Number }),
+        make: () => Dataset.make({ documents })
+      })
+      const fingerprints = yield* Effect.gen(function* () {
+        const registry = yield* Registry
+        return yield* Effect.forEach([1, 1, 1], (n) =>
+          Effect.flatMap(registry.resolve(Dataset.kind, "counted", { n }), ({ fingerprint }) => fingerprint)
+        )
+      }).pipe(Effect.provide(PluginGroup.make(Counted).layer))
+      expect(new Set(fingerprints).size).toBe(1)
       expect(reads()).toBe(2)
     })
   )

@@ -6,6 +6,8 @@
  * not impossible. Formats: GitHub's list of secret scanning patterns, RFC 6750 (Bearer), RFC 7617 (Basic), RFC 7468
  * (PEM), RFC 7519 (JWT), RFC 3986 (user info).
  */
+import * as Predicate from "effect/Predicate"
+
 export interface Rule {
   /** The name in the replacement: `[redacted:name]`. */
   readonly name: string
@@ -68,8 +70,8 @@ const once = (text: string, rules: ReadonlyArray<Rule>): string =>
   rules.reduce(
     (result, { name, pattern }) =>
       result.replace(pattern, (...found: ReadonlyArray<unknown>) => {
-        const groups = found[found.length - 1]
-        const keep = typeof groups === "object" && groups !== null && "keep" in groups ? String(groups.keep ?? "") : ""
+        const groups = found.at(-1)
+        const keep = Predicate.hasProperty(groups, "keep") && Predicate.isString(groups.keep) ? groups.keep : ""
         return `${keep}[redacted:${name}]`
       }),
     text
@@ -86,24 +88,24 @@ export const redactRecord = (
 /** The same with any function that removes secrets from a text. */
 export const redactRecordWith = (
   record: { readonly [key: string]: unknown },
-  rid: (text: string) => string
+  clean: (text: string) => string
 ): { readonly [key: string]: unknown } =>
   Object.fromEntries(
     Object.entries(record).map(([key, item]) => {
-      if (typeof item !== "string") return [key, redactValue(item, rid)]
+      if (typeof item !== "string") return [key, redactValue(item, clean)]
       // In quotes, so that a password of several words is one.
       const quoted = JSON.stringify(item)
-      const named = rid(`${key}=${quoted}`)
+      const named = clean(`${key}=${quoted}`)
       const [, found] = /^="(\[redacted:[\w-]+\])"$/.exec(named.slice(key.length)) ?? []
-      return [key, named.startsWith(key) && found !== undefined ? found : rid(item)]
+      return [key, named.startsWith(key) && found !== undefined ? found : clean(item)]
     })
   )
 
-const redactValue = (value: unknown, rid: (text: string) => string): unknown => {
-  if (typeof value === "string") return rid(value)
-  if (Array.isArray(value)) return value.map((item: unknown) => redactValue(item, rid))
-  return isPlain(value) ? redactRecordWith(value, rid) : value
+const redactValue = (value: unknown, clean: (text: string) => string): unknown => {
+  if (typeof value === "string") return clean(value)
+  if (Array.isArray(value)) return value.map((item: unknown) => redactValue(item, clean))
+  return isPlain(value) ? redactRecordWith(value, clean) : value
 }
 
 const isPlain = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && [Object.prototype, null].includes(Object.getPrototypeOf(value))
+  Predicate.isRecord(value) && [Object.prototype, null].includes(Object.getPrototypeOf(value))

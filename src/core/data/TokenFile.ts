@@ -21,6 +21,7 @@ export class TokenFileError extends Schema.TaggedError<TokenFileError>()("TokenF
   }
 }
 
+/** The tokens of one split of a dataset. */
 export interface TokenFile {
   /** Tokens, with one end-of-text token after each document if the tokenizer has one. */
   readonly length: number
@@ -31,10 +32,12 @@ export interface TokenFile {
   readonly read: (position: number, length: number) => Effect.Effect<Int32Array, TokenFileError>
 }
 
+/** Tokenizes datasets, and keeps the tokens. */
 export class TokenCache extends Context.Tag("codex/TokenCache")<TokenCache, TokenCache.Service>() {}
 
 export declare namespace TokenCache {
   interface Service {
+    /** The tokens of a split. They are made if the cache does not have them. */
     readonly open: (options: {
       readonly dataset: Dataset.Service
       readonly tokenizer: Tokenizer.Service
