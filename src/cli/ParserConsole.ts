@@ -9,6 +9,7 @@
 import { stripVTControlCharacters } from "node:util"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import { usageText } from "./UsageError.ts"
 
 export interface ParserConsole extends Console.Console {
   /** The console that this one replaces; for all but the parser. */
@@ -47,11 +48,12 @@ const noise =
   /^ +(A user-defined piece of text|A true or false value|An integer|A floating point number|This (setting|option|argument) (is optional|may be repeated).*|One of the following: .*)\.?$/
 
 const layout = (paragraphs: ReadonlyArray<string>, path: ReadonlyArray<string>): string => {
+  const commands = paragraphs.some((paragraph) => /^\S*COMMANDS\S*$/.test(paragraph)) ? " <command>" : ""
   let whole = ""
   let isHeading = false
   for (const paragraph of paragraphs) {
     if (noise.test(paragraph)) continue
-    for (const text of formatted(paragraph, path)) {
+    for (const text of formatted(paragraph, `${path.join(" ")}${commands}`)) {
       // Indented text belongs to the line above it, unless that is a heading.
       whole += `${whole === "" ? "" : text.startsWith(" ") && !isHeading ? "\n" : "\n\n"}${text}`
       isHeading = headings.test(text)
@@ -62,13 +64,13 @@ const layout = (paragraphs: ReadonlyArray<string>, path: ReadonlyArray<string>):
 
 const headings = /^\S*(USAGE|DESCRIPTION|COMMANDS|ARGUMENTS|OPTIONS)\S*$/
 
-const formatted = (paragraph: string, path: ReadonlyArray<string>): ReadonlyArray<string> => {
+const formatted = (paragraph: string, name: string): ReadonlyArray<string> => {
   const [, usage] = /^\$ \S+(.*)$/s.exec(paragraph) ?? []
-  if (usage !== undefined) return [wrapped(`$ ${path.join(" ")}${usage}`, 4)]
+  if (usage !== undefined) return [wrapped(`$ ${name}${usageText(usage)}`, 4, / (?=\[|<|--)/)]
   const [, command, description] = /^ {2}- (\S.*?) {2,}(\S.*)$/s.exec(paragraph) ?? []
   if (command !== undefined && description !== undefined) {
     const [sentences = ""] = examples(description)
-    return [`  ${brief(command)}\n${wrapped(`      ${sentences}`, 6)}`]
+    return [`  ${brief(usageText(command))}\n${wrapped(`      ${sentences}`, 6)}`]
   }
   const [sentences = "", ...rest] = examples(paragraph)
   return [wrapped(sentences, sentences.length - sentences.trimStart().length), ...rest]
@@ -77,10 +79,10 @@ const formatted = (paragraph: string, path: ReadonlyArray<string>): ReadonlyArra
 /** A description, and its examples as paragraphs of their own. */
 const examples = (text: string): ReadonlyArray<string> => text.split(/(?<=[.:!?…]) (?=Example: )/)
 
-/** Breaks a line at its spaces; what follows the first line is indented by `indent`. */
-const wrapped = (line: string, indent: number): string => {
+/** Breaks a line at its spaces, or at those given; what follows the first line is indented by `indent`. */
+const wrapped = (line: string, indent: number, spaces = /(?<=\S) /): string => {
   if (line.length <= columns) return line
-  const [first = "", ...words] = line.split(/(?<=\S) /)
+  const [first = "", ...words] = line.split(spaces)
   let [text, width] = [first, first.length]
   for (const word of words) {
     const size = word.includes("\u001b") ? stripVTControlCharacters(word).length : word.length

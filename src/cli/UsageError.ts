@@ -67,7 +67,7 @@ export const fromValidationError = (
   error: ValidationError.ValidationError
 ): UsageError => {
   const { path, command, children } = locate(tree, words)
-  const usage = plain(Usage.getHelp(Descriptor.getUsage(command)))
+  const usage = usageText(plain(Usage.getHelp(Descriptor.getUsage(command))))
   const name = path.join(" ")
   return new UsageError({
     problem: explain(error, words[path.length - 1], children, usage),
@@ -76,6 +76,10 @@ export const fromValidationError = (
   })
 }
 
+/** The parser's usage with brackets around options that may be repeated, which all are optional: `[--data path]...`. */
+export const usageText = (usage: string): string => usage.replace(/ (--[\w-]+ [^\s[\]]+)\.\.\./g, " [$1]...")
+
+const missingOption = /^Expected to find option: '(.*)'$/s
 const unknownArgument = /^Received unknown argument: '(.*)'$/s
 
 const explain = (
@@ -89,6 +93,8 @@ const explain = (
       ? `Unknown option "${word}".`
       : `Unknown command "${word}".${suggestion(word, children)} Commands: ${children.join(", ")}.`
   const problem = plain(error.error)
+  const [, missing] = missingOption.exec(problem) ?? []
+  if (missing !== undefined) return `Option "${missing}" is missing.`
   const [, argument] = unknownArgument.exec(problem) ?? []
   if (argument === undefined) return problem
   if (!argument.startsWith("-")) return `Unexpected argument "${argument}".`

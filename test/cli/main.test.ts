@@ -37,6 +37,7 @@ describe("codex", () => {
     [["plugins", "list", "--josn"], 'Unknown option "--josn". Did you mean --json?', "codex plugins list"],
     [["plugins", "list", "--kind"], 'Option "--kind" has no value, or is given twice.', "codex plugins list"],
     [["plugins", "list", "more"], 'Unexpected argument "more".', "codex plugins list"],
+    [["generate", "--prompt", "x"], 'Option "--run" is missing.', "codex generate"],
     [["--zzz"], 'Unknown option "--zzz".', "codex"]
   ])("refuses %j with 2, the nearest word and the usage", async (words, problem, command) => {
     const { code, stdout, stderr } = await codex(...words)

@@ -58,6 +58,19 @@ describe("main", () => {
     }).pipe(Effect.provide(NodeContext.layer))
   )
 
+  it.effect("prints what must follow a group, and brackets around an option that may be repeated", () =>
+    Effect.gen(function* () {
+      const lines: Array<string> = []
+      const console = yield* recorded(lines)
+      yield* Effect.withConsole(main(["plugins", "--help"], { colour: false }), console)
+      yield* Effect.withConsole(main(["evaluate", "--help"], { colour: false }), console)
+      expect(lines[0]).toContain("$ codex plugins <command>\n")
+      expect(lines[1]).toContain(
+        "$ codex evaluate --run directory [--data path]... [--metrics names]\n    [--checkpoint name]"
+      )
+    }).pipe(Effect.provide(NodeContext.layer))
+  )
+
   it.effect("leaves the scripts of --completions alone", () =>
     Effect.gen(function* () {
       const lines: Array<string> = []
