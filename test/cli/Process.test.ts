@@ -65,7 +65,7 @@ describe("a process", () => {
     expect(await child.finished).toMatchObject({ code: 130, signal: null, stderr: "" })
   })
 
-  it("ends quietly when nobody reads its output any more, and releases what it holds", async () => {
+  it("ends without a message when the reader of its output is gone, and releases its resources", async () => {
     const child = start("endless")
     await child.said("output")
     child.process.stdout?.destroy()

@@ -84,7 +84,7 @@ describe("the error of a command", () => {
     expect(errorText(Cause.interrupt(FiberId.none), quiet)).toBe("")
   })
 
-  it("names the tag of an error without a message, and prints a failure that is no error", () => {
+  it("names the tag of an error without a message, and prints a failure that is not an error", () => {
     expect(errorText(Cause.fail({ _tag: "Odd" }), quiet)).toBe("Odd")
     expect(errorText(Cause.fail("plain"), quiet)).toBe("plain")
   })

@@ -35,7 +35,7 @@ beforeAll(() => {
 })
 
 describe("codex logs export", () => {
-  it("gives every event to stdout, NDJSON unless it is told otherwise", async () => {
+  it("writes every event to stdout, as NDJSON by default", async () => {
     const { code, stdout, stderr } = await exported()
     expect([code, stderr]).toEqual([0, ""])
     const messages = stdout
@@ -79,7 +79,7 @@ describe("codex logs export", () => {
   })
 
   it("leaves nothing behind when the disk takes no more", async () => {
-    // A limit on the size of files, in blocks of 1,024 bytes, stands for the disk.
+    // A limit on the size of files, in blocks of 1,024 bytes, takes the place of the disk.
     const script = 'trap \'\' XFSZ; ulimit -f 64; exec "$0" "$@"'
     const words = [join(root, "dist/bin.js"), "logs", "export", "--db", "log.db", "--output"]
     for (const file of ["large.ndjson", "large.csv.gz"]) {

@@ -99,7 +99,7 @@ describe("options of logs", () => {
     })
   )
 
-  it.effect("refuse what is no number, no time, no order", () =>
+  it.effect("refuse what is not a number, a time or an order", () =>
     Effect.gen(function* () {
       for (const name of ["last", "limit", "offset"])
         for (const value of ["-1", "1.5", "x", "", "1e3", "9007199254740993"])

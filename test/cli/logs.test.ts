@@ -28,7 +28,7 @@ const own = `
     (1795525717, 's1', 'tool', 'it''s "done"', 'ERROR', NULL),
     (1795525718, 's1', 'system', 'session_end', 'INFO', '{"outcome":"success"}')`
 
-/** Of a stranger, whose names say nothing. */
+/** A log of another program, with unusual names. */
 const foreign = `
   CREATE TABLE a(w TEXT, s TEXT, r TEXT, m TEXT, l TEXT, x TEXT);
   CREATE TABLE b(w TEXT, s TEXT, r TEXT, m TEXT, l TEXT, x TEXT);
@@ -106,11 +106,11 @@ describe("query", () => {
     expect(stderr).toBe("--since 2026-11-24T13:08:35 has no time zone and is read as UTC.\n")
   })
 
-  it("prints nothing for nothing, with a note, and is no failure", async () => {
+  it("prints nothing for no events, with a note, and succeeds", async () => {
     expect(await query("--role", "nobody")).toMatchObject({ code: 0, stdout: "", stderr: "No events match.\n" })
   })
 
-  it("reads a stranger's table and columns by name, with levels of its own", async () => {
+  it("reads the table and columns of another program by name, with its own levels", async () => {
     const names =
       "--time-column w --session-column s --role-column r --message-column m --level-column l --metadata-column x"
     const { code, stdout } = await logs(
@@ -159,7 +159,7 @@ describe("a log that cannot be read", () => {
     ["a table that is not there", ["--db", ".codex-logs.sqlite", "--table", "events"], 2, "session_events"],
     ["a column that is not there", ["--db", ".codex-logs.sqlite", "--role-column", "who"], 2, "who"],
     ["a missing file", ["--db", "nowhere/logs.db"], 1, "nowhere/logs.db: there is no such file."],
-    ["a database that is no log", ["--db", "other.db"], 1, "colours"],
+    ["a database that is not a log", ["--db", "other.db"], 1, "colours"],
     ["a text", ["--db", "notes/1.txt"], 1, "notes/1.txt: is neither a SQLite database nor NDJSON."],
     ["a period that ends before it begins", ["--since", "1h", "--until", "2h"], 2, "--since 1h is after --until 2h"]
   ])("%s", async (_, words, expected, message) => {
@@ -187,7 +187,7 @@ describe("a long answer", () => {
     left.process.stdout?.destroy()
     expect(await left.finished).toMatchObject({ code: 0, stderr: "" })
 
-    // A write to a file is done at once, and leaves no pause by itself.
+    // A write to a file finishes at once, and does not pause.
     const output = openSync(at("answer.txt"), "w")
     const interrupted = spawn(process.execPath, [join(root, "dist/bin.js"), "logs", "query", "--db", "long.db"], {
       cwd: directory,
@@ -210,7 +210,7 @@ describe("tail", () => {
     expect(JSON.parse(json)).toMatchObject([{ message: "session_end" }])
   })
 
-  it("goes on with what is written until Ctrl-C", async () => {
+  it("continues with new events until Ctrl-C", async () => {
     const log = database(at("growing.db"), own)
     const child = start("logs", "tail", "--db", "growing.db", "-f", "-n", "1", "--role", "user", "--format", "json")
     await child.said("Hello!")

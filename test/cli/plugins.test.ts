@@ -1,5 +1,5 @@
 /**
- * `codex plugins list` in a real child, in this repository and in a project with a plugin of its own.
+ * `codex plugins list` in a real child, in this repository and in a project with its own plugin.
  *
  * Oracle: the files of src/plugins, and a package.json written here.
  */

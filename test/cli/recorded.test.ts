@@ -18,7 +18,7 @@ beforeEach(() => {
   for (const name of [".codex", "runs", "other"]) rmSync(join(directory, name), { recursive: true, force: true })
 })
 
-/** No session of whoever runs the tests. */
+/** Without the session of the shell that runs the tests. */
 const clean = { CODEX_SESSION_ID: "", CODEX_SESSION_PID: "", CODEX_SESSION_LOGGING: "1" }
 
 const start = (words: ReadonlyArray<string>, env: Record<string, string> = {}): Child =>
@@ -55,7 +55,7 @@ const errors = () =>
     .slice(0, -1)
     .map((line) => JSON.parse(line))
 
-/** What logging writes; `codex train` writes its last config and a cache beside. */
+/** What logging writes; `codex train` also writes its last config and a cache. */
 const written = () =>
   existsSync(join(directory, ".codex"))
     ? readdirSync(join(directory, ".codex")).filter((name) => !/^(hydra_last|cache)$|-(shm|wal)$/.test(name))
@@ -107,7 +107,7 @@ describe("a command", () => {
     expect(readFileSync(join(directory, ".codex/results.md"), "utf8")).toContain("runs/none\\|x | failure |")
   })
 
-  it("shares the session that CODEX_SESSION_ID names with another, and takes secrets out where that is asked for", async () => {
+  it("shares the session that CODEX_SESSION_ID names with another, and removes secrets if that is requested", async () => {
     const secret = `ghp_${"a1B2".repeat(9)}`
     const env = { CODEX_SESSION_ID: "both", CODEX_LOG_REDACT: "1" }
     await Promise.all([codex(encode, env), codex([...encode.slice(0, -1), secret], env)])
@@ -124,7 +124,7 @@ describe("a command", () => {
     expect(everything).not.toContain(secret)
   })
 
-  it("whose log cannot be opened goes on with a warning, and is in the journal", async () => {
+  it("whose log cannot be opened continues with a warning, and is in the journal", async () => {
     mkdirSync(join(directory, "other"))
     writeFileSync(join(directory, "other/text.db"), "notes, not a database\n")
     const [folder, text, id] = await Promise.all([
@@ -161,7 +161,7 @@ describe("nothing is written", () => {
     expect(existsSync(join(directory, ".codex"))).toBe(false)
   })
 
-  it("where the config of a training says so, and the environment wins over it", async () => {
+  it("where the config of a training says so, and the environment overrides it", async () => {
     const { CODEX_SESSION_LOGGING: _, ...unset } = clean
     const words = ["train", ...tiny, "+dry_run=true", "logging=off"]
     const train = (env: Record<string, string>) => node([join(root, "dist/bin.js"), ...words], env, directory).finished
@@ -211,7 +211,7 @@ describe("commands of codex logs", () => {
     expect(errors()).toMatchObject([
       { session_id: null, command: "codex logs query", arguments: ["--table", "none"], error: { tag: "LogReadError" } }
     ])
-    // A wrong line that only the handler can see is written down as it is told.
+    // A wrong line that only the handler can detect is recorded with its message.
     const { stderr } = await codex(["logs", "record", "hello"])
     expect(errors()[1]).toMatchObject({ error: { tag: "UsageError", message: stderr.trim() } })
     expect(rows().map(([command, outcome, , said]) => [command, outcome, said?.slice(0, 40)])).toEqual([

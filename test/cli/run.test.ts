@@ -70,7 +70,7 @@ describe("codex train", () => {
     expect(runs()).toEqual([run])
   })
 
-  it("goes on after Ctrl-C with the same bits as a run that was never stopped", async () => {
+  it("resumes after Ctrl-C with the same bits as a run that was never stopped", async () => {
     const long = [...tiny, "training.max_steps=400", "training.eval_steps=200", "training.save_steps=200"]
     const child = workspace.start("train", ...long, "--seed", "3")
     await new Promise<void>((resolve) => {
@@ -126,7 +126,7 @@ describe("codex generate", () => {
   const generate = (...words: ReadonlyArray<string>) =>
     codex("generate", "--run", run, "--prompt", "the whale", "--max-new-tokens", "30", ...words)
 
-  it("goes on from the prompt; one seed gives one text, and it is kept with how it was made", async () => {
+  it("continues the prompt; one seed gives one text, which is saved with its settings", async () => {
     const [first, again, other] = [
       await generate("--seed", "5"),
       await generate("--seed", "5"),

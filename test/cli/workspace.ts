@@ -1,5 +1,6 @@
 /**
- * A directory of its own for tests of the command, with a small text in it, and the command run there as a child.
+ * A temporary directory for tests of the command, with a small text in it, and the command run there as a child
+ * process.
  *
  * The text is made by a linear congruential generator from twenty words, so it is the same everywhere, and a tiny model learns
  * something of it in a second.

@@ -31,7 +31,7 @@ const run: Tracker.Run = { id: "r", directory: "d", config: {}, fromStep: 0 }
 const logged = (step: number): Tracker.Logged => ({ step, split: "train", values: {}, time: {} })
 
 describe("Tracker.make", () => {
-  it.scoped("passes on one line after the other, whoever logs at once", () =>
+  it.scoped("passes on one line after the other, however many log at once", () =>
     Effect.gen(function* () {
       const lines: Array<string> = []
       const tracker = yield* Tracker.make({

@@ -78,7 +78,7 @@ layer(environment, { excludeTestServices: true })("a run on documents in memory"
       expect(loss).toEqual({ value: expect.any(Number), stderr: expect.any(Number), unit: "nats/token" })
       const given = yield* run.evaluate()
       expect(Object.keys(given)).toEqual(["perplexity", "bits_per_byte", "accuracy"])
-      // @ts-expect-error Property 'loss' does not exist: only metrics that were asked for are in the result.
+      // @ts-expect-error Property 'loss' does not exist: only requested metrics are in the result.
       expect(given.loss).toBeUndefined()
 
       const path = join(folder, "held-out.txt")

@@ -1,4 +1,4 @@
-"""Small SentencePiece models and what SentencePiece itself makes of texts: the oracle of the sentencepiece plugin.
+"""Small SentencePiece models and how SentencePiece itself tokenizes texts: the oracle of the sentencepiece plugin.
 
 Run from the repository's root after `npm ci`; it rewrites test/fixtures/sentencepiece.json:
 

@@ -1,7 +1,7 @@
 """How good the Unigram models are that SentencePiece 0.1.97 trains on Moby-Dick.
 
 Trains on nine chapters of ten and prints the log-likelihood of the best segmentation of the held-out ones, in nats, as
-JSON. Text is written as words with one space between them, so that normalisation is no question. Run it with Debian's
+JSON. Text is written as words with one space between them, so that normalization has no effect. Run it with Debian's
 python3-sentencepiece, from the root of the repository:
 
     /usr/bin/python3 test/oracles/sentencepiece_unigram.py > test/fixtures/sentencepiece_unigram.json
@@ -29,7 +29,7 @@ held = [line for i, line in enumerate(lines) if (i + 1) % 10 == 0]
 results = {}
 with tempfile.TemporaryDirectory() as folder:
     text = os.path.join(folder, "train.txt")
-    # A line may have 4,192 bytes at most, so lines are cut between words; a word is a word wherever it stands.
+    # A line may have 4,192 bytes at most, so lines are cut between words; so no word is cut.
     with open(text, "w", encoding="utf-8") as file:
         for line in train:
             words = line.split(" ")

@@ -1,6 +1,6 @@
 /**
  * Training on a backend against the reference in float64: the same losses over three optimizer steps and more, whatever the
- * threads. Oracle: the reference backend. Needs CPU sessions; WebGPU (SwiftShader) in a process of its own.
+ * threads. Oracle: the reference backend. Needs CPU sessions; WebGPU (SwiftShader) in a separate process.
  */
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"

@@ -97,7 +97,7 @@ describe("kill -9", () => {
   )
 
   it.live(
-    "leaves a lock that keeps nobody out, while a living process keeps everybody out",
+    "leaves a lock that blocks no process, while a running process blocks all others",
     () =>
       Effect.gen(function* () {
         const own = prepare(join(folder, "locked"), { max_steps: 100_000 })

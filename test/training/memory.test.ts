@@ -11,7 +11,7 @@ import * as Training from "../../src/core/training/Training.ts"
 import { TrainingSession } from "../../src/core/training/TrainingSession.ts"
 import * as Tiny from "./tiny.ts"
 
-// What waits for the collector is no leak: it is collected first.
+// Memory that waits for the garbage collector is not a leak, so it is collected first.
 setFlagsFromString("--expose-gc")
 const collect: () => void = runInNewContext("gc")
 
@@ -70,7 +70,7 @@ layer(Tiny.cpu, { excludeTestServices: true })("the event loop", (it) => {
           for (let i = 0; i < 4; i++) yield* session.step
           const millis = performance.now() - started
           clearInterval(timer)
-          // Long enough that a loop which stands still would show in a drift of one whole update.
+          // Long enough that a loop without progress would show as a drift of one update.
           expect(millis / 4).toBeGreaterThan(40)
           expect(drifts.length).toBeGreaterThan(millis / 4 / 5)
           // A busy machine pauses any process now and then, so nine of ten must keep to it. A computation on this thread

@@ -67,7 +67,7 @@ export const prepare = (folder: string, training: Partial<(typeof RunConfig.Enco
   return folder
 }
 
-/** Trains as the folder's config says; goes on with the folder's run when there is one. */
+/** Trains as the folder's config says; resumes the folder's run if there is one. */
 export const trainIn = (folder: string, onEvent: (event: RunEvent) => Effect.Effect<void> = () => Effect.void) =>
   Effect.gen(function* () {
     const configText = readFileSync(join(folder, "config.json"), "utf8")
@@ -90,7 +90,7 @@ export const metricsOf = (folder: string): ReadonlyArray<string> =>
     .split("\n")
     .map((line) => JSON.stringify({ ...JSON.parse(line), time: undefined }))
 
-/** Where the newest checkpoint of the folder's run lies. */
+/** The path of the newest checkpoint of the folder's run. */
 export const checkpointOf = (folder: string): string => {
   const checkpoints = join(runOf(folder), "checkpoints")
   const newest = readdirSync(checkpoints)

@@ -75,7 +75,7 @@ export const options = ({ training, ...over }: Partial<TrainingSessionOptions> =
   ...over
 })
 
-/** Builds a session and runs what the function makes of it. */
+/** Builds a session and runs the Effect that the function makes with it. */
 export const withSession = <A, E, R>(over: Partial<TrainingSessionOptions>, use: Effect.Effect<A, E, R>) =>
   Effect.flatMap(TrainingSession.make(options(over)), (session) =>
     Effect.provideService(use, TrainingSession, session)

@@ -23,7 +23,7 @@ describe("data order", () => {
     for (const hits of inFirstHalf) expect(Math.abs(hits - 1000)).toBeLessThan(112)
   })
 
-  it("windows of an epoch do not overlap, lie in the text, and leave out less than two contexts", () => {
+  it("windows of an epoch do not overlap, are inside the text, and leave out less than two contexts", () => {
     FastCheck.assert(
       FastCheck.property(
         FastCheck.integer({ min: 1, max: 40 }),

@@ -1,5 +1,5 @@
 /**
- * What is taken out of texts, and what is not. Oracle: invented secrets in the shapes that their makers publish, beside ordinary
+ * What is removed from texts, and what is not. Oracle: invented secrets in published formats, next to ordinary
  * texts of this package's users; each is written out with what has to be left of it.
  */
 import * as FastCheck from "effect/FastCheck"
@@ -8,7 +8,7 @@ import { defaultRules, redact, redactRecord } from "../../../src/core/data/Redac
 
 const clean = (text: string): string => redact(text, defaultRules)
 
-/** Letters and digits, so that no secret as a whole stands in this file. */
+/** Letters and digits, so that this file contains no complete secret. */
 const made = (length: number): string => "a1B2c3D4e5".repeat(Math.ceil(length / 10)).slice(0, length)
 
 const jwt = `eyJ${made(20)}.eyJ${made(40)}.${made(43)}`
@@ -198,7 +198,7 @@ describe("a record", () => {
     })
   })
 
-  it("stays as it is without rules", () => {
+  it("is not changed without rules", () => {
     const record = { password: "hunter2", deep: [{ a: 'b"' }] }
     expect(redactRecord(record, [])).toEqual(record)
   })

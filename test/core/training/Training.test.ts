@@ -185,7 +185,7 @@ layer(Tiny.cpu)("checkpointEvery", (it) => {
         {},
         scripted([5, 3, 4, 4, 4, 4, 4, 4]).pipe(Training.checkpointEvery({ steps: 3, directory, keepLast: 2 }))
       )
-      // The session itself stands at step 0 here; only which steps are due is looked at.
+      // The session itself is at step 0 here; the test only checks which steps are due.
       const saved = events.flatMap((event) => (event._tag === "CheckpointSaved" ? [event.step] : []))
       expect(saved).toEqual([1, 2, 3, 6])
       const all = Tiny.names(events)

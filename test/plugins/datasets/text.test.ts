@@ -111,7 +111,7 @@ describe("text", () => {
       })
       const one = (name: string, split: Split) =>
         read({ paths: at(`one/${name}`), validation: { fraction: 0.25 } }, split)
-      // 70 bytes; byte 52 lies in line 7, so the cut is after line 6.
+      // 70 bytes; byte 52 is in line 7, so the cut is after line 6.
       expect(yield* one("lines.txt", "train")).toEqual([["one/lines.txt#0", lines.slice(0, 7).join("")]])
       expect(yield* one("lines.txt", "validation")).toEqual([["one/lines.txt#49", lines.slice(7).join("")]])
       // 20 bytes; byte 15 is the second of a character, which starts at 14.

@@ -213,7 +213,7 @@ layer(NodeContext.layer, { excludeTestServices: true })("what killed writers lef
     utimesSync(path, time, time)
   }
 
-  it.effect("is removed once nobody has written there for an hour", () =>
+  it.effect("is removed when nothing was written there for an hour", () =>
     Effect.gen(function* () {
       const directory = fresh()
       const make = (name: string, minutes: number, fileMinutes = minutes) => {

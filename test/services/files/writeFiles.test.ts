@@ -58,7 +58,7 @@ const mounted = (place: string) =>
         : fs.rename(from, to)
   }))
 
-/** Like a folder whose parent belongs to somebody else. */
+/** Like a folder whose parent belongs to another user. */
 const ofSomebodyElse = (parent: string) =>
   Effect.map(FileSystem.FileSystem, (fs) => ({
     ...fs,
@@ -69,7 +69,7 @@ const ofSomebodyElse = (parent: string) =>
   }))
 
 layer(NodeContext.layer)("writeFiles", (it) => {
-  it.effect("a new folder, below folders that are not there, has the files and leaves nothing beside it", () =>
+  it.effect("a new folder, below folders that do not exist, has the files, and nothing is left next to it", () =>
     Effect.gen(function* () {
       yield* writeFiles(at("new", "below", "out"), files)
       expect(inside(at("new", "below", "out"))).toEqual(files)

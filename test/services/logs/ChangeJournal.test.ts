@@ -283,7 +283,7 @@ describe("secrets", () => {
 })
 
 describe("a folder that cannot be written", () => {
-  it.live("is a warning, and the command goes on", () =>
+  it.live("is a warning, and the command continues", () =>
     Effect.gen(function* () {
       writeFileSync(join(directory, "file"), "")
       const below = { directory: join(directory, "file/x") }

@@ -37,7 +37,7 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
-/** Writes a log and leaves it open, with its write-ahead log beside it. */
+/** Writes a log and leaves it open, with its write-ahead log next to it. */
 const log = (count = 2000): Database.Database => {
   const database = new Database(db)
   database.pragma("journal_mode = WAL")
@@ -74,7 +74,7 @@ const snapshot = (options: { readonly out?: string; readonly force?: boolean; re
 const failure = (options: Parameters<typeof snapshot>[0] = {}) =>
   Effect.map(Effect.flip(snapshot(options)), ({ message }) => message)
 
-/** Of the log and what is beside it. */
+/** Of the log and the files next to it. */
 const bytes = () =>
   readdirSync(directory)
     .filter((name) => name.startsWith("logs.db") && !name.endsWith("-shm"))
@@ -208,7 +208,7 @@ describe("what is there", () => {
     })
   )
 
-  it.live("is no database in use: its write-ahead log would be taken for the copy's", () =>
+  it.live("is not a database in use: its write-ahead log would be read as the copy's", () =>
     Effect.gen(function* () {
       const open = log(10)
       const other = join(directory, "other.db")

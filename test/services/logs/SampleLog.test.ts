@@ -75,7 +75,7 @@ describe("a sample", () => {
     })
   )
 
-  it.live("is written also where logging is off, for it was asked for", () =>
+  it.live("is written even if logging is off, because it was requested", () =>
     Effect.gen(function* () {
       const off = ConfigProvider.fromMap(new Map([["CODEX_SESSION_LOGGING", "0"]]))
       expect(yield* Effect.withConfigProvider(sample(false, true), off)).toMatchObject({ added: 16 })

@@ -174,7 +174,7 @@ describe("a session", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("does not go on recording after its scope", () =>
+  it.live("does not continue to record after its scope", () =>
     Effect.gen(function* () {
       yield* inSession(() => Effect.void)
       yield* Effect.log("outside").pipe(Effect.withSpan("outside"))
@@ -281,7 +281,7 @@ describe("where it is written", () => {
     })
   )
 
-  it.live("is the database alone, or nothing at all, where that is asked for", () =>
+  it.live("is only the database, or nothing at all, if that is requested", () =>
     Effect.gen(function* () {
       yield* inSession((session) => session.log("user", "one"), { ndjson: false })
       expect(readdirSync(directory)).toEqual(["logs.db"])
@@ -295,7 +295,7 @@ describe("where it is written", () => {
     })
   )
 
-  it.live("is decided by a config, and the environment wins over it", () =>
+  it.live("is decided by a config, and the environment overrides it", () =>
     Effect.gen(function* () {
       yield* inSession(() => Effect.void, { enabled: false })
       expect(existsSync(db)).toBe(false)
@@ -347,7 +347,7 @@ describe("where it is written", () => {
     })
   )
 
-  it.live("goes on in the table of the original kit, which keeps its columns", () =>
+  it.live("continues in the table of the original kit, which keeps its columns", () =>
     Effect.gen(function* () {
       const database = new Database(db)
       database.exec(`CREATE TABLE session_events(ts REAL NOT NULL, session_id TEXT NOT NULL, role TEXT NOT NULL, message TEXT NOT NULL);
@@ -361,7 +361,7 @@ describe("where it is written", () => {
 })
 
 describe("the session of a process", () => {
-  it.live("is handed on to the processes it starts, and not to other sessions of its own", () =>
+  it.live("is inherited by the processes it starts, but not by other sessions of the process", () =>
     Effect.gen(function* () {
       const before = { ...process.env }
       const child = () =>
@@ -392,7 +392,7 @@ describe("the session of a process", () => {
     })
   )
 
-  it.live("has a new id, which sorts by time, where nobody says one", () =>
+  it.live("has a new id, which sorts by time, if none is given", () =>
     Effect.gen(function* () {
       yield* inSession(() => Effect.void, { id: undefined })
       expect(rows()[0]?.session_id).toMatch(/^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ-[0-9a-f]{8}$/)
@@ -470,7 +470,7 @@ describe("a log that cannot be written", () => {
     })
   )
 
-  it.live("says so of a file that is no database, and leaves it as it is", () =>
+  it.live("reports a file that is not a database, and does not change it", () =>
     Effect.gen(function* () {
       writeFileSync(db, "these are my notes, not a database\n".repeat(100))
       const before = readFileSync(db)
@@ -508,7 +508,7 @@ describe("a log that cannot be written", () => {
     })
   )
 
-  it.live("fails an event that finds the disk full, keeps those before, and goes on when there is room", () =>
+  it.live("fails an event when the disk is full, keeps the earlier ones, and continues when there is space", () =>
     Effect.gen(function* () {
       yield* inSession(
         (session) =>

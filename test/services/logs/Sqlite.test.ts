@@ -26,7 +26,7 @@ const reasonOf = (sql: string, options: Partial<Sqlite.Options> = {}) =>
   )
 
 describe("a fault", () => {
-  it.live("is told by what a caller can do about it", () =>
+  it.live("is classified by what a caller can do about it", () =>
     Effect.gen(function* () {
       expect(yield* reasonOf("SELECT 1", { readonly: true })).toBe("Missing")
       expect(yield* reasonOf("SELECT 1", { path: join(directory, "no/x.db") })).toBe("Missing")

@@ -101,7 +101,7 @@ describe("the calendar", () => {
   const two = (value: number) => `${value}`.padStart(2, "0")
 
   it("has exactly its days, each 86,400 seconds after the one before", () => {
-    // 1896 to 1904 and 1996 to 2004: a century that is no leap year, and one that is.
+    // 1896 to 1904 and 1996 to 2004: a century that is not a leap year, and one that is.
     for (const [from, to, start] of [
       [1896, 1904, -2335219200],
       [1996, 2004, 820454400]

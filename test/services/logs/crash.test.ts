@@ -101,7 +101,7 @@ describe("a writer that is killed", () => {
     expect(total).toBeGreaterThan(1000)
   })
 
-  it("leaves a torn line alone: who writes next begins a line of its own", async () => {
+  it("keeps an incomplete line separate: the next writer begins a new line", async () => {
     const path = join(directory, "torn.ndjson")
     const db = join(directory, "torn.db")
     await node([writer, "torn", db, path, "3"]).finished

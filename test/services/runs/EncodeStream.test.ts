@@ -86,7 +86,7 @@ describe("encoding a stream of texts", { timeout: 120_000 }, () => {
             taken += text.length
             ahead = Math.max(ahead, taken - written)
             peak = Math.max(peak, process.memoryUsage.rss())
-            // A string of its own each time.
+            // A new string each time.
             return `${taken} ${text}`
           })
         ).pipe(Stream.takeWhile(() => taken < 30e6)),

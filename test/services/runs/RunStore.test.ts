@@ -17,7 +17,7 @@ const folder = mkdtempSync(join(tmpdir(), "codex-runs-"))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 let count = 0
-/** A store of its own in a directory that is not there yet. */
+/** A new store in a directory that does not exist yet. */
 const withStore = <A, E>(use: (store: RunStore.Service) => Effect.Effect<A, E>) =>
   Effect.flatMap(RunStore, use).pipe(
     Effect.provide(RunStore.layer(join(folder, `runs-${++count}`)).pipe(Layer.provide(NodeContext.layer)))
@@ -84,7 +84,7 @@ describe("a new run", () => {
 })
 
 describe("finding a run", () => {
-  it.live("works by id and by directory, lists the newest first, and passes over what is no run", () =>
+  it.live("works by id and by directory, lists the newest first, and skips directories that are not runs", () =>
     withStore((store) =>
       Effect.gen(function* () {
         for (const id of ["20260101-000000-a-0001", "20260301-000000-b-0002", "20260201-000000-c-0003"]) {

@@ -66,7 +66,7 @@ describe("following a table", () => {
     })
   )
 
-  it.scoped("gives only what is asked for", () =>
+  it.scoped("gives only the selected events", () =>
     Effect.gen(function* () {
       const { work, database } = yield* sqlite()
       add(database, "old one", "other")
@@ -81,7 +81,7 @@ describe("following a table", () => {
     })
   )
 
-  it.scoped("goes on when the table is emptied and numbers begin again", () =>
+  it.scoped("continues when the table is emptied and rowids start again", () =>
     Effect.gen(function* () {
       const { work, database } = yield* sqlite()
       add(database, "a", "b", "c")
@@ -118,7 +118,7 @@ describe("following a table", () => {
     })
   )
 
-  it.scoped("goes on in the file that takes its place", () =>
+  it.scoped("continues in the file that replaces it", () =>
     Effect.gen(function* () {
       const { work, database } = yield* sqlite()
       add(database, "a")
@@ -178,7 +178,7 @@ const line = (...messages: ReadonlyArray<string>): string =>
   messages.map((message) => `${JSON.stringify({ ts: 1, message })}\n`).join("")
 
 describe("following NDJSON", () => {
-  it.scoped("waits for the end of a line, and goes on when the file is cut off or replaced", () =>
+  it.scoped("waits for the end of a line, and continues when the file is truncated or replaced", () =>
     Effect.gen(function* () {
       const work = yield* workspace
       const path = work.write("log.ndjson", `torn\n${line("a", "b", "c")}`)

@@ -1,7 +1,7 @@
 /**
- * Tables of other programs are read without being told about them.
+ * Tables of other programs are read without options.
  *
- * Oracle: the events, written by hand beside the SQL that makes the tables; 1,795,525,200 is 2026-11-24 13:00 UTC.
+ * Oracle: the events, written by hand next to the SQL that makes the tables; 1,795,525,200 is 2026-11-24 13:00 UTC.
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"

@@ -60,7 +60,7 @@ describe("hostile values", () => {
     })
   )
 
-  it.scoped("half a surrogate pair, which is no UTF-8, is found and does no harm", () =>
+  it.scoped("half a surrogate pair, which is not UTF-8, is found and does no harm", () =>
     Effect.gen(function* () {
       const work = yield* workspace
       const database = work.database("log.db", "CREATE TABLE logs(ts REAL, message TEXT)")

@@ -1,7 +1,7 @@
 /**
  * NDJSON of codex and of others: which lines are events, which are skipped and counted, and what keys mean.
  *
- * Oracle: the events, written by hand beside the lines.
+ * Oracle: the events, written by hand next to the lines.
  */
 import { gzipSync } from "node:zlib"
 import { describe, expect, it } from "@effect/vitest"

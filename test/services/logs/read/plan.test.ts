@@ -61,7 +61,7 @@ describe("a log with indexes", () => {
       })
     )
 
-  it.scoped("is sorted where a time is no number, or nothing is indexed", () =>
+  it.scoped("is sorted if a time is not a number, or if there is no index", () =>
     Effect.gen(function* () {
       const odd = "INSERT INTO session_events VALUES ('2026-11-24', 's1', 'user', 'message', NULL, NULL);"
       for (const sql of [`${table} ${indexes} ${odd}`, table]) {

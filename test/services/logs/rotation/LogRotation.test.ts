@@ -174,7 +174,7 @@ describe("a database", () => {
     })
   )
 
-  it.live("says why it cannot be as small as was asked for", () =>
+  it.live("says why it cannot be as small as requested", () =>
     Effect.gen(function* () {
       create(events(50))
       const [rotated] = yield* rotate({ maxBytes: 100 })
@@ -442,7 +442,7 @@ describe("a rotation that is killed", () => {
         expect(readdirSync(archive).filter((name) => name.endsWith(".partial"))).toEqual([])
       }
     }
-    // The moments that matter were hit, and no event was ever neither here nor there.
+    // The critical moments were hit, and every event was always in one of the two places.
     expect(states).toContain("before partial")
     expect(states.some((state) => state.startsWith("between"))).toBe(false)
   })
@@ -501,7 +501,7 @@ describe("the folder of sessions", () => {
     })
   )
 
-  it.live("loses the oldest while it is too large, but no session that is likely to go on", () =>
+  it.live("loses the oldest events while it is too large, but no session that is likely to continue", () =>
     Effect.gen(function* () {
       for (const [i, name] of ["a", "b", "c"].entries()) file(`${name}.ndjson`, (3 - i) * day, "x".repeat(1000))
       file("live.ndjson", 60, "x".repeat(5000))
@@ -531,7 +531,7 @@ describe("the folder of sessions", () => {
     })
   )
 
-  it.live("goes on with what a killed rotation left, at each step", () =>
+  it.live("completes what a killed rotation left, at each step", () =>
     Effect.gen(function* () {
       mkdirSync(archive)
       file("a.ndjson.rotating", 1, "renamed")
@@ -588,7 +588,7 @@ describe("one NDJSON file", () => {
       const all = [...numbers(archived()), ...numbers(rest)].sort((a, b) => a - b)
       expect(all.slice(0, written)).toEqual(upTo(written))
       expect(archives().length).toBe(5)
-      // Other NDJSON beside it is not its own.
+      // Other NDJSON files next to it do not belong to it.
       writeFileSync(join(directory, "other.ndjson"), "{}\n")
       writeFileSync(db, "{}\n")
       const [kept] = yield* rotate({ maxAge: day, maxBytes: 1000 })
@@ -635,7 +635,7 @@ const mounts = (() => {
 })()
 
 // Skipped where no small disk can be made: only root may mount one.
-describe.skipIf(!mounts)("an archive on a disk of its own", () => {
+describe.skipIf(!mounts)("an archive on another disk", () => {
   beforeEach(() => {
     mkdirSync(archive)
     spawnSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", archive])

@@ -62,7 +62,7 @@ describe("a writer", () => {
     })
   )
 
-  it.scopedLive("tells all of a batch that failed, and goes on with the next", () =>
+  it.scopedLive("fails every caller of a batch that failed, and continues with the next one", () =>
     Effect.gen(function* () {
       let works = false
       const { batches, sink } = held(Effect.suspend(() => (works ? Effect.void : full)))
