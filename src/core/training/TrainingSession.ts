@@ -14,6 +14,7 @@ import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { Backend, type BackendError, type TensorDatas } from "../Backend.ts"
+import { ConfigError, ConfigIssue, fromParseError } from "../config/ConfigIssue.ts"
 import { TrainingConfig } from "../config/RunConfig.ts"
 import * as DataOrder from "../data/DataOrder.ts"
 import type { TokenFile, TokenFileError } from "../data/TokenFile.ts"
@@ -92,8 +93,11 @@ const plan = (options: TrainingSessionOptions) =>
   Effect.gen(function* () {
     const { architecture, tokens } = options
     const training = yield* Effect.mapError(
-      Schema.decode(TrainingConfig)(options.training ?? {}),
-      ({ message }) => new TrainConfigError({ key: "training", details: message, remedy: "Correct the value." })
+      Schema.decode(TrainingConfig, { errors: "all" })(options.training ?? {}),
+      (error) =>
+        new ConfigError({
+          issues: fromParseError(error).map((issue) => new ConfigIssue({ ...issue, path: ["training", ...issue.path] }))
+        })
     )
     const { batch_size: batchSize, gradient_accumulation_steps: accumulation } = training
     const contextLength = training.context_length ?? architecture.contextLength
@@ -128,7 +132,7 @@ const make = (
   options: TrainingSessionOptions
 ): Effect.Effect<
   TrainingSession.Service,
-  TrainConfigError | CheckpointError | BackendError | ShapeError | ProgramError,
+  ConfigError | TrainConfigError | CheckpointError | BackendError | ShapeError | ProgramError,
   Backend | Scope.Scope
 > =>
   Effect.gen(function* () {

@@ -6,9 +6,12 @@ import { readdirSync } from "node:fs"
 import { join } from "node:path"
 import * as FileSystem from "@effect/platform/FileSystem"
 import { expect, layer } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
 import type { Tracker } from "../../../src/core/Tracker.ts"
@@ -257,6 +260,18 @@ layer(Tiny.cpu)("track", (it) => {
       expect(Tiny.names(events)).toHaveLength(11)
     })
   )
+
+  it.effect("logs scores of the training text under a split of their own", () =>
+    Effect.gen(function* () {
+      const logged: Array<Tracker.Logged> = []
+      const tracker = { log: (line: Tracker.Logged) => Effect.sync(() => logged.push(line)).pipe(Effect.asVoid) }
+      yield* Tiny.eventsOf(
+        { tokens: { train: Tiny.tokenFile(Tiny.periodic(400)) }, training: { max_steps: 2 } },
+        Training.steps().pipe(Training.evaluateEvery({ steps: 2 }), Training.track(tracker))
+      )
+      expect(logged.map(({ split, step }) => `${split} ${step}`)).toEqual(["train 1", "train 2", "train_eval 2"])
+    })
+  )
 })
 
 layer(Tiny.cpu)("numbers that are none", (it) => {
@@ -360,6 +375,60 @@ layer(Tiny.cpu, { excludeTestServices: true })("runInterruptibly", (it) => {
         const name = join("step-00000012", file)
         expect(Tiny.sha256(join(cut, name)), file).toBe(Tiny.sha256(join(whole, name)))
       }
+    })
+  )
+
+  it.scoped("fails with the error of the last checkpoint if it cannot be written", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const directory = join(yield* temporary, "checkpoints")
+      const reached = yield* Deferred.make<void>()
+      const handled: Array<string> = []
+      const running = yield* Tiny.withSession(
+        {},
+        Training.runInterruptibly(
+          (stop) => stream(directory, stop),
+          (event) => (event._tag === "Step" ? Deferred.succeed(reached, undefined) : Effect.void)
+        )
+      ).pipe(
+        Training.onInterrupt({
+          saved: Effect.sync(() => handled.push("saved")),
+          failed: (error) => Effect.sync(() => handled.push(error._tag))
+        }),
+        Effect.fork
+      )
+      yield* Deferred.await(reached)
+      // A file where the directory of the checkpoints should be.
+      yield* fs.writeFileString(directory, "")
+      const exit = yield* Fiber.interrupt(running)
+      const cause = Exit.isFailure(exit) ? exit.cause : Cause.empty
+      expect(Cause.isInterrupted(cause)).toBe(true)
+      expect(Option.map(Cause.failureOption(cause), ({ _tag }) => _tag)).toEqual(Option.some("CheckpointError"))
+      expect(handled).toEqual(["CheckpointError"])
+    })
+  )
+
+  it.scoped("calls the handler for a saved run after the last checkpoint", () =>
+    Effect.gen(function* () {
+      const directory = yield* temporary
+      const reached = yield* Deferred.make<void>()
+      const saved: Array<string> = []
+      const running = yield* Tiny.withSession(
+        {},
+        Training.runInterruptibly(
+          (stop) => stream(directory, stop),
+          (event) => (event._tag === "Step" ? Deferred.succeed(reached, undefined) : Effect.void)
+        )
+      ).pipe(
+        Training.onInterrupt({
+          saved: Effect.sync(() => saved.push(...readdirSync(directory))),
+          failed: () => Effect.void
+        }),
+        Effect.fork
+      )
+      yield* Deferred.await(reached)
+      yield* Fiber.interrupt(running)
+      expect(saved).toEqual([expect.stringMatching(/^step-/)])
     })
   )
 
