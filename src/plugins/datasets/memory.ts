@@ -3,8 +3,8 @@
  *
  *     data: { name: memory, documents: ["To be, or not to be", "that is the question"] }
  *
- * What is held out is the same rule as for files: whole documents where there are several, by default a tenth of them and at
- * least one; of a single document the end, from a line break or, if there is none in its second half, from a character.
+ * The rule for what is held out is that of files: if there are several documents, whole ones, by default a tenth of them and at
+ * least one; of a single document the end, from a line break or, if there is none near, from a character.
  */
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
@@ -12,6 +12,7 @@ import { Dataset, DatasetError, type Document } from "../../core/Dataset.ts"
 import * as Plugin from "../../core/plugin/Plugin.ts"
 import * as ValidationSplit from "./ValidationSplit.ts"
 
+/** The config of `memory`. */
 export const Config = Schema.Struct({
   documents: Schema.NonEmptyArray(Schema.String).annotations({
     description: "The texts, one a document. Empty ones are skipped.",
@@ -20,6 +21,7 @@ export const Config = Schema.Struct({
   ...ValidationSplit.fields
 })
 
+/** The plugin. */
 export const MemoryDataset = Plugin.make(Dataset.kind, "memory", {
   description: "documents given in the config, split into training and validation",
   config: Config,

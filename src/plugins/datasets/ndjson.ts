@@ -20,8 +20,9 @@ import * as Plugin from "../../core/plugin/Plugin.ts"
 import { countLineFeeds, type FileRange, invalidText, LINE_FEED, readBytes } from "./TextFiles.ts"
 import * as ValidationSplit from "./ValidationSplit.ts"
 
-export const extensions = [".ndjson", ".jsonl"] as const
+const extensions = [".ndjson", ".jsonl"]
 
+/** The config of `ndjson`. */
 export const Config = Schema.Struct({
   ...ValidationSplit.fileFields(extensions.join(" and "), "notes/*.ndjson"),
   field: Schema.optionalWith(Schema.NonEmptyString, { default: () => "text" }).annotations({
@@ -29,6 +30,7 @@ export const Config = Schema.Struct({
   })
 })
 
+/** The plugin. */
 export const NdjsonDataset = Plugin.make(Dataset.kind, "ndjson", {
   description: "a field of NDJSON files, split into training and validation",
   config: Config,

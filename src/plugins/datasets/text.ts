@@ -19,6 +19,7 @@ import * as ValidationSplit from "./ValidationSplit.ts"
 
 const extensions = [".txt"]
 
+/** The config of `text`. */
 export const Config = Schema.Struct({
   ...ValidationSplit.fileFields(".txt", "notes/*.txt"),
   document_bytes: Schema.optionalWith(Schema.Int.pipe(Schema.greaterThanOrEqualTo(4)), {
@@ -28,6 +29,7 @@ export const Config = Schema.Struct({
   })
 })
 
+/** The plugin. */
 export const TextDataset = Plugin.make(Dataset.kind, "text", {
   description: "text files, split into training and validation",
   config: Config,

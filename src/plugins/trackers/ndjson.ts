@@ -17,6 +17,7 @@ import { Tracker } from "../../core/Tracker.ts"
 
 const Line = Schema.parseJson(Schema.Struct({ step: Schema.Number }))
 
+/** The plugin. */
 export const Ndjson = Plugin.make(Tracker.kind, "ndjson", {
   description: "metrics as lines of JSON in the run's directory",
   config: Schema.Struct({

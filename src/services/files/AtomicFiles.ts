@@ -44,7 +44,7 @@ export const stageFile = (
     const publish = Effect.gen(function* () {
       yield* sync(fs, temporary)
       yield* fs.rename(temporary, target)
-      yield* sync(fs, paths.dirname(target))
+      yield* syncDirectory(fs, paths.dirname(target))
     })
     return {
       path: temporary,
@@ -79,11 +79,11 @@ export const stageDirectory = (
       // It cannot come back if another writer was faster, and then it need not.
       const restore = Effect.map(fs.rename(aside, path), () => asides.delete(aside))
       yield* Effect.onError(fs.rename(temporary, path), () => Effect.ignore(restore))
-      yield* sync(fs, parent)
+      yield* syncDirectory(fs, parent)
     })
     const publish = (keep: Effect.Effect<boolean>) =>
       Effect.matchEffect(fs.rename(temporary, path), {
-        onSuccess: () => sync(fs, parent),
+        onSuccess: () => syncDirectory(fs, parent),
         onFailure: (error) =>
           Effect.gen(function* () {
             if (!(yield* fs.exists(path))) return yield* error
@@ -101,7 +101,7 @@ export const stageDirectory = (
     return {
       path: temporary,
       publish: ({ keep = Effect.succeed(false) } = {}) =>
-        Effect.zipRight(sync(fs, temporary), publish(keep)).pipe(
+        Effect.zipRight(syncDirectory(fs, temporary), publish(keep)).pipe(
           Effect.uninterruptible,
           Effect.mapError(FileError.from(path, "write"))
         )
@@ -159,7 +159,7 @@ export const writeFiles = (
       const { path } = yield* stageDirectory(paths.join(place, "files"))
       yield* fill(path)
       for (const name of Object.keys(files)) yield* fs.rename(paths.join(path, name), paths.join(place, name))
-      yield* sync(fs, place)
+      yield* syncDirectory(fs, place)
     }).pipe(Effect.scoped)
     yield* others || holdsWorkingDirectory ? renameEach : Effect.orElse(writeDirectory(place, fill), () => renameEach)
   }).pipe(Effect.uninterruptible, Effect.mapError(FileError.from(directory, "write")))
@@ -211,7 +211,7 @@ export const movedAside = (name: string): string | undefined => {
   return kind === "old" ? target : undefined
 }
 
-/** How long ago a writer must have written last to be taken for dead. */
+/** A writer that has not written for this long is considered dead. */
 const ABANDONED_MILLIS = 3_600_000
 
 /**
@@ -257,6 +257,16 @@ const acquire = <E, R>(temporary: string, create: (temporary: string) => Effect.
 
 const sync = (fs: FileSystem.FileSystem, path: string) =>
   Effect.scoped(Effect.flatMap(fs.open(path), (handle) => handle.sync))
+
+/** Syncs the names in a directory, on the file systems where that is possible and allowed. */
+const syncDirectory = (fs: FileSystem.FileSystem, path: string) =>
+  Effect.catchIf(
+    sync(fs, path),
+    (error) => unsupported.has(FileError.from(path, "write")(error).code ?? ""),
+    () => Effect.void
+  )
+
+const unsupported = new Set(["EINVAL", "ENOTSUP", "EOPNOTSUPP", "EISDIR", "EBADF", "EPERM", "EACCES"])
 
 /** Time of the last change of a file, or of a directory and the files directly in it, in milliseconds. */
 const lastChange = (fs: FileSystem.FileSystem, paths: Path.Path, path: string) =>

@@ -16,6 +16,8 @@ import {
 } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { SystemError } from "@effect/platform/Error"
+import * as FileSystem from "@effect/platform/FileSystem"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import { expect, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -41,6 +43,11 @@ const writeBoth = (content: string) => (directory: string) =>
     AtomicFiles.writeSynced(join(directory, "b"), content)
   )
 const contents = (directory: string) => ["a", "b"].map((name) => readFileSync(join(directory, name), "utf8")).join("")
+
+const refusal = (code: string) => {
+  const cause = Object.assign(new Error(code), { code })
+  return Effect.fail(new SystemError({ reason: "Unknown", module: "FileSystem", method: "open", cause }))
+}
 
 layer(NodeContext.layer)("a file", (it) => {
   it.effect("is written in pieces, replaces another one and leaves nothing else", () =>
@@ -94,6 +101,21 @@ layer(NodeContext.layer)("a file", (it) => {
       const path = join(fresh(), "no", "file")
       const error = yield* Effect.flip(AtomicFiles.writeFile(path, ""))
       expect(error.message).toBe(`${path} could not be written: there is no such file or directory. Check the path.`)
+    })
+  )
+
+  it.effect("needs no sync of its directory where the file system has none, and fails where the disk is at fault", () =>
+    Effect.gen(function* () {
+      const directory = fresh()
+      const path = join(directory, "file")
+      const write = (code: string, content: string) =>
+        Effect.updateService(AtomicFiles.writeFile(path, content), FileSystem.FileSystem, (fs) => ({
+          ...fs,
+          open: (name, options) => (name === directory ? refusal(code) : fs.open(name, options))
+        }))
+      yield* write("EINVAL", "new")
+      expect(readFileSync(path, "utf8")).toBe("new")
+      expect((yield* Effect.flip(write("EIO", "newer"))).message).toContain("the disk reports an error")
     })
   )
 

@@ -1,5 +1,5 @@
 /**
- * Checkpoints on a real disk, torn and altered by hand. Oracles: the values that were saved; SHA-256 by node:crypto; the
+ * Checkpoints on a real disk, truncated and changed by hand. Oracles: the values that were saved; SHA-256 by node:crypto; the
  * layout that the header of CheckpointStore.ts states. Needs the file system.
  */
 import { createHash } from "node:crypto"
@@ -117,7 +117,7 @@ layer(platform)("saving and loading", (it) => {
       const [a, b] = [fresh(), fresh()]
       const path = yield* store.save(a, checkpoint(2))
       mkdirSync(join(b, "step-00000002"), { recursive: true })
-      writeFileSync(join(b, "step-00000002", "torn"), "")
+      writeFileSync(join(b, "step-00000002", "incomplete"), "")
       const again = yield* store.save(b, checkpoint(2))
       for (const file of everyFile) expect(readFileSync(join(again, file))).toEqual(readFileSync(join(path, file)))
       expect(readdirSync(again).sort()).toEqual(everyFile)

@@ -143,7 +143,7 @@ describe("token cache", { timeout: 120_000 }, () => {
     )
   )
 
-  it.effect("tokenises once for the same text, split and tokenizer, and again when one differs", () =>
+  it.effect("tokenizes once for the same text, split and tokenizer, and again when one differs", () =>
     inFolder((folder) =>
       Effect.gen(function* () {
         const { dataset, reads } = counting(texts)
