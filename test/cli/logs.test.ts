@@ -2,7 +2,7 @@
  * `codex logs …` as a user runs it: real children, on databases that plain SQL wrote.
  *
  * Oracles: the rows as they were inserted, lines written by hand, the table of exit codes in src/bin.ts. What the parser and
- * the formats do is tested in logs-options.test.ts and LogFormat.test.ts, without children.
+ * the formats do is tested in LogOptions.test.ts and render/EventPrinter.test.ts, without children.
  */
 import { spawn } from "node:child_process"
 import { closeSync, fstatSync, openSync, readFileSync } from "node:fs"
@@ -50,7 +50,7 @@ beforeAll(() => {
 })
 
 describe("view", () => {
-  it("prints whole messages by session, and tells of the file that it took instead", async () => {
+  it("prints whole messages by session, and reports the file that it reads instead", async () => {
     expect(await logs("view", "--db", ".codex-logs.db")).toEqual({
       code: 0,
       signal: null,
@@ -74,7 +74,7 @@ describe("view", () => {
 describe("query", () => {
   const query = (...words: ReadonlyArray<string>) => logs("query", "--db", ".codex-logs.sqlite", ...words)
 
-  it("prints one line an event, by time", async () => {
+  it("prints one line per event, by time", async () => {
     expect(await query()).toMatchObject({
       code: 0,
       stderr: "",
@@ -82,7 +82,7 @@ describe("query", () => {
     })
   })
 
-  it("takes a text literally, and several roles and levels", async () => {
+  it("matches a text literally, and several roles and levels", async () => {
     expect((await query("--contains", "%_")).stdout).toBe(line.sure)
     expect(
       (await query("--role", "user", "--role=assistant", "--role", "tool", "--level", "warning,err", "--order", "desc"))
@@ -90,11 +90,11 @@ describe("query", () => {
     ).toBe(line.done + line.sure)
   })
 
-  it("takes the newest, then an offset and a limit", async () => {
+  it("applies last, then offset and limit", async () => {
     expect((await query("--last", "4", "--offset", "1", "--limit", "2")).stdout).toBe(line.sure + line.done)
   })
 
-  it("takes times with their zone, and says which it took for UTC", async () => {
+  it("reads times with their zone, and reports which it read as UTC", async () => {
     const { code, stdout, stderr } = await query(
       "--session-id",
       "s1",
@@ -106,7 +106,7 @@ describe("query", () => {
     expect(stderr).toBe("--since 2026-11-24T13:08:35 has no time zone and is read as UTC.\n")
   })
 
-  it("prints nothing for no events, with a note, and succeeds", async () => {
+  it("prints nothing but a note if no event matches, and succeeds", async () => {
     expect(await query("--role", "nobody")).toMatchObject({ code: 0, stdout: "", stderr: "No events match.\n" })
   })
 
@@ -139,7 +139,7 @@ describe("query", () => {
     })
   })
 
-  it("says how many lines of NDJSON were none", async () => {
+  it("reports how many lines of NDJSON are not events", async () => {
     expect(await logs("query", "--db", "torn.ndjson", "--format", "csv")).toMatchObject({
       code: 0,
       stdout: expect.stringMatching(/^ts,time,session_id,.*\r\n1,.*,first,\r\n3,.*,third,\r\n$/s),
@@ -172,8 +172,8 @@ describe("a log that cannot be read", () => {
   })
 })
 
-describe("a long answer", () => {
-  it("ends when it is interrupted, or when its reader has gone", async () => {
+describe("a long output", () => {
+  it("ends when it is interrupted, or when its reader exits", async () => {
     const rows = 400_000
     database(
       at("long.db"),
@@ -232,7 +232,7 @@ describe("tail", () => {
     ).toEqual([expect.stringContaining("Hello!"), "one", "two"])
   })
 
-  it("ends quietly when its reader has gone", async () => {
+  it("ends quietly when its reader exits", async () => {
     const log = database(at("read.db"), own)
     const child = start("logs", "tail", "--db", "read.db", "--follow")
     await child.said("session_end")

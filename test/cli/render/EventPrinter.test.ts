@@ -9,7 +9,6 @@ import * as FastCheck from "effect/FastCheck"
 import * as Stream from "effect/Stream"
 import { describe, expect, it } from "vitest"
 import { blocks, csv, csvLine, json, lines, ndjson, type Printer, print } from "../../../src/cli/render/EventPrinter.ts"
-import { sessionsText, statsText } from "../../../src/cli/render/LogReport.ts"
 import type { LogEvent } from "../../../src/services/logs/SessionEvent.ts"
 
 const plain = { colour: false }
@@ -30,7 +29,7 @@ const empty = event({ ts: null, time: null, session_id: null, role: null, level:
 const printed = (printer: Printer, events: ReadonlyArray<LogEvent>): string =>
   printer.begin + events.map(printer.event).join("") + printer.end(events.length)
 
-/** Any UTF-16 text, half surrogates too, with what matters to a format more often. */
+/** Any UTF-16 text, including lone surrogates, with what matters to a format more often. */
 const anyText = FastCheck.array(
   FastCheck.oneof(
     FastCheck.integer({ min: 0, max: 0xffff }).map((unit) => String.fromCharCode(unit)),
@@ -65,8 +64,8 @@ const anyEvent: FastCheck.Arbitrary<LogEvent> = FastCheck.record({
 })
 const anyEvents = FastCheck.array(anyEvent, { maxLength: 5 })
 
-describe("one line an event", () => {
-  it("has time, level, role, session and message in their columns", () => {
+describe("lines", () => {
+  it("have time, level, role, session and message in columns", () => {
     expect(
       printed(lines(plain), [
         event({ message: "Hello!\nHow are\tyou?\r\n" }),
@@ -84,7 +83,7 @@ describe("one line an event", () => {
     )
   })
 
-  it("is one line, whatever the log holds, and has nothing that a terminal obeys", () => {
+  it("are one per event for any log, without control characters", () => {
     FastCheck.assert(
       FastCheck.property(anyEvents, (events) => {
         const text = printed(lines(plain), events)
@@ -94,7 +93,7 @@ describe("one line an event", () => {
     )
   })
 
-  it("colours levels, and lets time and session step back", () => {
+  it("color levels, and dim time and session", () => {
     const escape = "\u001b["
     expect(printed(lines(coloured), [event(), event({ level: "ERROR" }), event({ level: "FATAL" })])).toBe(
       ["32mINFO ", "31mERROR", "1m\u001b[31mFATAL"]
@@ -116,7 +115,7 @@ describe("one line an event", () => {
 })
 
 describe("blocks", () => {
-  it("have a heading where session or day change, and whole messages", () => {
+  it("have a heading for each session and day, and whole messages", () => {
     expect(
       printed(blocks(plain), [
         event({ message: "Hello!\nHow are you?", metadata: { lang: "en", "a b": "two words", deep: { x: [1] } } }),
@@ -143,7 +142,7 @@ describe("blocks", () => {
     )
   })
 
-  it("show long messages as they show short ones", () => {
+  it("show long messages like short ones", () => {
     for (const cut of ["\u{1F469}", "\r\n", "\n", "\r\r\r\n", "\ud83d\ud83d\udc69"])
       for (const before of [65_534, 65_535, 65_536]) {
         const message = `${"x".repeat(before)}${cut}${"y".repeat(70_000)}`
@@ -157,7 +156,7 @@ describe("blocks", () => {
       }
   })
 
-  it("cut long metadata to a hint", () => {
+  it("shorten long metadata", () => {
     const [line = ""] = blocks(plain)
       .event(event({ metadata: { text: "é".repeat(200) } }))
       .split("\n")
@@ -165,7 +164,7 @@ describe("blocks", () => {
     expect(line.endsWith(`Hello!  text="${"é".repeat(93)}…`)).toBe(true)
   })
 
-  it("have nothing that a terminal obeys, and the same text with colours", () => {
+  it("have no control characters, and the same text with colors", () => {
     FastCheck.assert(
       FastCheck.property(anyEvents, (events) => {
         const text = printed(blocks(plain), events)
@@ -180,7 +179,7 @@ describe("blocks", () => {
 describe("JSON", () => {
   const keys = ["ts", "time", "session_id", "role", "level", "message", "metadata"]
 
-  it("gives back every event", () => {
+  it("parses back to every event", () => {
     FastCheck.assert(
       FastCheck.property(anyEvents, (events) => {
         expect(JSON.parse(printed(json(), events))).toEqual(events)
@@ -221,7 +220,7 @@ describe("CSV", () => {
     return records
   }
 
-  it("gives back every event, as RFC 4180 reads it; null is empty, an empty text is quoted", () => {
+  it("parses back to every event, as RFC 4180 reads it; null is empty, an empty text is quoted", () => {
     FastCheck.assert(
       FastCheck.property(anyEvents, (events) => {
         expect(read(printed(csv(), events))).toEqual([
@@ -236,7 +235,7 @@ describe("CSV", () => {
     )
   })
 
-  it("quotes as people do by hand", () => {
+  it("matches lines written by hand", () => {
     expect(csvLine(['say "hi"', "a,b", "x\ny", "", null, 1.5])).toBe('"say ""hi""","a,b","x\ny","",,1.5\r\n')
   })
 })
@@ -263,7 +262,7 @@ describe("output", () => {
   }
   const many = Array.from({ length: 3000 }, (_, i) => event({ message: `${i} ${"x".repeat(100)}` }))
 
-  it("comes in blocks that hold all of it, in order", async () => {
+  it("comes in blocks, complete and in order", async () => {
     const { texts, count, counts } = await written(Stream.fromIterable(many).pipe(Stream.rechunk(7)))
     expect(count).toBe(3000)
     expect(counts.at(-1)).toBe(3000)
@@ -272,7 +271,7 @@ describe("output", () => {
     for (const text of texts.slice(0, -1)) expect(text.length).toBeLessThan(70_000)
   })
 
-  it("comes at once when it is eager", async () => {
+  it("comes at once if it is eager", async () => {
     const chunks = Stream.fromChunks(Chunk.of(event()), Chunk.of(event()))
     expect((await written(chunks, { eager: true })).counts).toEqual([1, 2, 2])
     expect((await written(chunks)).counts).toEqual([2])
@@ -292,108 +291,5 @@ describe("output", () => {
       )
     )
     expect(most).toBe(1)
-  })
-})
-
-describe("sessions and numbers", () => {
-  const sessions = [
-    { session_id: "s1\u001b[2J", first: 1795525714.123, last: 1795525744.123, events: 12, outcome: "success" },
-    { session_id: null, first: null, last: null, events: 3, outcome: null }
-  ]
-  const stats = {
-    events: 15,
-    sessions: 2,
-    first: 0,
-    last: 1e300,
-    roles: [
-      ["user", 14],
-      [null, 1]
-    ],
-    levels: [["INFO", 15]],
-    days: [["2026-11-24", 15]]
-  } as const
-  const log = { path: "a.db", shape: "logs(ts, message)" }
-
-  it("are tables", () => {
-    expect(sessionsText(sessions, "text")).toBe(
-      `session  first                     last                      duration  events  outcome
-s1␛[2J   2026-11-24T13:08:34.123Z  2026-11-24T13:09:04.123Z  30.0 s        12  success
-–        –                         –                         –              3  –
-`
-    )
-    expect(statsText(stats, log, "text")).toBe(
-      `log       a.db, logs(ts, message)
-events    15
-sessions  2
-first     1970-01-01T00:00:00.000Z
-last      –
-
-role  events
-user      14
-–          1
-
-level  events
-INFO       15
-
-day         events
-2026-11-24      15
-`
-    )
-    expect([sessionsText([], "text"), statsText({ ...stats, events: 0 }, log, "text")]).toEqual(["", ""])
-  })
-
-  it("are data", () => {
-    const [first, second] = [
-      {
-        ...sessions[0],
-        first_time: "2026-11-24T13:08:34.123Z",
-        last_time: "2026-11-24T13:09:04.123Z"
-      },
-      { ...sessions[1], first_time: null, last_time: null }
-    ]
-    expect(JSON.parse(sessionsText(sessions, "json"))).toEqual([first, second])
-    expect(
-      sessionsText(sessions, "ndjson")
-        .trim()
-        .split("\n")
-        .map((row) => JSON.parse(row))
-    ).toEqual([first, second])
-    expect(sessionsText(sessions, "csv").split("\r\n").slice(0, 3)).toEqual([
-      "session_id,first,last,first_time,last_time,events,outcome",
-      "s1\u001b[2J,1795525714.123,1795525744.123,2026-11-24T13:08:34.123Z,2026-11-24T13:09:04.123Z,12,success",
-      ",,,,,3,"
-    ])
-    expect([sessionsText([], "json"), sessionsText([], "ndjson")]).toEqual(["[]\n", ""])
-    expect(JSON.parse(statsText(stats, log, "json"))).toEqual({
-      path: "a.db",
-      shape: "logs(ts, message)",
-      events: 15,
-      sessions: 2,
-      first: 0,
-      last: 1e300,
-      first_time: "1970-01-01T00:00:00.000Z",
-      last_time: null,
-      roles: [
-        { role: "user", events: 14 },
-        { role: null, events: 1 }
-      ],
-      levels: [{ level: "INFO", events: 15 }],
-      days: [{ day: "2026-11-24", events: 15 }]
-    })
-    expect(statsText(stats, log, "ndjson")).toBe(statsText(stats, log, "json"))
-    expect(statsText(stats, log, "csv")).toBe(
-      [
-        "kind,value,count",
-        "events,,15",
-        "sessions,,2",
-        "first,1970-01-01T00:00:00.000Z,",
-        "last,,",
-        "role,user,14",
-        "role,,1",
-        "level,INFO,15",
-        "day,2026-11-24,15",
-        ""
-      ].join("\r\n")
-    )
   })
 })

@@ -1,6 +1,6 @@
 /**
  * The journal of a project. Oracle: the tables as a Markdown parser of a few lines reads them (GitHub Flavored Markdown, section
- * 4.10: cells are separated by pipes that no backslash stands before), lines as JSON.parse reads them, and rows counted.
+ * 4.10: cells are separated by pipes without a backslash before them), lines as JSON.parse reads them, and rows counted.
  */
 import {
   existsSync,
@@ -88,7 +88,7 @@ const angry = {
 }
 
 describe("results.md", () => {
-  it.live("has a row for each command, with the last thing that was said of it", () =>
+  it.live("has a row for each command, with its last result", () =>
     Effect.gen(function* () {
       yield* command(Effect.zipRight(ChangeJournal.result("first"), ChangeJournal.result("loss 3.2")), {
         command: "codex train",
@@ -108,7 +108,7 @@ describe("results.md", () => {
     })
   )
 
-  it.live("is not written for successes where they do not count", () =>
+  it.live("has no row for successes if they are turned off", () =>
     Effect.gen(function* () {
       yield* command(Effect.void, { successes: false })
       expect(readdirSync(directory)).toEqual([])
@@ -117,7 +117,7 @@ describe("results.md", () => {
     })
   )
 
-  it.live("shows hostile words and results as they are", () =>
+  it.live("escapes markup in words and results", () =>
     Effect.gen(function* () {
       const hostile = "a|b \\| `c` <script>alert(1)</script> *d* _e_ [f](g)\r\n| x | \u001b[31m\u2028\u202e \0"
       yield* command(ChangeJournal.result(hostile), { arguments: [hostile, "\\", "`"] })
@@ -129,7 +129,7 @@ describe("results.md", () => {
     })
   )
 
-  it("is a table whatever is said (property)", () =>
+  it("stays a table for any text (property)", () =>
     FastCheck.assert(
       FastCheck.asyncProperty(
         FastCheck.string({ unit: "binary", maxLength: 400 }),
@@ -144,14 +144,14 @@ describe("results.md", () => {
       { numRuns: 100 }
     ))
 
-  it.live("shortens what is long, between two characters", () =>
+  it.live("shortens long texts between two characters", () =>
     Effect.gen(function* () {
       yield* command(ChangeJournal.result(`${"x".repeat(158)}\u{1F44D}${"y".repeat(1e6)}`))
       expect(table()[0]?.[4]).toBe(`${"x".repeat(158)}…`)
     })
   )
 
-  it.live("begins a new table when it is full, and keeps the one before", () =>
+  it.live("begins a new table when it is full, and keeps the previous one", () =>
     Effect.gen(function* () {
       yield* command(Effect.void)
       const text = readFileSync(join(directory, "results.md"), "utf8")
@@ -181,7 +181,7 @@ describe("eight processes", () => {
   })
   afterAll(() => rmSync(journalist, { force: true }))
 
-  it("write 50 rows each, none of them broken, none lost in the roll", async () => {
+  it("write 50 rows each; none is broken, and none is lost when the table is renamed", async () => {
     const finished = await Promise.all(
       Array.from({ length: 8 }, (_, i) => node([journalist, directory, `p${i}`, "50"]).finished)
     )
@@ -231,7 +231,7 @@ describe("errors.ndjson", () => {
     })
   )
 
-  it.live("holds errors whose fields JSON cannot hold", () =>
+  it.live("has errors whose fields JSON cannot hold", () =>
     Effect.gen(function* () {
       const bare: unknown = Object.create(null)
       const hostile = [
@@ -257,7 +257,7 @@ describe("errors.ndjson", () => {
 })
 
 describe("secrets", () => {
-  it.live("are taken out of words, messages, results and fields at any depth", () =>
+  it.live("are removed from words, messages, results and fields at any depth", () =>
     Effect.gen(function* () {
       const secret = `ghp_${"a1B2".repeat(9)}`
       const clean = {
@@ -282,7 +282,7 @@ describe("secrets", () => {
   )
 })
 
-describe("a folder that cannot be written", () => {
+describe("a directory that cannot be written", () => {
   it.live("is a warning, and the command continues", () =>
     Effect.gen(function* () {
       writeFileSync(join(directory, "file"), "")

@@ -1,6 +1,6 @@
 /**
  * Copies of logs. Oracle: rows as better-sqlite3 reads them from log and copy, the copy opened by Python's own SQLite with
- * `immutable=1` where Python is there, and the bytes of the log before and after.
+ * `immutable=1` if Python is installed, and the bytes of the log before and after.
  */
 import { spawnSync } from "node:child_process"
 import {
@@ -92,7 +92,7 @@ const mounts = (() => {
 })()
 
 describe("a copy", () => {
-  it.live("has the same contents, in one file that is read-only, in a folder that is made", () =>
+  it.live("has the same contents, in one file that is read-only, in a directory that is created", () =>
     Effect.gen(function* () {
       const open = log()
       const before = bytes()
@@ -109,8 +109,8 @@ describe("a copy", () => {
     })
   )
 
-  // Skipped where there is no python3 with sqlite3: better-sqlite3 opens no URIs.
-  it.live.skipIf(!python)("opens with immutable=1, where nothing may be written", () =>
+  // Skipped if there is no python3 with sqlite3: better-sqlite3 opens no URIs.
+  it.live.skipIf(!python)("opens with immutable=1 in a read-only directory", () =>
     Effect.gen(function* () {
       log(100).close()
       yield* snapshot()
@@ -136,7 +136,7 @@ print(database.execute("SELECT count(*), max(ts) FROM session_events").fetchone(
     })
   )
 
-  it.live("is of one moment, while another writes", () =>
+  it.live("is of one moment, while another process writes", () =>
     Effect.gen(function* () {
       const writer = yield* Effect.fork(
         Effect.gen(function* () {
@@ -162,7 +162,7 @@ print(database.execute("SELECT count(*), max(ts) FROM session_events").fetchone(
     })
   )
 
-  it.live("of a log in rollback mode, and of any other database, is made as well", () =>
+  it.live("of a log in rollback mode and of any other database works too", () =>
     Effect.gen(function* () {
       const database = new Database(db)
       database.exec("CREATE TABLE other(a); INSERT INTO other VALUES (1)")
@@ -175,8 +175,8 @@ print(database.execute("SELECT count(*), max(ts) FROM session_events").fetchone(
   )
 })
 
-describe("what is there", () => {
-  it.live("is not replaced unasked, and with force by the whole copy", () =>
+describe("an existing file", () => {
+  it.live("is replaced only with force, and then by the complete copy", () =>
     Effect.gen(function* () {
       log(10).close()
       mkdirSync(join(directory, "copies"))
@@ -194,7 +194,7 @@ describe("what is there", () => {
     })
   )
 
-  it.live("is never the log, nor a part of it, by any name", () =>
+  it.live("is never replaced if it is the log or a part of it, by any name", () =>
     Effect.gen(function* () {
       const open = log(10)
       const before = bytes()
@@ -223,7 +223,7 @@ describe("what is there", () => {
 describe("a copy that cannot be made", () => {
   const left = () => (existsSync(join(directory, "copies")) ? readdirSync(join(directory, "copies")) : [])
 
-  it.live("says why, and leaves nothing half", () =>
+  it.live("reports why, and leaves no incomplete file", () =>
     Effect.gen(function* () {
       expect(yield* failure()).toContain("logs.db could not be read: there is no such file. Name the log with --db")
       writeFileSync(db, "notes, not a database\n".repeat(100))
@@ -240,7 +240,7 @@ describe("a copy that cannot be made", () => {
     })
   )
 
-  it.live("because the log is locked by another for long", () =>
+  it.live("because another process locks the log for long", () =>
     Effect.gen(function* () {
       log(10).close()
       const other = new Database(db)

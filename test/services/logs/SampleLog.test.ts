@@ -1,5 +1,5 @@
 /**
- * The sample log. Oracle: rows as better-sqlite3 reads them; of real sessions, the same rows before and after.
+ * The sample log. Oracle: rows as better-sqlite3 reads them; for other sessions, the same rows before and after.
  */
 import { existsSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -37,7 +37,7 @@ const sample = (reset: boolean, seed: boolean) =>
   SampleLog.create({ db, reset, seed }).pipe(Effect.provide(SqlitePool.layer))
 
 describe("a sample", () => {
-  it.live("is put there once, in three sessions, in the order of time within each", () =>
+  it.live("is added once, in three sessions, each in time order", () =>
     Effect.gen(function* () {
       expect(yield* sample(false, true)).toEqual({ removed: 0, added: 16, present: 16, others: 0 })
       const first = rows()
@@ -53,7 +53,7 @@ describe("a sample", () => {
     })
   )
 
-  it.live("is taken away and put there again, and touches nothing else", () =>
+  it.live("is removed and added again, and changes nothing else", () =>
     Effect.gen(function* () {
       yield* Effect.forEach(["real", "sample-mine", "sample"], (id) =>
         Effect.flatMap(SessionLog.attach({ id, db, ndjson: false, enabled: true }), (session) =>
@@ -68,7 +68,7 @@ describe("a sample", () => {
     })
   )
 
-  it.live("is only the table without a seed", () =>
+  it.live("is only the table without `seed`", () =>
     Effect.gen(function* () {
       expect(yield* sample(false, false)).toEqual({ removed: 0, added: 0, present: 0, others: 0 })
       expect(rows()).toEqual([])
@@ -82,7 +82,7 @@ describe("a sample", () => {
     })
   )
 
-  it.live("is no NDJSON", () =>
+  it.live("is refused for an NDJSON file", () =>
     Effect.gen(function* () {
       db = join(directory, "all.ndjson")
       const error = yield* Effect.flip(sample(false, true))

@@ -1,6 +1,6 @@
 /**
- * A session's log as a scoped resource. Oracle: rows and lines as better-sqlite3 and JSON.parse read them, and the issue's words:
- * start first, end last, whichever way the scope closes.
+ * The log of a session as a scoped resource. Oracle: rows and lines as better-sqlite3 and JSON.parse read them; the start comes
+ * first and the end last, for whatever reason the scope closes.
  */
 import { spawnSync } from "node:child_process"
 import {
@@ -81,7 +81,7 @@ const inSession = <A, E>(
   )
 
 describe("a session", () => {
-  it.live("is its start, its events and its end, in the database and as NDJSON", () =>
+  it.live("writes its start, its events and its end to the database and as NDJSON", () =>
     Effect.gen(function* () {
       yield* inSession((session) =>
         Effect.gen(function* () {
@@ -141,7 +141,7 @@ describe("a session", () => {
     })
   )
 
-  it.live("takes Effect's logs with annotations, spans and causes, and spans when they end", () =>
+  it.live("records Effect's logs with annotations, spans and causes, and spans when they end", () =>
     Effect.gen(function* () {
       yield* inSession(() =>
         Effect.gen(function* () {
@@ -182,7 +182,7 @@ describe("a session", () => {
     })
   )
 
-  it.live("keeps many events that come at once, in order", () =>
+  it.live("keeps many concurrent events in order", () =>
     Effect.gen(function* () {
       const count = 20_000
       yield* inSession((session) =>
@@ -229,7 +229,7 @@ describe("a session", () => {
     })
   )
 
-  it("writes any text and metadata as they are (property)", () =>
+  it("writes any text and metadata unchanged (property)", () =>
     FastCheck.assert(
       FastCheck.asyncProperty(
         FastCheck.array(
@@ -257,7 +257,7 @@ describe("a session", () => {
       { numRuns: 30 }
     ))
 
-  it.live("makes text of metadata that JSON cannot hold", () =>
+  it.live("writes metadata that JSON cannot hold as text", () =>
     Effect.gen(function* () {
       const circle: Record<string, unknown> = { name: "circle" }
       circle.self = circle
@@ -271,8 +271,8 @@ describe("a session", () => {
   )
 })
 
-describe("where it is written", () => {
-  it.live("is NDJSON alone where the path says so", () =>
+describe("the place of a log", () => {
+  it.live("is one NDJSON file if the path ends in .ndjson", () =>
     Effect.gen(function* () {
       const path = join(directory, "all.ndjson")
       yield* inSession((session) => session.log("user", "one"), { db: path, ndjson: undefined })
@@ -304,7 +304,7 @@ describe("where it is written", () => {
     })
   )
 
-  it.live("is where the environment says", () =>
+  it.live("is set by the environment", () =>
     Effect.gen(function* () {
       const variables = {
         CODEX_LOG_DB_PATH: db,
@@ -381,7 +381,7 @@ describe("the session of a process", () => {
     })
   )
 
-  it.live("can be taken part in without a start and an end", () =>
+  it.live("can be joined without a start and an end", () =>
     Effect.gen(function* () {
       yield* Effect.flatMap(SessionLog.attach({ id: "s", db, ndjson }), (session) =>
         session.logAll([{ role: "tool", message: "then", ts: 12.5 }])
@@ -402,7 +402,7 @@ describe("the session of a process", () => {
 
 describe("redaction", () => {
   const secret = `ghp_${"a1B2".repeat(9)}`
-  it.live("takes secrets out of messages and metadata if it is asked to", () =>
+  it.live("removes secrets from messages and metadata on request", () =>
     Effect.gen(function* () {
       for (const [options, variables] of [
         [{ redact: true }, {}],
@@ -444,7 +444,7 @@ describe("a log that cannot be written", () => {
     ["role", "robot", ["robot", "x"]],
     ["level", "loud", ["user", "x", {}, "loud"]],
     ["message", "7", ["user", 7]]
-  ] as const)("refuses a %s that is none, and writes what others log meanwhile", ([name, found, words]) =>
+  ] as const)("refuses an invalid %s, and writes what others log meanwhile", ([name, found, words]) =>
     Effect.gen(function* () {
       // What JavaScript may pass.
       const wrong = (session: SessionLog.Service) => Reflect.apply(session.log, session, words)
@@ -458,7 +458,7 @@ describe("a log that cannot be written", () => {
     })
   )
 
-  it.live("refuses a time that is none", () =>
+  it.live("refuses an invalid time", () =>
     Effect.gen(function* () {
       const exit = yield* inSession((session) =>
         Effect.flip(session.logAll([{ role: "user", message: "x", ts: Number.NaN }]))
@@ -481,7 +481,7 @@ describe("a log that cannot be written", () => {
     })
   )
 
-  it.live("says so of a database whose table is another", () =>
+  it.live("reports a database whose table is a different one", () =>
     Effect.gen(function* () {
       const database = new Database(db)
       database.exec("CREATE TABLE session_events(actor, event)")
@@ -494,7 +494,7 @@ describe("a log that cannot be written", () => {
     })
   )
 
-  it.live("says so of a folder, and of a path below a file", () =>
+  it.live("reports a directory, and a path below a file", () =>
     Effect.gen(function* () {
       mkdirSync(db)
       expect(yield* failure({})).toContain("cannot be opened for writing")
@@ -547,7 +547,7 @@ describe("a log that cannot be written", () => {
   )
 
   // Skipped for root, who may write anywhere.
-  it.live.skipIf(process.getuid?.() === 0)("says so of a folder that may not be written", () =>
+  it.live.skipIf(process.getuid?.() === 0)("reports a read-only directory", () =>
     Effect.gen(function* () {
       chmodSync(directory, 0o555)
       const message = yield* failure({})

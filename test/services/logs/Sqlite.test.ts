@@ -1,5 +1,5 @@
 /**
- * SQLite's faults as values. Oracle: files made to be wrong in one way each, and SQLite's list of result codes.
+ * Faults of SQLite as values. Oracle: files with one fault each, and SQLite's list of result codes.
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"

@@ -1,7 +1,7 @@
 /**
- * What survives of a log when its writer is killed, and when eight write at once.
+ * What survives when the writer of a log is killed, and when eight write at once.
  *
- * Oracle: the acknowledgements that the writers said before, and SQLite's own integrity check through better-sqlite3.
+ * Oracle: the acknowledgements that the writers recorded before, and SQLite's own integrity check through better-sqlite3.
  */
 import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -37,7 +37,7 @@ const numbersOf = (database: Database.Database, session: string): ReadonlyArray<
 
 interface Lines {
   readonly numbers: ReadonlyArray<number>
-  /** Positions of lines that are no JSON, from the end: 0 is the last. */
+  /** Positions of lines that are not JSON, from the end: 0 is the last. */
   readonly torn: ReadonlyArray<number>
 }
 

@@ -1,5 +1,5 @@
 /**
- * A process that writes rows to a journal: `journalist <folder> <name> <rows>`.
+ * A process that writes rows to a journal: `journalist <directory> <name> <rows>`.
  */
 import * as Effect from "effect/Effect"
 import { ChangeJournal } from "../../../src/services/logs/ChangeJournal.ts"

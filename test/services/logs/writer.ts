@@ -1,8 +1,8 @@
 /**
  * A process that logs, for tests that kill it or run several at once: `writer <session> <database> <ndjson or -> <events> [acks]`.
  *
- * It says `ready` when the session is open, and appends `<n>` to the file `acks` as soon as event n is acknowledged, by a
- * synchronous write: what stands there was acknowledged before. Several events are on their way at any time.
+ * It prints `ready` when the session is open, and appends `<n>` to the file `acks` with a synchronous write as soon as event n is
+ * acknowledged. Several events are in flight at any time.
  */
 import { openSync, writeSync } from "node:fs"
 import * as Effect from "effect/Effect"

@@ -1,5 +1,5 @@
 /**
- * Times as logs write them mean the same in SQLite and in NDJSON.
+ * Times in logs mean the same in SQLite and in NDJSON.
  *
  * Oracle: seconds computed by hand; 1,795,525,200 is 2026-11-24 13:00 UTC.
  */

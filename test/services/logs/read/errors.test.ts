@@ -1,5 +1,5 @@
 /**
- * What cannot be read is said with what was expected, what was found and what to do; nothing is changed.
+ * An error of the reader reports what was expected, what was found and what to do; nothing is changed.
  *
  * Oracle: the texts, written by hand; SHA-256 of the files before and after.
  */
@@ -210,7 +210,7 @@ describe("an error of the reader", () => {
     )
 
   it.scoped(
-    "says that another process has a lock, and reads when that is gone",
+    "reports that another process has a lock; after it is released, reading works",
     () =>
       Effect.gen(function* () {
         const work = yield* workspace
@@ -227,7 +227,7 @@ describe("an error of the reader", () => {
     10_000
   )
 
-  it.scoped("is not made by a view of a table that is gone", () =>
+  it.scoped("does not come from a view of a table that no longer exists", () =>
     Effect.gen(function* () {
       const work = yield* workspace
       const path = work.made("log.db", `${logs} CREATE VIEW events AS SELECT * FROM gone;`)

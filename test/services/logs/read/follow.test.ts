@@ -1,5 +1,5 @@
 /**
- * Following a log: the last events, then each further one, whatever is done to the log meanwhile.
+ * Following a log: the last events, then each new one, whatever happens to the log meanwhile.
  *
  * Oracle: the messages, in the order in which the test writes them.
  */
@@ -48,7 +48,7 @@ const sqlite = (sql = table) =>
   })
 
 describe("following a table", () => {
-  it.scoped("gives the last ten in the order of writing, then what comes", () =>
+  it.scoped("returns the last ten in the order of writing, then new ones", () =>
     Effect.gen(function* () {
       const { work, database } = yield* sqlite()
       for (let i = 0; i < 12; i++) database.prepare("INSERT INTO logs VALUES (?, 's', ?)").run(-i, `${i}`)
@@ -66,7 +66,7 @@ describe("following a table", () => {
     })
   )
 
-  it.scoped("gives only the selected events", () =>
+  it.scoped("returns only the selected events", () =>
     Effect.gen(function* () {
       const { work, database } = yield* sqlite()
       add(database, "old one", "other")

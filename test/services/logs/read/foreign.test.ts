@@ -159,7 +159,7 @@ const chosen = (sql: string, options: Parameters<typeof open>[1] = {}) =>
 describe("of several tables", () => {
   const few = "CREATE TABLE many(ts, session, role, level, message, metadata); CREATE TABLE log(ts, message);"
 
-  it.scoped("one with a usual name is taken, in their order", () =>
+  it.scoped("one with a common name is used, in their order", () =>
     Effect.gen(function* () {
       expect(yield* chosen(few)).toBe("log(ts, message)")
       const more = `${few} CREATE TABLE logs(time, text);`
@@ -169,7 +169,7 @@ describe("of several tables", () => {
     })
   )
 
-  it.scoped("else one with most parts, and a table rather than a view", () =>
+  it.scoped("else the one with most parts, and a table rather than a view", () =>
     Effect.gen(function* () {
       const sql = "CREATE TABLE a(ts, message); CREATE TABLE b(ts, role, message);"
       expect(yield* chosen(sql)).toBe("b(ts, role, message)")
@@ -198,7 +198,7 @@ describe("of several tables", () => {
     })
   )
 
-  it.scoped("the one that is named", () =>
+  it.scoped("the named one is used", () =>
     Effect.gen(function* () {
       expect(yield* chosen(few, { table: "MANY" })).toBe("many(ts, session, role, message, level, metadata)")
       const odd = "CREATE TABLE logs(ts, message); CREATE TABLE odd(a, b, c, message);"

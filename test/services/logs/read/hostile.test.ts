@@ -1,5 +1,5 @@
 /**
- * Values that break careless readers: they come back as they are, and do nothing else.
+ * Values that break careless readers are returned unchanged, and have no other effect.
  *
  * Oracle: the values themselves; SHA-256 of the files before and after.
  */
@@ -36,7 +36,7 @@ const logs = Effect.gen(function* () {
 })
 
 describe("hostile values", () => {
-  it.scoped("are read and found as they are", () =>
+  it.scoped("are read and found unchanged", () =>
     Effect.gen(function* () {
       const { work, opened } = yield* logs
       const before = [work.hash("log.db"), work.hash("log.ndjson")]
@@ -60,7 +60,7 @@ describe("hostile values", () => {
     })
   )
 
-  it.scoped("half a surrogate pair, which is not UTF-8, is found and does no harm", () =>
+  it.scoped("a lone surrogate, which is not UTF-8, is found and does no harm", () =>
     Effect.gen(function* () {
       const work = yield* workspace
       const database = work.database("log.db", "CREATE TABLE logs(ts REAL, message TEXT)")

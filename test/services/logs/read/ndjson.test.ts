@@ -1,5 +1,5 @@
 /**
- * NDJSON of codex and of others: which lines are events, which are skipped and counted, and what keys mean.
+ * NDJSON of codex and of other programs: which lines are events, which are skipped and counted, and what keys mean.
  *
  * Oracle: the events, written by hand next to the lines.
  */
@@ -60,7 +60,7 @@ describe("NDJSON", () => {
       })
     )
 
-  it.scoped("may be empty, or begin with a mark of byte order", () =>
+  it.scoped("may be empty, or begin with a byte order mark", () =>
     Effect.gen(function* () {
       const work = yield* workspace
       expect(yield* all(yield* open(work.write("empty.ndjson", "")))).toEqual([])
@@ -94,7 +94,7 @@ describe("NDJSON", () => {
     })
   )
 
-  it.scoped("that is gzipped and cut off gives what is whole, then says so", () =>
+  it.scoped("that is gzipped and cut off returns what is complete, then fails", () =>
     Effect.gen(function* () {
       const work = yield* workspace
       const whole = gzipSync('{"ts":1,"message":"a"}\n'.repeat(100))

@@ -1,7 +1,7 @@
 /**
- * A log of several pages loses and repeats nothing where one page ends and the next begins, with times equal there.
+ * A log of several pages loses and repeats nothing at the ends of pages, even if times are equal there.
  *
- * Oracle: the numbers from 0 to 3,499, in which ten events in turn have the same time.
+ * Oracle: the numbers from 0 to 3,499, in which each ten events have the same time.
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -46,7 +46,7 @@ describe("pages of a log", () => {
       })
     )
 
-  it.scoped("end where they ended when the reading began", () =>
+  it.scoped("end where the log ended when the reading began", () =>
     Effect.gen(function* () {
       const work = yield* workspace
       const writer = work.database("log.db", `PRAGMA journal_mode = WAL; ${tables[0]?.[1]}`)

@@ -1,7 +1,7 @@
 /**
- * Logs of others, which may be read but not written.
+ * Read-only logs.
  *
- * Oracle: the events, and the error's text, written by hand. Root may write everything, so as root the test reads as another user.
+ * Oracle: the events, and the error's text, written by hand. Root can write everything, so as root the test reads as another user.
  */
 import { chmodSync, readdirSync } from "node:fs"
 import { describe, expect, it } from "@effect/vitest"
@@ -32,7 +32,7 @@ const sealed = (work: Workspace) =>
 const sql = "CREATE TABLE logs(ts REAL, message TEXT); INSERT INTO logs VALUES (1, 'a');"
 const events = [event({ ts: 1, time: "1970-01-01T00:00:01.000Z", message: "a" })]
 
-describe("a log that may not be written", () => {
+describe("a read-only log", () => {
   it.scoped("is read", () =>
     Effect.gen(function* () {
       const work = yield* workspace
@@ -53,7 +53,7 @@ describe("a log that may not be written", () => {
     })
   )
 
-  it.scoped("is refused in WAL mode without its other files, with what to do", () =>
+  it.scoped("is refused in WAL mode without its other files, with a remedy", () =>
     Effect.gen(function* () {
       const work = yield* workspace
       const path = work.made("log.db", `PRAGMA journal_mode = WAL; ${sql}`)
@@ -66,7 +66,7 @@ describe("a log that may not be written", () => {
     })
   )
 
-  it.scoped("and not be read either, is refused", () =>
+  it.scoped("that cannot be read either is refused", () =>
     Effect.gen(function* () {
       const work = yield* workspace
       const path = work.made("log.db", sql)

@@ -1,7 +1,7 @@
 /**
- * An index of the time, or of session and time, is used where the times are plain seconds, so that a large log answers at once.
+ * An index of the time, or of session and time, is used if the times are plain seconds, so that queries on a large log are fast.
  *
- * Oracle: SQLite's own plan of the statements that are asked.
+ * Oracle: SQLite's own plan of the statements.
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"

@@ -2,7 +2,7 @@
  * Any query gives the same events from SQLite (with and without indexes, without rowids, as a view) and from NDJSON (in any
  * order, also gzipped).
  *
- * Oracle: a straightforward filter, sort and slice of the events in memory, written here from the words of core/LogQuery.ts.
+ * Oracle: a straightforward filter, sort and slice of the events in memory, written here from the words of LogQuery.ts.
  */
 import { gzipSync } from "node:zlib"
 import { describe, expect, it } from "@effect/vitest"
@@ -110,7 +110,7 @@ const naive = (events: ReadonlyArray<LogEvent>, query: LogQuery): ReadonlyArray<
 const columns = "ts, session TEXT, role TEXT, message TEXT, level TEXT"
 
 describe("a query", () => {
-  it.effect("gives the same from every kind of log", () =>
+  it.effect("returns the same from every kind of log", () =>
     Effect.promise(() =>
       fc.assert(
         fc.asyncProperty(

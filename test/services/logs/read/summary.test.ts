@@ -1,5 +1,5 @@
 /**
- * Sessions and numbers of a log.
+ * Sessions and statistics of a log.
  *
  * Oracle: counted by hand.
  */
@@ -57,7 +57,7 @@ const summary = (
 ): SessionSummary => ({ session_id, first, last, events, outcome })
 
 describe("a log's summary", () => {
-  it.scoped("tells its sessions, newest first, and how they ended", () =>
+  it.scoped("lists its sessions, newest first, and how they ended", () =>
     Effect.gen(function* () {
       for (const log of yield* logs) {
         expect(yield* log.sessions({})).toEqual([
@@ -84,7 +84,7 @@ describe("a log's summary", () => {
     })
   )
 
-  it.scoped("counts", () =>
+  it.scoped("counts events", () =>
     Effect.gen(function* () {
       for (const log of yield* logs) {
         expect(yield* log.stats({})).toEqual({

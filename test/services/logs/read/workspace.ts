@@ -1,5 +1,5 @@
 /**
- * A folder for tests of the reader: databases made by plain SQL, and what the reader says of them.
+ * A directory for tests of the reader, and databases made by plain SQL in it.
  */
 import { createHash } from "node:crypto"
 import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs"

@@ -125,7 +125,7 @@ const rotate = (options: Partial<LogRotation.RotateOptions> = {}) =>
 const failure = (options: Partial<LogRotation.RotateOptions> = {}) =>
   Effect.map(Effect.flip(rotate(options)), (error) => (error instanceof Error ? error.message : String(error)))
 
-/** Every file below, with its bytes, but for what SQLite has beside a database that is read. */
+/** Every file below, with its bytes, except the files that SQLite keeps next to a database that is read. */
 const everything = (): ReadonlyArray<ReadonlyArray<string>> =>
   readdirSync(directory, { recursive: true, encoding: "utf8" })
     .filter((name) => !/-(shm|wal)$/.test(name) && statSync(join(directory, name)).isFile())
@@ -143,7 +143,7 @@ const shapes: ReadonlyArray<readonly [name: string, count: number, size: (i: num
 ]
 
 describe("a database", () => {
-  it.live("loses what is older than an age", () =>
+  it.live("loses events that are older than an age", () =>
     Effect.gen(function* () {
       create(events(1000))
       const [rotated] = yield* rotate({ maxAge: 30.05 * day })
@@ -174,7 +174,7 @@ describe("a database", () => {
     })
   )
 
-  it.live("says why it cannot be as small as requested", () =>
+  it.live("reports why it cannot be as small as requested", () =>
     Effect.gen(function* () {
       create(events(50))
       const [rotated] = yield* rotate({ maxBytes: 100 })
@@ -184,7 +184,7 @@ describe("a database", () => {
     })
   )
 
-  it.live("loses what is too old and, if it is still too large, more", () =>
+  it.live("loses events that are too old and, if it is still too large, more", () =>
     Effect.gen(function* () {
       create(events(3000, () => 200))
       const [rotated] = yield* rotate({ maxAge: 90.01 * day, maxBytes: 300_000 })
@@ -194,7 +194,7 @@ describe("a database", () => {
     })
   )
 
-  it.live("stays where there is nothing to do, and in a dry run, byte for byte", () =>
+  it.live("stays byte for byte if there is nothing to do, and in a dry run", () =>
     Effect.gen(function* () {
       create(events(100), kit)
       mkdirSync(sessions)
@@ -214,7 +214,7 @@ describe("a database", () => {
     })
   )
 
-  it.live("puts any value into the archive as readers show it, all six keys", () =>
+  it.live("archives any value as readers show it, with all six keys", () =>
     Effect.gen(function* () {
       const odd = "line\nfeed\r\n\u2028 \u001b[31m 'quoted' \"too\" \\n"
       const long = "y".repeat(10 * 1024 * 1024)
@@ -275,7 +275,7 @@ describe("a database", () => {
     })
   )
 
-  it.live("is one log with its archives for the reader", () =>
+  it.live("and its archives are one log for the reader", () =>
     Effect.gen(function* () {
       create(
         upTo(60).map((i) => [
@@ -301,7 +301,7 @@ describe("a database", () => {
     })
   )
 
-  it.live("of the original kit, without ids, is rotated as well, again and again", () =>
+  it.live("of the original kit, without ids, can be rotated repeatedly", () =>
     Effect.gen(function* () {
       create(events(300), kit)
       yield* rotate({ maxAge: 60.1 * day })
@@ -317,7 +317,7 @@ describe("a database", () => {
     })
   )
 
-  it.live("takes another name where an archive of those times is, or was before it was taken elsewhere", () =>
+  it.live("uses another name if there is, or was, an archive of those times", () =>
     Effect.gen(function* () {
       const one: ReadonlyArray<Row> = [[5, "s", "user", "0 first", "INFO", null]]
       create(one)
@@ -339,7 +339,7 @@ describe("a database", () => {
     })
   )
 
-  it.live("loses nothing while another process's worth of events comes", () =>
+  it.live("loses nothing while events are written", () =>
     Effect.gen(function* () {
       create(events(2000, () => 300))
       let written = 2000
@@ -365,7 +365,7 @@ describe("a database", () => {
     })
   )
 
-  it.live("is rotated by one at a time: another says so", () =>
+  it.live("is rotated by one process at a time; a second one fails", () =>
     Effect.gen(function* () {
       create(events(20_000))
       const results = yield* Effect.all([Effect.exit(rotate({ maxBytes: 0 })), Effect.exit(rotate({ maxBytes: 0 }))], {
@@ -377,7 +377,7 @@ describe("a database", () => {
     })
   )
 
-  it.live("is as it was when the rotation is interrupted", () =>
+  it.live("is unchanged after an interrupted rotation", () =>
     Effect.gen(function* () {
       create(events(20_000))
       const fiber = yield* Effect.fork(rotate({ maxBytes: 0 }))
@@ -399,7 +399,7 @@ describe("a rotation that is killed", () => {
   })
   afterAll(() => rmSync(rotator, { force: true }))
 
-  it("loses nothing and leaves nothing twice, at 20 random moments", async () => {
+  it("loses and duplicates nothing, at 20 random moments", async () => {
     const count = 8_000
     const template = join(directory, "template.db")
     create(
@@ -447,7 +447,7 @@ describe("a rotation that is killed", () => {
     expect(states.some((state) => state.startsWith("between"))).toBe(false)
   })
 
-  it.live("after its events were deleted is finished: the archive gets its name", () =>
+  it.live("after its events were deleted is completed: the archive gets its name", () =>
     Effect.gen(function* () {
       create(events(100))
       yield* rotate({ maxAge: 50.05 * day })
@@ -476,14 +476,14 @@ describe("a rotation that is killed", () => {
   )
 })
 
-describe("the folder of sessions", () => {
+describe("the directory of sessions", () => {
   const file = (name: string, ageInSeconds: number, text = `{"ts":1,"message":"${name}"}\n`) => {
     mkdirSync(sessions, { recursive: true })
     writeFileSync(join(sessions, name), text)
     utimesSync(join(sessions, name), now - ageInSeconds, now - ageInSeconds)
   }
   beforeEach(() => create([]))
-  const inFolder = () =>
+  const inDirectory = () =>
     readdirSync(sessions)
       .filter((name) => !name.startsWith("."))
       .sort()
@@ -497,28 +497,28 @@ describe("the folder of sessions", () => {
       const [, rotated] = yield* rotate({ maxAge: 30 * day })
       expect(rotated).toMatchObject({ files: 1, archives: [join(archive, "a.ndjson.gz")] })
       expect(messages(unzipped(join(archive, "a.ndjson.gz")))).toEqual(["a.ndjson"])
-      expect(inFolder()).toEqual(["b.ndjson", "folder.ndjson", "notes.txt"])
+      expect(inDirectory()).toEqual(["b.ndjson", "folder.ndjson", "notes.txt"])
     })
   )
 
-  it.live("loses the oldest events while it is too large, but no session that is likely to continue", () =>
+  it.live("loses the oldest files while it is too large, but no session that is likely to continue", () =>
     Effect.gen(function* () {
       for (const [i, name] of ["a", "b", "c"].entries()) file(`${name}.ndjson`, (3 - i) * day, "x".repeat(1000))
       file("live.ndjson", 60, "x".repeat(5000))
       const [, rotated] = yield* rotate({ maxBytes: 7000 })
       expect(rotated).toMatchObject({ files: 1, before: 8000, after: 7000, note: undefined })
-      expect(inFolder()).toEqual(["b.ndjson", "c.ndjson", "live.ndjson"])
+      expect(inDirectory()).toEqual(["b.ndjson", "c.ndjson", "live.ndjson"])
       const [, more] = yield* rotate({ maxBytes: 100 })
       expect(more).toMatchObject({
         files: 2,
         after: 5000,
         note: expect.stringContaining("Sessions with events in the last hour are not moved.")
       })
-      expect(inFolder()).toEqual(["live.ndjson"])
+      expect(inDirectory()).toEqual(["live.ndjson"])
     })
   )
 
-  it.live("takes another name where one is taken, and may be its own archive", () =>
+  it.live("uses another name if one exists, and may be its own archive", () =>
     Effect.gen(function* () {
       for (const text of ["1", "2", "3"]) {
         file("a.ndjson", 40 * day, text)
@@ -526,7 +526,7 @@ describe("the folder of sessions", () => {
       }
       file("live.ndjson", 1, "live")
       yield* rotate({ maxAge: day, archive: sessions })
-      expect(inFolder()).toEqual(["a.2.ndjson.gz", "a.3.ndjson.gz", "a.ndjson.gz", "live.ndjson"])
+      expect(inDirectory()).toEqual(["a.2.ndjson.gz", "a.3.ndjson.gz", "a.ndjson.gz", "live.ndjson"])
       expect(gunzipSync(readFileSync(join(sessions, "a.2.ndjson.gz"))).toString()).toBe("2")
     })
   )
@@ -542,7 +542,7 @@ describe("the folder of sessions", () => {
       file("d.ndjson.rotating", 1, "mine")
       writeFileSync(join(archive, "d.ndjson.gz"), gzipSync("of another folder"))
       yield* rotate({ maxAge: 1000 * day })
-      expect(inFolder()).toEqual([])
+      expect(inDirectory()).toEqual([])
       expect(
         readdirSync(archive)
           .filter((name) => !name.startsWith("."))
@@ -560,7 +560,7 @@ describe("the folder of sessions", () => {
 })
 
 describe("one NDJSON file", () => {
-  it.live("goes as a whole, while it is written to", () =>
+  it.live("is moved as a whole, while it is written to", () =>
     Effect.gen(function* () {
       db = join(directory, "all.ndjson")
       let written = 0
@@ -598,8 +598,8 @@ describe("one NDJSON file", () => {
   )
 })
 
-describe("what cannot be rotated", () => {
-  it.live("is said, and nothing is changed", () =>
+describe("a rotation that is not possible", () => {
+  it.live("is refused, and changes nothing", () =>
     Effect.gen(function* () {
       expect(yield* failure()).toContain("logs.db could not be read: there is no such file. Name the log with --db")
       writeFileSync(db, "my notes, not a database\n".repeat(100))
@@ -614,7 +614,7 @@ describe("what cannot be rotated", () => {
     })
   )
 
-  it.live("an archive that cannot be made", () =>
+  it.live("because the archive cannot be created", () =>
     Effect.gen(function* () {
       create(events(100))
       writeFileSync(join(directory, "file"), "")
@@ -661,7 +661,7 @@ describe.skipIf(!mounts)("an archive on another disk", () => {
     })
   )
 
-  it.live("that is full changes nothing, and says so", () =>
+  it.live("that is full changes nothing, and the error says why", () =>
     Effect.gen(function* () {
       create(upTo(100).map((i) => [1, "s", "tool", `${i} ${noise(200)}`, "INFO", null]))
       expect(yield* failure({ maxAge: day })).toMatch(

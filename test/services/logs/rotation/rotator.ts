@@ -1,5 +1,5 @@
 /**
- * A process that rotates once, for tests that kill it: `rotator <database> <sessions> <archive> <max bytes>`. It says `ready` when
+ * A process that rotates once, for tests that kill it: `rotator <database> <sessions> <archive> <max bytes>`. It prints `ready` when
  * its modules are loaded.
  */
 import { writeSync } from "node:fs"

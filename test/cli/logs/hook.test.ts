@@ -1,20 +1,19 @@
 /**
  * What `codex logs hook <shell>` prints, in real shells: bash, and zsh and fish where they are installed (fish also needs
- * `script` for a terminal, since it tells of commands only there). No PowerShell is at hand: of its script the text is checked.
+ * `script` for a terminal, since it reports commands only there). There is no PowerShell here: only the text of its script is checked.
  *
- * Oracle: the lines that were typed, the statuses that each shell prints itself, and a `codex` that writes down what it was
- * called with. One bash calls the real command, and the database is read back by plain SQL's other end, `codex logs query`.
+ * Oracle: the lines that were typed, the statuses that each shell prints itself, and a `codex` that records how it was called. One bash calls the real command, and the database is read back by plain SQL's other end, `codex logs query`.
  */
 import { spawn, spawnSync } from "node:child_process"
 import { chmodSync, existsSync, mkdirSync, readFileSync } from "node:fs"
 import { delimiter, join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { root } from "../../scripts/build.mjs"
-import { bash } from "../../src/cli/logs/hooks/bash.ts"
-import { fish } from "../../src/cli/logs/hooks/fish.ts"
-import { powershell } from "../../src/cli/logs/hooks/powershell.ts"
-import { zsh } from "../../src/cli/logs/hooks/zsh.ts"
-import { make } from "./workspace.ts"
+import { root } from "../../../scripts/build.mjs"
+import { bash } from "../../../src/cli/logs/hooks/bash.ts"
+import { fish } from "../../../src/cli/logs/hooks/fish.ts"
+import { powershell } from "../../../src/cli/logs/hooks/powershell.ts"
+import { zsh } from "../../../src/cli/logs/hooks/zsh.ts"
+import { make } from "../workspace.ts"
 
 const { directory, remove, start, write } = make()
 afterAll(remove)
@@ -24,7 +23,7 @@ const at = (name: string) => join(directory, name)
 const installed = (name: string) =>
   (process.env.PATH ?? "").split(delimiter).some((folder) => existsSync(join(folder, name)))
 
-/** Writes its arguments, folder, session and message down, each with a unit separator behind it. */
+/** Records its arguments, directory, session and message, each followed by a unit separator. */
 const fake = `#!/bin/sh
 message=
 case " $* " in *" --stdin "*) message=$(cat; printf .) ;; esac
@@ -143,7 +142,7 @@ const seconds = (calls: ReadonlyArray<Call>, message: string) =>
 describe("bash", () => {
   const interactive = ["bash", "--norc", "--noprofile", "-i"] as const
 
-  it("records each line as it was typed, and leaves traps, prompts and statuses as they are", async () => {
+  it("records each line as it was typed, and does not change traps, prompts and statuses", async () => {
     const { calls, code, stderr, stdout } = await typed(
       interactive,
       [
@@ -198,7 +197,7 @@ describe("bash", () => {
     expect(calls.find(({ message }) => message === "(exit 7)")?.metadata.cwd).toBe("/")
   })
 
-  it("keeps a session that is there, $_ and extdebug, an array of prompts, and lives without codex", async () => {
+  it("keeps an existing session, $_ and extdebug, an array of prompts, and works without codex", async () => {
     const { calls, code, stderr, stdout } = await typed(
       interactive,
       [
@@ -230,7 +229,7 @@ describe("bash", () => {
     ])
   })
 
-  it("does not end a shell that ends where a command fails", async () => {
+  it("does not end a shell with `set -e`", async () => {
     const { calls, code, stdout } = await typed(
       interactive,
       ["PS1=; trap 'seen=$?' DEBUG; set -eT", ". ./hook.bash", "false || true", "f() { echo in f; }", "f", "false"],
@@ -247,7 +246,7 @@ describe("bash", () => {
     ])
   })
 
-  it("does nothing where logging is turned off", async () => {
+  it("does nothing if logging is turned off", async () => {
     const { calls, stdout } = await typed(
       interactive,
       ["PS1=", ". ./hook.bash", "trap -p", 'echo "[$PROMPT_COMMAND$CODEX_SESSION_ID]"', "exit"],
@@ -280,8 +279,8 @@ describe("bash", () => {
   })
 })
 
-describe.skipIf(!installed("zsh"))("zsh, where it is installed", () => {
-  it("records each line as it was typed, and leaves hooks and statuses as they are", async () => {
+describe.skipIf(!installed("zsh"))("zsh, if it is installed", () => {
+  it("records each line as it was typed, and does not change hooks and statuses", async () => {
     const { calls, code, stdout } = await typed(
       ["zsh", "-f", "-i"],
       [
@@ -327,7 +326,7 @@ describe.skipIf(!installed("zsh"))("zsh, where it is installed", () => {
     expect(seconds(calls, "cd /; sleep 0.2")).toBeGreaterThanOrEqual(0.2)
   })
 
-  it("does nothing where logging is turned off", async () => {
+  it("does nothing if logging is turned off", async () => {
     const { calls, stdout } = await typed(
       ["zsh", "-f", "-i"],
       ["PS1=; unsetopt promptsp", ". ./hook.zsh", 'echo "[$preexec_functions$CODEX_SESSION_ID]"', "exit"],
@@ -339,9 +338,9 @@ describe.skipIf(!installed("zsh"))("zsh, where it is installed", () => {
 })
 
 describe.skipIf(!installed("fish") || !installed("script") || process.platform !== "linux")(
-  "fish, where it is installed, on a terminal that `script` makes",
+  "fish, if it is installed, on a terminal made by `script`",
   () => {
-    it("records each line as it was typed, and leaves statuses as they are", async () => {
+    it("records each line as it was typed, and does not change statuses", async () => {
       const { calls, code } = await typed(
         ["script", "-qec", "fish -i", "/dev/null"],
         [
@@ -386,7 +385,7 @@ describe("scripts", () => {
       expect(spawnSync(name, ["-n", at(`hook.${name}`)], { encoding: "utf8" })).toMatchObject({ status: 0, stderr: "" })
   })
 
-  it("of PowerShell keep the prompt, tell of the end, and close what they open", () => {
+  it("for PowerShell keep the prompt, report the end, and close what they open", () => {
     for (const part of [
       "$global:__CodexHook -ne $PID",
       "$env:CODEX_SESSION_LOGGING",

@@ -1,7 +1,7 @@
 /**
- * `codex logs export`, and the files that it writes: whole or not at all, and never over the log.
+ * `codex logs export`, and the files that it writes: complete or not at all, and never over the log.
  *
- * Oracles: gunzip of node:zlib, the bytes that were there before, and what the folder lists.
+ * Oracles: gunzip of node:zlib, the bytes that were there before, and the names in the directory.
  */
 import { execFile, spawnSync } from "node:child_process"
 import { linkSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
@@ -11,10 +11,10 @@ import { gunzipSync } from "node:zlib"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as Effect from "effect/Effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { root } from "../../scripts/build.mjs"
-import * as OutputFile from "../../src/cli/OutputFile.ts"
-import { database } from "./logDatabase.ts"
-import { make } from "./workspace.ts"
+import { root } from "../../../scripts/build.mjs"
+import * as OutputFile from "../../../src/cli/OutputFile.ts"
+import { database } from "../logDatabase.ts"
+import { make } from "../workspace.ts"
 
 const { directory, remove, start } = make()
 afterAll(remove)
@@ -45,7 +45,7 @@ describe("codex logs export", () => {
     expect(messages).toEqual(Array.from({ length: rows }, (_, i) => `message number ${i}`))
   })
 
-  it("compresses, says how much it wrote, and replaces a file only by --force", async () => {
+  it("compresses, reports how much it wrote, and replaces a file only with --force", async () => {
     const words = ["--output", "events.csv.gz", "--format", "csv", "--session-id", "s1"]
     const first = await exported(...words)
     expect(first).toMatchObject({ code: 0, stdout: "" })
@@ -78,7 +78,7 @@ describe("codex logs export", () => {
     expect(left()).toEqual([])
   })
 
-  it("leaves nothing behind when the disk takes no more", async () => {
+  it("leaves nothing behind when the disk is full", async () => {
     // A limit on the size of files, in blocks of 1,024 bytes, takes the place of the disk.
     const script = 'trap \'\' XFSZ; ulimit -f 64; exec "$0" "$@"'
     const words = [join(root, "dist/bin.js"), "logs", "export", "--db", "log.db", "--output"]
@@ -106,7 +106,7 @@ describe("codex logs export", () => {
   })
 })
 
-describe("a file that is written piece by piece", () => {
+describe("an output file", () => {
   const write = (path: string, texts: ReadonlyArray<string>) =>
     Effect.gen(function* () {
       const file = yield* OutputFile.create(path, { force: true, keep: [] })
@@ -122,7 +122,7 @@ describe("a file that is written piece by piece", () => {
       Effect.runPromise
     )
 
-  it("has all of it, also where a link leads to it", async () => {
+  it("has the whole content, also through a link", async () => {
     writeFileSync(at("old.txt"), "old")
     symlinkSync("old.txt", at("to-old"))
     await Effect.runPromise(write(at("to-old"), ["é", "", "x".repeat(200_000)]))
@@ -130,7 +130,7 @@ describe("a file that is written piece by piece", () => {
     expect(left()).toEqual([])
   })
 
-  it("keeps what was there until it is finished", async () => {
+  it("replaces the old file only when it is finished", async () => {
     writeFileSync(at("kept.txt.gz"), "old")
     await Effect.runPromise(
       Effect.gen(function* () {
@@ -143,7 +143,7 @@ describe("a file that is written piece by piece", () => {
     expect(left()).toEqual([])
   })
 
-  it("is refused where it may not be", async () => {
+  it("is refused if it must not be replaced", async () => {
     mkdirSync(at("folder"))
     linkSync(at("log.db"), at("hard.db"))
     expect(await refusal(at("folder"), true)).toBe(
@@ -158,7 +158,7 @@ describe("a file that is written piece by piece", () => {
     expect(left()).toEqual([])
   })
 
-  it("says what is wrong with its folder", async () => {
+  it("reports what is wrong with its directory", async () => {
     const error = (path: string) =>
       Effect.runPromise(Effect.flip(write(path, ["x"]))).then((error) => [error._tag, error.message])
     expect(await error(at("no/where.txt"))).toEqual([

@@ -44,7 +44,7 @@ const refusal = (...words: ReadonlyArray<string>) =>
   )
 
 describe("options of logs", () => {
-  it.effect("ask for everything when nothing is said", () =>
+  it.effect("select everything by default", () =>
     Effect.gen(function* () {
       const given = yield* parsed()
       expect(given.format).toBe("text")
@@ -76,7 +76,7 @@ describe("options of logs", () => {
     })
   )
 
-  it.effect("have second names", () =>
+  it.effect("have aliases", () =>
     Effect.gen(function* () {
       const query = queryOf(yield* parsed("--after", "2h", "--before", "30 minutes ago", "--tail", "3"))
       expect(query).toMatchObject({ since: 1795518514, until: 1795523914, last: 3 })
@@ -121,7 +121,7 @@ describe("options of logs", () => {
 })
 
 describe("help", () => {
-  it.effect("has each command on a short line, and what it does below", () =>
+  it.effect("has each command on a short line, with a description below", () =>
     Effect.gen(function* () {
       const printed: Array<string> = []
       const console = yield* Console.consoleWith((console) =>

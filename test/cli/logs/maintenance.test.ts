@@ -9,9 +9,9 @@ import { join } from "node:path"
 import { gunzipSync } from "node:zlib"
 import Database from "better-sqlite3"
 import { afterAll, beforeEach, describe, expect, it } from "vitest"
-import { root } from "../../scripts/build.mjs"
-import { node } from "./children.ts"
-import { make } from "./workspace.ts"
+import { root } from "../../../scripts/build.mjs"
+import { node } from "../children.ts"
+import { make } from "../workspace.ts"
 
 const { directory, remove } = make()
 afterAll(remove)
@@ -92,7 +92,7 @@ describe("record", () => {
     expect(existsSync(at(".codex/results.md"))).toBe(false)
   })
 
-  it("refuses what it cannot write, as a wrong command line", async () => {
+  it("refuses invalid events as a wrong command line", async () => {
     const cases: ReadonlyArray<readonly [ReadonlyArray<string>, string]> = [
       [["record", "hello"], "There is no session to write to"],
       [["record", "--session-id", "s", "--level", "loud", "hello"], "must be one of TRACE, DEBUG"],
@@ -112,7 +112,7 @@ describe("record", () => {
     expect(existsSync(at(".codex/session_logs.db"))).toBe(false)
   })
 
-  it("writes twenty at once", async () => {
+  it("writes twenty concurrent events", async () => {
     const finished = await Promise.all(
       Array.from({ length: 20 }, (_, i) => logs(["record", "--session-id", "many", `n${i}`]))
     )
@@ -137,7 +137,7 @@ describe("rotate", () => {
     utimesSync(at(".codex/sessions/old.ndjson"), 1, 1)
   }
 
-  it("says what would go, then moves it, and the archive is read by the other commands", async () => {
+  it("reports what would be moved, then moves it, and the other commands read the archive", async () => {
     events(10)
     const dry = await logs(["rotate", "--dry-run", "--json"])
     expect(dry).toMatchObject({ code: 0, stderr: "This was a dry run: nothing was changed.\n" })
@@ -173,7 +173,7 @@ describe("rotate", () => {
     expect(readdirSync(at(".codex/sessions"))).toContain("older.ndjson")
   })
 
-  it("by size says why more is left; wrong options and logs are refused", async () => {
+  it("by size reports why more is left; wrong options and logs are refused", async () => {
     events(10)
     const finished = await Promise.all([
       logs(["rotate", "--max-size", "1kB"]),
@@ -197,7 +197,7 @@ describe("rotate", () => {
 })
 
 describe("init-sample and snapshot", () => {
-  it("make a log to try things on, and a copy of it", async () => {
+  it("create a sample log, and a copy of it", async () => {
     const made = await logs(["init-sample", "--db", "try it.db", "--reset", "--seed"], { CODEX_SESSION_LOGGING: "0" })
     expect(made).toMatchObject({ code: 0, stderr: "" })
     expect(made.stdout).toMatch(/^try it\.db: table session_events, 16 sample events, 16 new\.\n/)
