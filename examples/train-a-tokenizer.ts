@@ -7,16 +7,8 @@
  * stays as it is. The folder opens in Hugging Face's libraries too.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import {
-  BpeTrainer,
-  Dataset,
-  Environment,
-  HuggingFaceTokenizer,
-  saveTokenizer,
-  TextDataset,
-  Tokenizer,
-  TokenizerTrainer
-} from "codex-ml"
+import { Dataset, Environment, TextDataset } from "codex-ml"
+import { BpeTrainer, HuggingFaceTokenizer, saveTokenizer, Tokenizer, TokenizerTrainer } from "codex-ml/tokenizers"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"

@@ -10,7 +10,7 @@
  * To see the same with checkpoints, evaluation and resuming, read examples/train-from-typescript.ts.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { Backend, grad, OnnxBackend, Optimizer, ops, Program, Tensor } from "codex-ml"
+import { Backend, Gradient, OnnxBackend, Optimizer, ops, Program, Tensor } from "codex-ml"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import { PCGRandom } from "effect/Utils"
@@ -60,7 +60,7 @@ const learn = Program.make({
     const names = Object.keys(parameterTypes)
     const logits = forward(state, ids!, [batch, context])
     const loss = ops.mean(ops.crossEntropy(logits, targets!)) // −ln of the probability of the byte that came next
-    const gradients = grad(
+    const gradients = Gradient.grad(
       loss,
       names.map((name) => state[name]!)
     )

@@ -8,7 +8,6 @@
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import {
-  ByteTokenizer,
   Dataset,
   Decoder,
   Environment,
@@ -24,6 +23,7 @@ import {
   Training,
   TrainingSession
 } from "codex-ml"
+import { ByteTokenizer } from "codex-ml/tokenizers"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"

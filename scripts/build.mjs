@@ -9,7 +9,7 @@
  *     npm run generate && node scripts/build.mjs
  */
 import { spawnSync } from "node:child_process"
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, rmSync, writeFileSync } from "node:fs"
 import { readFile } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -87,7 +87,6 @@ const modules = { index: "dist/index.js", logs: "dist/logs.js", tokenizers: "dis
 const writeEntries = async () => {
   mkdirSync(join(root, "dist/entry"), { recursive: true })
   for (const [name, file] of Object.entries(modules)) {
-    if (!existsSync(join(root, file))) continue
     const { metafile } = await build({
       absWorkingDir: root,
       entryPoints: [file],

@@ -1,111 +1,130 @@
 /**
- * The public names of codex-ml.
+ * `codex-ml`: train, evaluate, generate and export, and the parts that these are made of.
  *
- * A kind is a tag with its services' helpers (`Tokenizer`, `Tokenizer.kind`); a module of functions is a namespace
- * (`Plugin.make`, `Training.steps`, `OnnxBackend.layer`); a job is what the command of its name does (`train`, `evaluate`, …).
- * Importing it starts nothing. Test suites for plugins are in `codex-ml/testing`.
+ *     import { Run } from "codex-ml"
+ *
+ * Every name is one of two things. A service or a kind of plugin is a tag, with `make`, `layer`, `kind` and its errors as
+ * members: `Dataset.make`, `RunStore.layer`, `Dataset.Error`. Everything else is a namespace of functions and types:
+ * `Run.train`, `Training.steps`, `Schedule.cosine`. Importing starts nothing.
+ *
+ * Sub-paths: `codex-ml/tokenizers`, `codex-ml/logs`, and `codex-ml/testing` for authors of plugins.
  */
 
-// Tensors, Programs and the backends that run them.
-export { Backend, BackendError, type DeviceInfo, type Executable, type TensorDatas } from "./core/Backend.ts"
-// Configs, and the jobs of the command.
-export * as Config from "./core/config/Config.ts"
-export { RunConfig } from "./core/config/RunConfig.ts"
-// Kinds, plugins and the registry.
-export { Dataset, DatasetError } from "./core/Dataset.ts"
-export * as DataOrder from "./core/data/DataOrder.ts"
-export * as Redaction from "./core/data/Redaction.ts"
-export { TokenCache, TokenFileError } from "./core/data/TokenFile.ts"
-export * as Evaluation from "./core/evaluation/Evaluation.ts"
-export * as Generation from "./core/generation/Generation.ts"
-export { Metric } from "./core/Metric.ts"
-export { type Architecture, Model, ModelError } from "./core/Model.ts"
-export * as Plugin from "./core/plugin/Plugin.ts"
-export {
-  ApiMismatch,
-  DuplicatePlugin,
-  PluginConfigError,
-  PluginInitError,
-  UnknownPlugin
-} from "./core/plugin/PluginError.ts"
-export * as PluginGroup from "./core/plugin/PluginGroup.ts"
-export { type PluginInfo, Registry } from "./core/plugin/Registry.ts"
-export {
-  type ChatMessage,
-  type ChatOptions,
-  ChatTemplateError,
-  Tokenizer,
-  TokenizerFileError,
-  UnknownToken
-} from "./core/Tokenizer.ts"
-export { TokenizerTrainError, TokenizerTrainer } from "./core/TokenizerTrainer.ts"
-export { Tracker, TrackerError } from "./core/Tracker.ts"
-export { grad } from "./core/tensor/Gradient.ts"
-export * as Module from "./core/tensor/Module.ts"
-export * as Operator from "./core/tensor/Operator.ts"
-export * as Optimizer from "./core/tensor/Optimizer.ts"
-export * as ops from "./core/tensor/ops.ts"
-export * as Program from "./core/tensor/Program.ts"
-export * as Safetensors from "./core/tensor/Safetensors.ts"
-export * as Tensor from "./core/tensor/Tensor.ts"
-export type { Batch, BatchOptions, Padding } from "./core/tokenizer/Batch.ts"
-export type { EncodeOptions, Encoding, TextTokens, Truncation } from "./core/tokenizer/Encoding.ts"
-export { EncodingError } from "./core/tokenizer/Encoding.ts"
-export * as TokenizerPipeline from "./core/tokenizer/Pipeline.ts"
-export { TokenizerJson } from "./core/tokenizer/TokenizerJson.ts"
-export * as TokenizerStatistics from "./core/tokenizer/TokenizerStatistics.ts"
-// Training, evaluation and generation as Effects and Streams.
-export { CheckpointError, CheckpointStore, TrainState } from "./core/training/Checkpoint.ts"
-export * as Schedule from "./core/training/Schedule.ts"
-export * as TrainEvent from "./core/training/TrainEvent.ts"
-export * as Training from "./core/training/Training.ts"
-export * as Programs from "./core/training/TrainingPrograms.ts"
-export { NonFiniteLoss, TrainConfigError, TrainingSession } from "./core/training/TrainingSession.ts"
-export { version } from "./core/Version.ts"
-export * as Environment from "./jobs/Environment.ts"
+// Whole jobs.
+
+/** The layers behind `Run`: files and stores, the registry, all of it. */
+export { Environment } from "./jobs/Environment.ts"
+/** A model as one ONNX file. */
 export * as OnnxExport from "./jobs/OnnxExport.ts"
+/** Fits the settings of a small run to a text, as `codex quickstart` does. */
 export * as Quickstart from "./jobs/Quickstart.ts"
+/** One handle that trains, opens, evaluates, generates and exports: what most programs need. */
 export * as Run from "./jobs/Run.ts"
-export { type Comparison, compareTokenizers } from "./jobs/tokenizers/compareTokenizers.ts"
-export { exportTokenizer, TokenizerExportError } from "./jobs/tokenizers/exportTokenizer.ts"
-export { type Inspection, inspectTokenizer } from "./jobs/tokenizers/inspectTokenizer.ts"
-export { type OpenedTokenizer, openTokenizer, TokenizerNotFound } from "./jobs/tokenizers/openTokenizer.ts"
-export { type TextSource, TextSourceError } from "./jobs/tokenizers/TextSource.ts"
-export { type Difference, differences, type TokenSpan, tokenSpans } from "./jobs/tokenizers/TokenSpans.ts"
-export { planTokenizer, TokenizerExists, type TokenizerPlan, trainTokenizer } from "./jobs/tokenizers/trainTokenizer.ts"
-// The built-in plugins, alone and together.
-export { builtins } from "./plugins/builtins.ts"
-export { NdjsonDataset } from "./plugins/datasets/ndjson.ts"
-export { TextDataset } from "./plugins/datasets/text.ts"
-export { Accuracy } from "./plugins/metrics/accuracy.ts"
-export { BitsPerByte } from "./plugins/metrics/bits_per_byte.ts"
-export { Loss } from "./plugins/metrics/loss.ts"
-export { Perplexity } from "./plugins/metrics/perplexity.ts"
-export { Decoder } from "./plugins/models/decoder.ts"
-export { BertTokenizer } from "./plugins/tokenizers/bert.ts"
-export { BpeTokenizer, BpeTrainer } from "./plugins/tokenizers/bpe.ts"
-export { ByteTokenizer } from "./plugins/tokenizers/byte.ts"
-export { HuggingFaceTokenizer } from "./plugins/tokenizers/huggingface.ts"
-export { SentencePieceTokenizer } from "./plugins/tokenizers/sentencepiece.ts"
-export { TiktokenTokenizer } from "./plugins/tokenizers/tiktoken.ts"
-export { UnigramTokenizer, UnigramTrainer } from "./plugins/tokenizers/unigram.ts"
-export { WhitespaceTokenizer } from "./plugins/tokenizers/whitespace.ts"
-export { WordLevelTokenizer, WordLevelTrainer } from "./plugins/tokenizers/wordlevel.ts"
-export { WordPieceTokenizer, WordPieceTrainer } from "./plugins/tokenizers/wordpiece.ts"
-export { Ndjson } from "./plugins/trackers/ndjson.ts"
-export * as OnnxBackend from "./services/backend/OnnxBackend.ts"
-export * as ReferenceBackend from "./services/backend/ReferenceBackend.ts"
-export { writeFiles as saveTokenizer } from "./services/files/AtomicFiles.ts"
-export { ChangeJournal } from "./services/logs/ChangeJournal.ts"
-export type { LogQuery, LogStats, SessionSummary } from "./services/logs/LogQuery.ts"
-export * as LogReader from "./services/logs/LogReader.ts"
-export * as LogSnapshot from "./services/logs/LogSnapshot.ts"
-export * as LogRotation from "./services/logs/rotation/LogRotation.ts"
-export * as SampleLog from "./services/logs/SampleLog.ts"
-export type { LogEvent, SessionEvent } from "./services/logs/SessionEvent.ts"
-export { SessionLog } from "./services/logs/SessionLog.ts"
-export * as TimeExpression from "./services/logs/TimeExpression.ts"
-export { SessionLogError } from "./services/logs/write/Sink.ts"
-export { SqlitePool } from "./services/logs/write/SqlitePool.ts"
+
+// Kinds of plugins, each a tag with `kind` and `make`; plugins, their groups and the registry.
+
+/** Text to train and evaluate on. */
+export { Dataset } from "./core/Dataset.ts"
+/** What an evaluation reports. */
+export { Metric } from "./core/Metric.ts"
+/** An architecture: named parameters, and functions that build graphs. */
+export { Model } from "./core/Model.ts"
+/** Plugins and their kinds. */
+export * as Plugin from "./core/plugin/Plugin.ts"
+/** Typed collections of plugins. */
+export * as PluginGroup from "./core/plugin/PluginGroup.ts"
+/** Finds plugins by kind and name. */
+export { Registry } from "./core/plugin/Registry.ts"
+/** Text to token ids and back. */
+export { Tokenizer } from "./core/Tokenizer.ts"
+/** Texts to the files of a tokenizer. */
+export { TokenizerTrainer } from "./core/TokenizerTrainer.ts"
+/** Where the numbers of a run go. */
+export { Tracker } from "./core/Tracker.ts"
+/** Finds the plugins of the packages of a project. */
 export * as PluginLoader from "./services/plugins/PluginLoader.ts"
-export { type RunDirectory, RunError, RunStore } from "./services/runs/RunStore.ts"
+
+// Training, evaluation and generation as Effects and Streams.
+
+/** The order of training windows as a function of seed, epoch and position. */
+export * as DataOrder from "./core/data/DataOrder.ts"
+/** Removes secrets from text. */
+export * as Redaction from "./core/data/Redaction.ts"
+/** The cache of tokenized text. */
+export { TokenCache } from "./core/data/TokenFile.ts"
+/** Scores of held-out text, and metrics of them with standard errors. */
+export * as Evaluation from "./core/evaluation/Evaluation.ts"
+/** Sampling and decoding with a key/value cache. */
+export * as Generation from "./core/generation/Generation.ts"
+/** Saves and loads checkpoints. */
+export { CheckpointStore, TrainState } from "./core/training/Checkpoint.ts"
+/** Learning-rate schedules as functions of the step. */
+export * as Schedule from "./core/training/Schedule.ts"
+/** Events of training as a stream, with combinators: evaluate, stop early, save checkpoints, track. */
+export * as Training from "./core/training/Training.ts"
+/** The Programs of a language model: one update, and scores. */
+export * as TrainingPrograms from "./core/training/TrainingPrograms.ts"
+/** One training in progress: compiled Programs, their state, one update at a time. */
+export { TrainingSession } from "./core/training/TrainingSession.ts"
+/** Runs on disk. */
+export { RunStore } from "./services/runs/RunStore.ts"
+
+// Configs.
+
+/** Composition from files and overrides. */
+export * as Config from "./core/config/Config.ts"
+/** The schema of a run's config. */
+export { RunConfig } from "./core/config/RunConfig.ts"
+
+// The compiler, and the backends that run what it makes.
+
+/** Compiles Programs and keeps their state. */
+export { Backend } from "./core/Backend.ts"
+/** Reverse-mode derivatives of graphs. */
+export * as Gradient from "./core/tensor/Gradient.ts"
+/** Parts of models that own named parameters. */
+export * as Module from "./core/tensor/Module.ts"
+/** Definitions of operators. */
+export * as Operator from "./core/tensor/Operator.ts"
+/** Optimizers as chains of gradient transformations. */
+export * as Optimizer from "./core/tensor/Optimizer.ts"
+/** The operators as functions of tensors. */
+export * as ops from "./core/tensor/ops.ts"
+/** Pure functions from state and inputs to state and outputs. */
+export * as Program from "./core/tensor/Program.ts"
+/** The file format of weights. */
+export * as Safetensors from "./core/tensor/Safetensors.ts"
+/** Values that are not computed yet. */
+export * as Tensor from "./core/tensor/Tensor.ts"
+/** The backend of ONNX Runtime. */
+export * as OnnxBackend from "./services/backend/OnnxBackend.ts"
+/** A slow backend in float64, the oracle of every other. */
+export * as ReferenceBackend from "./services/backend/ReferenceBackend.ts"
+
+// The built-in plugins as a group, and those that are not in `codex-ml/tokenizers`.
+
+/** All built-in plugins. `builtins.add(YourPlugin)` is a group with yours as well. */
+export { builtins } from "./plugins/builtins.ts"
+/** Documents in the config itself. */
+export { MemoryDataset } from "./plugins/datasets/memory.ts"
+/** Documents as lines of JSON. */
+export { NdjsonDataset } from "./plugins/datasets/ndjson.ts"
+/** Text files as documents. */
+export { TextDataset } from "./plugins/datasets/text.ts"
+/** The share of tokens that were the most probable one. */
+export { Accuracy } from "./plugins/metrics/accuracy.ts"
+/** Loss in bits per UTF-8 byte, comparable between tokenizers. */
+export { BitsPerByte } from "./plugins/metrics/bits_per_byte.ts"
+/** Loss in nats per token. */
+export { Loss } from "./plugins/metrics/loss.ts"
+/** e to the power of the loss. */
+export { Perplexity } from "./plugins/metrics/perplexity.ts"
+/** Transformers of the GPT-2 and Llama families. */
+export { Decoder } from "./plugins/models/decoder.ts"
+/** Metrics as lines of JSON. */
+export { Ndjson } from "./plugins/trackers/ndjson.ts"
+
+// The package.
+
+/** The version of this package. */
+export { version } from "./core/Version.ts"

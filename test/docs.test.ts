@@ -55,7 +55,8 @@ const folderOf = (page: string) => join(directory, basename(page, ".md"))
 const sources = {
   "codex-ml": join(root, "src/index.ts"),
   "codex-ml/logs": join(root, "src/logs.ts"),
-  "codex-ml/testing": join(root, "src/testing/index.ts")
+  "codex-ml/testing": join(root, "src/testing/index.ts"),
+  "codex-ml/tokenizers": join(root, "src/tokenizers.ts")
 }
 const tsconfig = join(directory, "tsconfig.json")
 

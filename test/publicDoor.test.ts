@@ -10,6 +10,8 @@ import { root } from "../scripts/build.mjs"
 
 const doors = {
   "codex-ml": "src/index.ts",
+  "codex-ml/logs": "src/logs.ts",
+  "codex-ml/tokenizers": "src/tokenizers.ts",
 
   "codex-ml/testing": "src/testing/index.ts"
 }

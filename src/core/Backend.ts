@@ -73,6 +73,9 @@ export interface Executable<Name extends string = string> {
 
 /** The service of a backend: compiles Programs. */
 export class Backend extends Context.Tag("codex/Backend")<Backend, Backend.Service>() {
+  /** Why a backend could not do what was requested. */
+  static readonly Error = BackendError
+
   /**
    * A backend from the part that computes. What every backend has to check is added: that Programs agree about the state
    * they share, that inputs, state values and names fit, that state is written before it is read, and that nothing runs after
@@ -98,6 +101,7 @@ export class Backend extends Context.Tag("codex/Backend")<Backend, Backend.Servi
 }
 
 export declare namespace Backend {
+  type Error = BackendError
   interface Service {
     readonly info: DeviceInfo
     /** Compiles Programs that share their state. Fails when two of them declare one state name with different types. */

@@ -40,6 +40,9 @@ export interface Document {
 
 /** The dataset of a run. */
 export class Dataset extends Context.Tag("codex/Dataset")<Dataset, Dataset.Service>() {
+  /** Data that cannot be read. */
+  static readonly Error = DatasetError
+
   /** The kind of dataset plugins. */
   static readonly kind: Plugin.Kind<"dataset", Dataset, Dataset.Service> = Plugin.kind("dataset", {
     api: 1,
@@ -64,6 +67,7 @@ export class Dataset extends Context.Tag("codex/Dataset")<Dataset, Dataset.Servi
 }
 
 export declare namespace Dataset {
+  type Error = DatasetError
   /** A file that documents come from. */
   interface File {
     readonly path: string

@@ -35,6 +35,9 @@ export class ModelError extends Schema.TaggedError<ModelError>()("ModelError", {
 
 /** The service of a model: makes an architecture for a vocabulary. */
 export class Model extends Context.Tag("codex/Model")<Model, Model.Service>() {
+  /** A config that makes no model. */
+  static readonly Error = ModelError
+
   /** What plugins name: `Plugin.make(Model.kind, "bigram", { … })`. */
   static readonly kind: Plugin.Kind<"model", Model, Model.Service> = Plugin.kind("model", { api: 1, tag: Model })
 
@@ -105,6 +108,7 @@ export interface Architecture {
 }
 
 export declare namespace Model {
+  type Error = ModelError
   interface Service {
     /** The longest sequence that the config allows, in tokens. */
     readonly contextLength: number

@@ -79,6 +79,15 @@ export interface ChatOptions {
 }
 
 export class Tokenizer extends Context.Tag("codex/Tokenizer")<Tokenizer, Tokenizer.Service>() {
+  /** A saved tokenizer that cannot be read. */
+  static readonly FileError = TokenizerFileError
+
+  /** An id that is not in the vocabulary was decoded. */
+  static readonly UnknownTokenError = UnknownToken
+
+  /** A conversation that cannot be written as one text. */
+  static readonly TemplateError = ChatTemplateError
+
   /** The kind of plugin that makes a tokenizer. One that reads files takes the file as `path` in its config. */
   static readonly kind: Plugin.Kind<"tokenizer", Tokenizer, Tokenizer.Service> = Plugin.kind("tokenizer", {
     api: 1,
@@ -96,6 +105,9 @@ export class Tokenizer extends Context.Tag("codex/Tokenizer")<Tokenizer, Tokeniz
 }
 
 export declare namespace Tokenizer {
+  type FileError = TokenizerFileError
+  type UnknownTokenError = UnknownToken
+  type TemplateError = ChatTemplateError
   interface Primitives {
     /** Number of ids, special tokens included. */
     readonly vocabularySize: number

@@ -32,6 +32,9 @@ export class TokenizerTrainer extends Context.Tag("codex/TokenizerTrainer")<
   TokenizerTrainer,
   TokenizerTrainer.Service
 >() {
+  /** Text and settings that give no tokenizer. */
+  static readonly Error = TokenizerTrainError
+
   /** The kind of plugin that trains tokenizers. */
   static readonly kind: Plugin.Kind<"tokenizer-trainer", TokenizerTrainer, TokenizerTrainer.Service> = Plugin.kind(
     "tokenizer-trainer",
@@ -47,6 +50,7 @@ export class TokenizerTrainer extends Context.Tag("codex/TokenizerTrainer")<
 }
 
 export declare namespace TokenizerTrainer {
+  type Error = TokenizerTrainError
   interface Trained {
     /** By file name; `tokenizer.json` for every Hugging Face style tokenizer. */
     readonly files: { readonly [fileName: string]: string }

@@ -29,6 +29,9 @@ export class TrackerError extends Schema.TaggedError<TrackerError>()("TrackerErr
 
 /** The tracker of a run. */
 export class Tracker extends Context.Tag("codex/Tracker")<Tracker, Tracker.Service>() {
+  /** A tracker that cannot open or log. */
+  static readonly Error = TrackerError
+
   /** The kind of tracker plugins. */
   static readonly kind: Plugin.Kind<"tracker", Tracker, Tracker.Service> = Plugin.kind("tracker", {
     api: 1,
@@ -58,6 +61,7 @@ export class Tracker extends Context.Tag("codex/Tracker")<Tracker, Tracker.Servi
 }
 
 export declare namespace Tracker {
+  type Error = TrackerError
   /** The run that is tracked. */
   interface Run {
     readonly id: string

@@ -71,7 +71,25 @@ export type Files = RunStore | CheckpointStore | TokenCache | ConfigSource | Nod
 export type RegistryError = PluginLoader.PluginManifestError | DuplicatePlugin | ApiMismatch
 
 /** Everything around a job. Made by `Run.layer`. */
-export class Environment extends Context.Tag("codex/Environment")<Environment, Environment.Service>() {}
+export class Environment extends Context.Tag("codex/Environment")<Environment, Environment.Service>() {
+  /** Everything, as `Run.layer`. The backend starts when it is first needed. */
+  static layer(options: Options = {}): Layer.Layer<Environment | Files> {
+    return layer(options)
+  }
+
+  /** Runs, checkpoints, token cache, config files and Node's platform: what starts nothing. */
+  static files(options: Pick<Options, "runs"> = {}): Layer.Layer<Files> {
+    return files(options)
+  }
+
+  /** The registry of a group, of the project's dependencies and of the packages that are named. */
+  static registry(
+    packages: ReadonlyArray<string> = [],
+    group: PluginGroup = builtins
+  ): Layer.Layer<Registry, RegistryError> {
+    return registry(packages, group)
+  }
+}
 
 export declare namespace Environment {
   interface Service {

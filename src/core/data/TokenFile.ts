@@ -33,9 +33,13 @@ export interface TokenFile {
 }
 
 /** Tokenizes datasets, and keeps the tokens. */
-export class TokenCache extends Context.Tag("codex/TokenCache")<TokenCache, TokenCache.Service>() {}
+export class TokenCache extends Context.Tag("codex/TokenCache")<TokenCache, TokenCache.Service>() {
+  /** A token file that cannot be read or written. */
+  static readonly Error = TokenFileError
+}
 
 export declare namespace TokenCache {
+  type Error = TokenFileError
   interface Service {
     /** The tokens of a split. They are made if the cache does not have them. */
     readonly open: (options: {

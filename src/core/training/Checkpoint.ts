@@ -92,9 +92,13 @@ const differenceOf = (what: string, saved: TensorDatas, types: TensorTypes): str
 }
 
 /** The service that stores checkpoints. */
-export class CheckpointStore extends Context.Tag("codex/CheckpointStore")<CheckpointStore, CheckpointStore.Service>() {}
+export class CheckpointStore extends Context.Tag("codex/CheckpointStore")<CheckpointStore, CheckpointStore.Service>() {
+  /** A checkpoint that cannot be used or written. */
+  static readonly Error = CheckpointError
+}
 
 export declare namespace CheckpointStore {
+  type Error = CheckpointError
   interface Service {
     /**
      * Writes `<directory>/step-<8 digits>`, whole or not at all, and returns its path. A checkpoint of that step is replaced; at

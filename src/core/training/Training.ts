@@ -25,6 +25,19 @@ import { type CheckpointError, CheckpointStore, removable, TrainState } from "./
 import { CheckpointSaved, Finished, StepEnded, type TrainEvent } from "./TrainEvent.ts"
 import { type TrainError, TrainingSession } from "./TrainingSession.ts"
 
+export {
+  CheckpointSaved,
+  Evaluated,
+  Finished,
+  Prepared,
+  Preparing,
+  RunEvent,
+  Started,
+  Step,
+  StepEnded,
+  TrainEvent
+} from "./TrainEvent.ts"
+
 /**
  * A feature of training: a function from the stream of events to another one. It may add events, act on them, or end the
  * stream; the session is in the context.

@@ -312,6 +312,8 @@ const zerosOf = (types: { readonly [name: string]: { readonly shape: ReadonlyArr
   )
 
 export declare namespace TrainingSession {
+  type ConfigError = TrainConfigError
+  type NonFiniteError = NonFiniteLoss
   interface Service {
     readonly started: Started
     readonly state: Ref.Ref<TrainState>
@@ -327,6 +329,12 @@ export declare namespace TrainingSession {
 
 /** The session of a run. Combinators of Training.ts take it from the context. */
 export class TrainingSession extends Context.Tag("codex/TrainingSession")<TrainingSession, TrainingSession.Service>() {
+  /** Settings and data that do not fit together. */
+  static readonly ConfigError = TrainConfigError
+
+  /** A loss, gradient or parameter that is not finite. */
+  static readonly NonFiniteError = NonFiniteLoss
+
   /**
    * Compiles the Programs and writes the first (or the resumed) state. The session is released with the scope.
    *

@@ -56,6 +56,9 @@ import * as Writer from "./write/Writer.ts"
  *   yield* SessionLog.open({ db: "demo.db", ndjson: false })
  */
 export class SessionLog extends Context.Tag("codex/SessionLog")<SessionLog, SessionLog.Service>() {
+  /** A log that could not be opened or written. */
+  static readonly Error = SessionLogError
+
   /**
    * Opens a session for the scope. A process may have several open; those of one database share a connection. Fails with
    * `SessionLogError` if the log cannot be opened.
@@ -106,6 +109,7 @@ export class SessionLog extends Context.Tag("codex/SessionLog")<SessionLog, Sess
 }
 
 export declare namespace SessionLog {
+  type Error = SessionLogError
   /** Where a session is written, and how. */
   interface Options {
     /** The id. Default: CODEX_SESSION_ID, else a new one. */

@@ -48,6 +48,9 @@ export interface RunDirectory {
 
 /** The runs of a directory. */
 export class RunStore extends Context.Tag("codex/RunStore")<RunStore, RunStore.Service>() {
+  /** A run that does not exist or is in use. */
+  static readonly Error = RunError
+
   /** Runs under `root`, by default `runs` in the working directory. */
   static layer(
     root = "runs"
@@ -57,6 +60,7 @@ export class RunStore extends Context.Tag("codex/RunStore")<RunStore, RunStore.S
 }
 
 export declare namespace RunStore {
+  type Error = RunError
   interface Service {
     /** The directory that holds all runs. */
     readonly root: string
