@@ -77,7 +77,7 @@ const formatted = (paragraph: string, name: string): ReadonlyArray<string> => {
 }
 
 /** A description, and its examples as paragraphs of their own. */
-const examples = (text: string): ReadonlyArray<string> => text.split(/(?<=[.:!?…]) (?=Example: )/)
+const examples = (text: string): ReadonlyArray<string> => text.split(/ (?=Example: )/)
 
 /** Breaks a line at its spaces, or at those given; what follows the first line is indented by `indent`. */
 const wrapped = (line: string, indent: number, spaces = /(?<=\S) /): string => {

@@ -186,7 +186,15 @@ describe("a full disk at Ctrl-C", () => {
     const small = make(mounted)
     try {
       const words = tiny.filter((word) => !/max_steps|save_steps|eval_steps/.test(word))
-      const child = small.start("train", ...words, "training.max_steps=100000", "training.save_steps=100000")
+      const child = small.start(
+        "train",
+        ...words,
+        "training.max_steps=100000",
+        "training.save_steps=100000",
+        "training.logging_steps=100000",
+        "training.eval_steps=100000",
+        "logging=off"
+      )
       await new Promise<void>((resolve) => {
         child.process.stderr?.on("data", (data: Buffer) => {
           if (data.toString().includes("/100000")) resolve()
@@ -196,9 +204,10 @@ describe("a full disk at Ctrl-C", () => {
       spawnSync("dd", ["if=/dev/zero", `of=${join(small.directory, "filler")}`, "bs=1k"])
       child.process.kill("SIGINT")
       const { code, stderr } = await child.finished
-      expect(stderr).toMatch(/space/i)
+      expect(stderr).toMatch(/Interrupted\. The run was not saved\.\n.*checkpoint.*space.*\n/i)
+      expect(stderr.match(/could not be written/g)).toHaveLength(1)
       expect(stderr).not.toMatch(/Resume with|\n {4}at |internal error/)
-      expect(code).toBe(130)
+      expect(code, stderr).toBe(130)
     } finally {
       small.remove()
     }

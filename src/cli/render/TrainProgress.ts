@@ -6,19 +6,21 @@
  * Everything goes to stderr. The rate is that of the last updates, so a slow first one does not count for long. The time left
  * includes evaluations and checkpoints, because it is measured on the clock.
  */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import type { RunEvent } from "../../core/training/TrainEvent.ts"
 import type { OnEvent } from "../../jobs/RunComponents.ts"
-import type { Output } from "../Stderr.ts"
+import { errorText, type Output } from "../Stderr.ts"
 import { bytes, count, duration, number, plural } from "./Format.ts"
 import * as ProgressLine from "./ProgressLine.ts"
 
 /**
  * Runs a training with its progress on stderr. After an interruption, prints the command that resumes, if there is a
- * checkpoint to resume from. If the last checkpoint could not be written, that error is all there is to say.
+ * checkpoint to resume from, or the error of the last checkpoint: that of an interrupted fiber is not printed elsewhere.
  */
 export const follow = <A, E, R>(
   train: (onEvent: OnEvent) => Effect.Effect<A, E, R>,
@@ -26,6 +28,13 @@ export const follow = <A, E, R>(
 ): Effect.Effect<A, E, Exclude<R, Scope.Scope>> =>
   Effect.suspend(() => {
     let isSaved = false
+    const afterInterruption = (cause: Cause.Cause<E>): string | undefined => {
+      if (Cause.isFailure(cause)) return `Interrupted. The run was not saved.\n${errorText(cause, { debug: false })}`
+      if (options.resumeCommand === undefined) return undefined
+      return isSaved
+        ? `Interrupted. Resume with:\n  ${options.resumeCommand}`
+        : "Interrupted before the first checkpoint: there is nothing to resume."
+    }
     return Effect.flatMap(make(process.stderr), (show) =>
       train((event) => {
         isSaved ||= event._tag === "CheckpointSaved" || (event._tag === "Started" && event.fromStep > 0)
@@ -33,15 +42,10 @@ export const follow = <A, E, R>(
       })
     ).pipe(
       Effect.scoped,
-      Effect.onInterrupt(() =>
-        options.resumeCommand === undefined
-          ? Effect.void
-          : Console.error(
-              isSaved
-                ? `Interrupted. Resume with:\n  ${options.resumeCommand}`
-                : "Interrupted before the first checkpoint: there is nothing to resume."
-            )
-      )
+      Effect.onExit((exit) => {
+        const text = Exit.isFailure(exit) && Cause.isInterrupted(exit.cause) ? afterInterruption(exit.cause) : undefined
+        return text === undefined ? Effect.void : Console.error(text)
+      })
     )
   })
 
