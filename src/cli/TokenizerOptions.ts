@@ -38,7 +38,7 @@ export const data = Options.text("data").pipe(
 
 export const field = Options.text("field").pipe(
   Options.withDescription(
-    "The field of NDJSON files (.ndjson, .jsonl) that contains the text. With it, NDJSON files of directories are read. Default: text"
+    "The field of NDJSON files that contains the text. With it, the NDJSON files of directories are read. Default: text"
   ),
   Options.optional
 )

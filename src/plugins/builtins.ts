@@ -28,6 +28,9 @@ import { Ndjson } from "./trackers/ndjson.ts"
 /** The dataset plugins of data that names no plugin: documents in the config, and files that no plugin declares to read. */
 export const datasetPlugins = { documents: MemoryDataset.name, files: TextDataset.name } as const
 
+/** The trainer of a tokenizer training that names none. */
+export const trainerPlugin = BpeTrainer.name
+
 /** The metric plugins of an evaluation that names none. */
 export const metricPlugins = [Perplexity.name, BitsPerByte.name, Accuracy.name] as const
 

@@ -152,11 +152,11 @@ layer(Toy.layer)("trainTokenizer", (it) => {
         refusal("vocab_size: 6 → 5, min_frequency: 1 → 2")
       )
       expect(yield* message({ out: at("kept"), data: { paths: [at("texts/b2.txt")] }, sizes: [4] })).toBe(
-        refusal("vocab_size: 6 → 4, data: 2 files of 43 bytes → 1 file of 21 bytes")
+        refusal("vocab_size: 6 → 4, data: 2 files (43 B) → 1 file (21 B)")
       )
       write("other/b2.txt", first.replace("me", "it"))
       expect(yield* message({ out: at("kept"), data: { paths: [at("other"), at("texts/b10.txt")] } })).toBe(
-        refusal("data: 2 files of 43 bytes, with other content")
+        refusal("data: 2 files (43 B), with other content")
       )
       expect(filesOf("kept")).toEqual(before)
       const { plan } = yield* train({ out: at("kept"), settings: { normalizer: ["nfkc"] }, force: true })

@@ -36,6 +36,6 @@ export const exportCommand = Command.make(
 ).pipe(
   Command.withDescription(
     "Write a tokenizer as a directory that Hugging Face's libraries and other tools open: tokenizer.json, tokenizer_config.json, special_tokens_map.json. " +
-      "Example: codex tokenizer export --tokenizer llama2/tokenizer.model --out artifacts/tokenizers/llama2"
+      "Example: codex tokenizer export --tokenizer models/llama2 --out artifacts/tokenizers/llama2"
   )
 )

@@ -44,7 +44,7 @@ const options = {
   ),
   algorithm: Options.text("algorithm").pipe(
     Options.withDescription("A tokenizer-trainer plugin: bpe, wordpiece, unigram, wordlevel, … Default: bpe"),
-    Options.withDefault("bpe")
+    Options.optional
   ),
   vocabSize: Options.text("vocab-size").pipe(
     Options.withDescription(
@@ -97,13 +97,13 @@ export const train = Command.make(
           import("../render/TokenizerTrainReport.ts")
         ])
       )
-      const { algorithm, out } = options
+      const algorithm = Option.getOrElse(options.algorithm, () => Job.defaultAlgorithm)
       const data = {
         paths: options.data,
         field: Option.getOrUndefined(options.field),
         dataset: yield* datasetOf(options)
       }
-      const job = { algorithm, sizes: options.vocabSize, settings: settingsOf(options), data, out }
+      const job = { algorithm, sizes: options.vocabSize, settings: settingsOf(options), data, out: options.out }
       if (options.dryRun) return yield* Console.log(Report.planText(yield* Job.planTokenizer(job)))
       const { plan, trained } = yield* Effect.scoped(
         Effect.gen(function* () {

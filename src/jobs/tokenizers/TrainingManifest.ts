@@ -102,7 +102,7 @@ const dataChange = (before: TrainingManifest["data"], after: TrainingManifest["d
 const amount = ({ dataset, field, files }: TrainingManifest["data"]): string => {
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0)
   return [
-    ...(files.length === 0 ? [] : [`${plural(files.length, "file")} of ${plural(bytes, "byte")}`]),
+    ...(files.length === 0 ? [] : [`${plural(files.length, "file")} (${bytes} B)`]),
     ...(field === undefined ? [] : [`field ${field}`]),
     ...(dataset === undefined ? [] : [`dataset ${dataset.name}`])
   ].join(", ")

@@ -11,7 +11,7 @@ import type { Tokenizer } from "../../core/Tokenizer.ts"
 import type { TemplatePiece } from "../../core/tokenizer/Encoding.ts"
 import * as TokenizerFile from "../../core/tokenizer/TokenizerFiles.ts"
 import { configFile, roleNames } from "../../core/tokenizer/TokenizerFiles.ts"
-import type { TokenizerJson } from "../../core/tokenizer/TokenizerJson.ts"
+import type { Decoder, TokenizerJson } from "../../core/tokenizer/TokenizerJson.ts"
 import * as Statistics from "../../core/tokenizer/TokenizerStatistics.ts"
 import type { OpenedTokenizer } from "./openTokenizer.ts"
 import { type TokenSpan, tokenSpans } from "./TokenSpans.ts"
@@ -34,7 +34,7 @@ export interface Inspection {
   /** The components of the tokenizer.json. Undefined when there is none. */
   readonly normalizer: TokenizerJson["normalizer"] | undefined
   readonly preTokenizer: TokenizerJson["pre_tokenizer"] | undefined
-  readonly decoder: TokenizerJson["decoder"] | undefined
+  readonly decoder: Decoder | null | undefined
   readonly specialTokens: ReadonlyArray<SpecialToken>
   /** The special tokens around a text A, and around two texts. */
   readonly template: { readonly single: string; readonly pair: string }

@@ -22,6 +22,7 @@ import { TokenizerTrainer } from "../../core/TokenizerTrainer.ts"
 import * as Pipeline from "../../core/tokenizer/Pipeline.ts"
 import * as TokenizerFiles from "../../core/tokenizer/TokenizerFiles.ts"
 import * as Statistics from "../../core/tokenizer/TokenizerStatistics.ts"
+import { trainerPlugin } from "../../plugins/builtins.ts"
 import { checkWritable, writeFiles } from "../../services/files/AtomicFiles.ts"
 import * as TextSource from "./TextSource.ts"
 import * as TrainingManifest from "./TrainingManifest.ts"
@@ -46,8 +47,11 @@ export class TokenizerExists extends Schema.TaggedError<TokenizerExists>()("Toke
 export const idsChange = (changes: ReadonlyArray<string>): string =>
   `${changes.join(", ")}: token ids change; a model trained with the old tokenizer cannot use the new one.`
 
+/** The algorithm of the command when none is given. */
+export const defaultAlgorithm = trainerPlugin
+
 export interface TrainTokenizerOptions {
-  /** A tokenizer-trainer plugin. */
+  /** The name of a tokenizer-trainer plugin. */
   readonly algorithm: string
   /** Vocabulary sizes. With several sizes, each gets the directory `<out>/<size>`. */
   readonly sizes: Arr.NonEmptyReadonlyArray<number>

@@ -1,14 +1,16 @@
 /**
- * Files of a saved tokenizer: found in a folder, and read with every failure a TokenizerFileError that says what to do.
+ * Finds and reads the files of a saved tokenizer. Every failure is a TokenizerFileError that says what to do.
  *
- * Text is UTF-8 without exceptions: bytes that are not are refused, since a tokenizer read with U+FFFD in their place would
- * give other ids without a word. A byte order mark is left out.
+ * Text must be UTF-8: with U+FFFD in place of invalid bytes, a tokenizer would silently give other ids. A byte order mark is
+ * removed.
  */
 import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import type * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Utf8 from "../../core/data/Utf8.ts"
 import { TokenizerFileError } from "../../core/Tokenizer.ts"
 
 const fail = (path: string, details: string, remedy: string) =>
@@ -19,7 +21,7 @@ const unreadable = (path: string, error: PlatformError, remedy: string): Tokeniz
     ? fail(path, "does not exist.", remedy)
     : fail(path, `cannot be read (${error._tag === "SystemError" ? error.reason : error.message}).`, remedy)
 
-/** The path itself when it is a file; in a folder the first of these files that is there. */
+/** The path itself if it is a file. In a directory, the first of these files that exists. */
 export const locate = (
   path: string,
   names: Arr.NonEmptyReadonlyArray<string>,
@@ -33,9 +35,10 @@ export const locate = (
     for (const name of names) {
       if (yield* Effect.orElseSucceed(fs.exists(join(path, name)), () => false)) return join(path, name)
     }
-    return yield* fail(path, `is a folder without ${names.join(" or ")}.`, remedy)
+    return yield* fail(path, `is a directory without ${names.join(" or ")}.`, remedy)
   })
 
+/** The bytes of a file that is not empty. */
 export const readBytes = (
   path: string,
   remedy: string
@@ -53,36 +56,13 @@ export const readText = (
 ): Effect.Effect<string, TokenizerFileError, FileSystem.FileSystem> =>
   Effect.flatMap(readBytes(path, remedy), (bytes) => {
     if (bytes.indexOf(0) >= 0) return fail(path, "is a binary file, not text.", remedy)
-    return Effect.try({
-      try: () => new TextDecoder("utf-8", { fatal: true }).decode(bytes),
-      catch: () => fail(path, `is not UTF-8 (${place(bytes)}).`, remedy)
+    return Either.match(Utf8.decode(bytes), {
+      onLeft: (offset) => fail(path, `is not UTF-8 (byte ${offset}).`, remedy),
+      onRight: (text) => Effect.succeed(text.replace(/^\uFEFF/, ""))
     })
   })
 
-const isUtf8 = (bytes: Uint8Array, options: { readonly stream: boolean }): boolean => {
-  try {
-    new TextDecoder("utf-8", { fatal: true }).decode(bytes, options)
-    return true
-  } catch {
-    return false
-  }
-}
-
-/** Where the first bytes stand that are no UTF-8, by halving. */
-const place = (bytes: Uint8Array): string => {
-  let valid = 0
-  let invalid = bytes.length
-  while (invalid - valid > 1) {
-    const middle = (valid + invalid) >> 1
-    if (isUtf8(bytes.subarray(0, middle), { stream: true })) valid = middle
-    else invalid = middle
-  }
-  // What may still have become a character, had it gone on, is part of the fault.
-  while (!isUtf8(bytes.subarray(0, valid), { stream: false })) valid--
-  return `byte ${valid}`
-}
-
-/** The text of a file, or undefined when there is none of that name. */
+/** The text of a file, or undefined if it does not exist. */
 export const readOptional = (
   path: string,
   remedy: string

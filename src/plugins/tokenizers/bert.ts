@@ -1,8 +1,8 @@
 /**
- * BERT's tokenizer from its `vocab.txt`: words are cut at spaces and punctuation, then into the longest pieces there are.
+ * BERT's tokenizer from its `vocab.txt`: text is split at spaces and punctuation, and words into the longest tokens.
  *
- * What the vocabulary does not tell is in the config, else in a `tokenizer_config.json` beside it, else as in the original
- * English model: lower case without accents, Chinese characters apart. A multilingual cased model sets `do_lower_case: false`.
+ * Options come from the config, otherwise from a `tokenizer_config.json` next to the vocabulary, otherwise from the original
+ * English model: lower case without accents, each Chinese character a word. Multilingual cased models set `do_lower_case: false`.
  * Source: Devlin et al. 2018; google-research/bert, tokenization.py.
  */
 import * as Path from "@effect/platform/Path"
@@ -12,7 +12,7 @@ import * as Plugin from "../../core/plugin/Plugin.ts"
 import { Tokenizer, TokenizerFileError } from "../../core/Tokenizer.ts"
 import * as Pipeline from "../../core/tokenizer/Pipeline.ts"
 import * as TokenizerJson from "../../core/tokenizer/TokenizerJson.ts"
-import * as FolderConfig from "./huggingface/FolderConfig.ts"
+import * as HuggingFaceFolder from "./HuggingFaceFolder.ts"
 import { locate, readText } from "./TokenizerFolder.ts"
 
 const switchOf = (description: string) => Schema.optional(Schema.Boolean).annotations({ description })
@@ -21,20 +21,20 @@ const tokenOf = (token: string, use: string) =>
 
 const Config = Schema.Struct({
   path: Schema.NonEmptyString.annotations({
-    description: "A vocab.txt with one token a line, or the folder that holds it.",
+    description: "A vocab.txt with one token per line, or its directory.",
     examples: ["bert-base-uncased/vocab.txt"]
   }),
-  do_lower_case: switchOf("Text is made lower case. Default true."),
-  strip_accents: switchOf("Accents are taken away. Default: as do_lower_case."),
-  tokenize_chinese_chars: switchOf("Every Chinese character is a word. Default true."),
-  unk_token: tokenOf("[UNK]", "Stands for words that cannot be written."),
+  do_lower_case: switchOf("Convert text to lower case. Default true."),
+  strip_accents: switchOf("Remove accents. Default: the value of do_lower_case."),
+  tokenize_chinese_chars: switchOf("Make every Chinese character a word. Default true."),
+  unk_token: tokenOf("[UNK]", "Replaces words that the vocabulary cannot represent."),
   sep_token: tokenOf("[SEP]", "Ends a text."),
   pad_token: tokenOf("[PAD]", "Fills rows of a batch."),
   cls_token: tokenOf("[CLS]", "Begins an input."),
-  mask_token: tokenOf("[MASK]", "Stands for a word to be guessed.")
+  mask_token: tokenOf("[MASK]", "Replaces a word that the model predicts.")
 })
 
-const remedy = "Give a vocab.txt, whose line n is the token of id n − 1, or the folder that holds it."
+const remedy = "Give a vocab.txt, in which line n is the token of id n − 1, or its directory."
 
 export const BertTokenizer = Plugin.make(Tokenizer.kind, "bert", {
   description: "BERT's WordPiece from a vocab.txt",
@@ -43,7 +43,7 @@ export const BertTokenizer = Plugin.make(Tokenizer.kind, "bert", {
   make: ({ path, ...given }) =>
     Effect.gen(function* () {
       const file = yield* locate(path, ["vocab.txt"], remedy)
-      const folder = yield* FolderConfig.read((yield* Path.Path).dirname(file))
+      const folder = yield* HuggingFaceFolder.read((yield* Path.Path).dirname(file))
       const vocabulary = readVocabulary(yield* readText(file, remedy))
       for (const role of ["unk_token", "sep_token", "cls_token"] as const) {
         if (Object.hasOwn(vocabulary, given[role])) continue
@@ -72,7 +72,7 @@ export const BertTokenizer = Plugin.make(Tokenizer.kind, "bert", {
 
 type Vocabulary = { readonly [token: string]: number }
 
-/** Of equal lines the last counts; an empty line is an id without a token. */
+/** The last of equal lines counts. An empty line is an id without a token. */
 const readVocabulary = (text: string): Vocabulary => {
   const vocabulary: Record<string, number> = Object.create(null)
   for (const [id, line] of text.split(/\r\n|\n/).entries()) if (line !== "") vocabulary[line] = id
@@ -105,10 +105,7 @@ const toTokenizerJson = (vocabulary: Vocabulary, settings: Settings): TokenizerJ
       lowercase: settings.do_lower_case
     },
     pre_tokenizer: { type: "BertPreTokenizer" },
-    post_processor: TokenizerJson.clsAndSep(
-      [cls_token, vocabulary[cls_token] ?? 0],
-      [sep_token, vocabulary[sep_token] ?? 0]
-    ),
+    post_processor: TokenizerJson.clsAndSep([cls_token, vocabulary[cls_token]!], [sep_token, vocabulary[sep_token]!]),
     decoder: { type: "WordPiece", prefix: "##", cleanup: true },
     model: {
       type: "WordPiece",

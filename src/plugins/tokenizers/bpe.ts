@@ -1,8 +1,8 @@
 /**
  * Byte-pair encoding: the tokenizer, and the trainer that makes its file.
  *
- * Over bytes, as GPT-2 has it, every text has a token sequence and decodes to itself. With `byte_fallback`, as in Llama 2, the
- * tokens are of characters, spaces are written ▁, and characters that are no token are written as the tokens of their bytes.
+ * Over bytes, as in GPT-2, every text can be encoded and decodes to itself. With `byte_fallback`, as in Llama 2, tokens are made of
+ * characters, spaces are written as ▁, and characters that are not tokens are encoded as the tokens of their bytes.
  */
 import * as Schema from "effect/Schema"
 import * as Plugin from "../../core/plugin/Plugin.ts"
@@ -23,7 +23,7 @@ const overCharacters = { splitters: ["metaspace"], specialTokens: ["<unk>", "<s>
 
 const { special_tokens, ...fields } = Settings.fields({
   minFrequency: 2,
-  rare: "A pair of tokens seen less often is not merged.",
+  rare: "A pair of tokens with a lower count is not merged.",
   specialTokens: [],
   preTokenizer: "gpt2, with byte_fallback metaspace"
 })
@@ -35,17 +35,17 @@ const TrainerConfig = Schema.Struct({
       "Tokens that no text encodes to. The end-of-text token separates documents. Default <|endoftext|>, with byte_fallback <unk> <s> </s>."
   }),
   byte_fallback: Schema.optionalWith(Schema.Boolean, { default: () => false }).annotations({
-    description: "Tokens of characters; those that are no token are written as bytes. Default: all tokens are of bytes."
+    description: "Learn tokens of characters, and encode other characters as bytes. Default: learn tokens of bytes."
   }),
   limit_alphabet: Settings.limitAlphabet
 }).pipe(
   Schema.filter((config) => {
     if (config.limit_alphabet !== undefined && !config.byte_fallback) {
-      return "limit_alphabet is for tokens of characters: set byte_fallback: true, or leave it out."
+      return "limit_alphabet is for tokens of characters: set byte_fallback: true, or remove limit_alphabet."
     }
     return config.byte_fallback
       ? Settings.problem(withDefaults(config), overCharacters.splitters, "byte_fallback, whose tokens are characters")
-      : Settings.problem(withDefaults(config), overBytes.splitters, "bpe over bytes, which gives every text back")
+      : Settings.problem(withDefaults(config), overBytes.splitters, "bpe over bytes, which restores every text")
   })
 )
 

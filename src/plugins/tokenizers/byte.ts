@@ -1,8 +1,8 @@
 /**
- * The plainest tokenizer: one token a byte. Ids 0–255 are the bytes, 256 is `<|endoftext|>`.
+ * The simplest tokenizer: one token per byte. Ids 0–255 are the bytes, 256 is `<|endoftext|>`.
  *
- * It needs no training and no file, and is a baseline for every other. It is a byte-level BPE without merges, and saves a
- * `tokenizer.json` that Hugging Face's readers, and the `bpe` plugin, open.
+ * It needs no training and no file, and is a baseline for all others. It is a byte-level BPE without merges, and saves a
+ * `tokenizer.json` that Hugging Face's libraries and the `bpe` plugin open.
  */
 import * as Schema from "effect/Schema"
 import * as Plugin from "../../core/plugin/Plugin.ts"
@@ -26,7 +26,7 @@ const definition = TokenizerJson.make({
 })
 
 export const ByteTokenizer = Plugin.make(Tokenizer.kind, "byte", {
-  description: "one token a byte; needs no training",
+  description: "one token per byte; needs no training",
   config: Schema.Struct({}),
   make: () => Pipeline.make(definition, { encode: (text) => Int32Array.from(new TextEncoder().encode(text)) })
 })

@@ -1,8 +1,8 @@
 /**
- * SentencePiece's `.model` files: a protobuf of pieces, their scores, and how text is normalized.
+ * SentencePiece's `.model` files: a protobuf with pieces, their scores, and how text is normalized.
  *
- * The model becomes a tokenizer.json with the same ids (sentencepiece/Translate.ts says how). SentencePiece itself puts
- * nothing around a text; models that expect it (Llama's begins with `<s>`, T5's ends with `</s>`) say so in the config.
+ * The model becomes a tokenizer.json with the same ids (sentencepiece/ModelFile.ts). SentencePiece itself adds nothing around a
+ * text; models that need it (Llama's texts begin with `<s>`, T5's end with `</s>`) set it in the config.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -16,14 +16,14 @@ const flag = (description: string) =>
 
 const Config = Schema.Struct({
   path: Schema.NonEmptyString.annotations({
-    description: "A SentencePiece model file, or the folder that holds it.",
+    description: "A SentencePiece model file, or its directory.",
     examples: ["llama2/tokenizer.model"]
   }),
-  add_bos_token: flag("Special tokens around a text begin with the model's bos piece."),
-  add_eos_token: flag("Special tokens around a text end with the model's eos piece.")
+  add_bos_token: flag("Begin a text with the bos piece of the model."),
+  add_eos_token: flag("End a text with the eos piece of the model.")
 })
 
-const remedy = "Give the .model file that SentencePiece's trainer wrote."
+const remedy = "Give a .model file of SentencePiece's trainer."
 
 export const SentencePieceTokenizer = Plugin.make(Tokenizer.kind, "sentencepiece", {
   description: "SentencePiece's .model files: Unigram, BPE and characters",
@@ -36,7 +36,7 @@ export const SentencePieceTokenizer = Plugin.make(Tokenizer.kind, "sentencepiece
       const ModelFile = yield* Effect.promise(() => import("./sentencepiece/ModelFile.ts"))
       const { definition, roles } = yield* Effect.mapError(
         ModelFile.read(bytes, ends),
-        (problem) => new TokenizerFileError({ path: file, remedy, ...problem })
+        (invalid) => new TokenizerFileError({ path: file, remedy, ...invalid })
       )
       return yield* Pipeline.make(definition, { path: file, roles })
     })

@@ -1,8 +1,8 @@
 /**
- * Unigram, as SentencePiece has it: every piece has a probability, and text is written in the most probable way.
+ * Unigram, as in SentencePiece: every piece has a probability, and a text is encoded in the most probable way. The tokenizer, and
+ * the trainer that makes its file.
  *
- * The tokenizer, and the trainer that makes its file. Spaces are written ▁ and come back; a character that the training text
- * did not have is the unknown token.
+ * Spaces are written as ▁ and restored. A character that was not in the training text becomes the unknown token.
  */
 import * as Schema from "effect/Schema"
 import * as Plugin from "../../core/plugin/Plugin.ts"
@@ -23,16 +23,16 @@ const splitters = ["metaspace", "gpt2", "gpt4", "o200k"] as const
 const TrainerConfig = Schema.Struct({
   ...Settings.fields({
     minFrequency: 1,
-    rare: "A word seen less often is not learnt from.",
+    rare: "A word with a lower count is not learned from.",
     specialTokens: ["<unk>", "<s>", "</s>"],
     preTokenizer: "metaspace"
   }),
   unk_token: Settings.unknownToken("<unk>"),
   limit_alphabet: Settings.limitAlphabet,
   max_piece_length: Schema.optionalWith(Schema.Int.pipe(Schema.positive()), { default: () => 16 }).annotations({
-    description: "Characters of a token at most."
+    description: "Largest number of characters of a token."
   })
-}).pipe(Schema.filter((config) => Settings.problem(config, splitters, "unigram, which gives every space back")))
+}).pipe(Schema.filter((config) => Settings.problem(config, splitters, "unigram, which restores every space")))
 
 export const UnigramTrainer = Plugin.make(TokenizerTrainer.kind, "unigram", {
   description: "learns the pieces of a Unigram model by EM and pruning; same text, same file",

@@ -1,8 +1,8 @@
 /**
- * The example of docs: words between white space, each with the id of its place in a list; other words are `<unk>`.
+ * The example of the docs: words between white space, whose ids are their places in a list; other words are `<unk>`.
  *
- * It is written as a package of one's own would be, from the smallest primitives that `Tokenizer.make` takes. White space is
- * not kept: decoding writes one space after each word, so that words can be decoded as they arrive. A file has one word a line.
+ * It is written as in a third-party package, with the primitives of `Tokenizer.make` only. White space is not kept: decoding writes
+ * one space after each word, so that words can be decoded as they arrive. A file has one word per line.
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
@@ -15,10 +15,10 @@ const Config = Schema.Struct({
     description: "The words, in the order of their ids."
   }),
   path: Schema.optional(Schema.NonEmptyString).annotations({
-    description: "A file with further words, one a line."
+    description: "A file with further words, one per line."
   }),
   lower: Schema.optionalWith(Schema.Boolean, { default: () => false }).annotations({
-    description: "Text is made lower case before words are looked up."
+    description: "Convert text to lower case before looking words up."
   })
 })
 
@@ -69,7 +69,7 @@ const read = (path: string): Effect.Effect<string, TokenizerFileError, FileSyste
           path,
           key: "",
           details: `cannot be read (${cause.message}).`,
-          remedy: "Give a text file with one word a line."
+          remedy: "Give a text file with one word per line."
         })
     )
   })

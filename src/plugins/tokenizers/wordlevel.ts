@@ -1,7 +1,8 @@
 /**
- * Word level: every frequent word is a token, all others are the unknown one.
+ * Word level: every frequent word is a token, and all other words are the unknown token. The tokenizer, and the trainer that makes
+ * its file.
  *
- * The tokenizer, and the trainer that makes its file. Text comes back only as far as its words are known.
+ * Decoding restores known words only.
  */
 import * as Schema from "effect/Schema"
 import * as Plugin from "../../core/plugin/Plugin.ts"
@@ -23,7 +24,7 @@ const splitters = ["whitespace", "bert", "metaspace", "gpt2", "gpt4", "o200k"] a
 const TrainerConfig = Schema.Struct({
   ...Settings.fields({
     minFrequency: 1,
-    rare: "A word seen less often is no token.",
+    rare: "A word with a lower count is not a token.",
     specialTokens: ["<unk>", "<|endoftext|>"],
     preTokenizer: "whitespace"
   }),

@@ -1,7 +1,8 @@
 /**
- * WordPiece, as BERT has it: a word is written with the longest tokens that fit from the left, those inside it marked by ##.
+ * WordPiece, as in BERT: a word is encoded with the longest matching tokens from the left; tokens inside the word begin with ##. The
+ * tokenizer, and the trainer that makes its file.
  *
- * The tokenizer, and the trainer that makes its file. Text comes back in lower fidelity: white space is not kept.
+ * Decoding does not restore white space.
  */
 import * as Schema from "effect/Schema"
 import * as Plugin from "../../core/plugin/Plugin.ts"
@@ -20,7 +21,7 @@ export const WordPieceTokenizer = Plugin.make(Tokenizer.kind, "wordpiece", {
 const TrainerConfig = Schema.Struct({
   ...Settings.fields({
     minFrequency: 2,
-    rare: "A pair of tokens seen less often is not merged.",
+    rare: "A pair of tokens with a lower count is not merged.",
     specialTokens: ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"],
     preTokenizer: "bert"
   }),
@@ -28,7 +29,7 @@ const TrainerConfig = Schema.Struct({
   limit_alphabet: Settings.limitAlphabet,
   max_input_chars_per_word: Schema.optionalWith(Schema.Int.pipe(Schema.positive()), { default: () => 100 }).annotations(
     {
-      description: "A word of more characters is the unknown token."
+      description: "A word with more characters is the unknown token."
     }
   )
 }).pipe(Schema.filter((config) => Settings.problem(config, ["bert", "whitespace"], "wordpiece")))

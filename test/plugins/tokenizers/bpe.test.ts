@@ -111,7 +111,7 @@ describe("bpe", () => {
         "no/such/place: does not exist. " +
           "Train a tokenizer with `codex tokenizer train`, or give the path of a tokenizer.json."
       )
-      expect((yield* load(folder)).message).toMatch(/is a folder without tokenizer\.json\./)
+      expect((yield* load(folder)).message).toMatch(/is a directory without tokenizer\.json\./)
       yield* fs.writeFileString(
         `${folder}/tokenizer.json`,
         '{"model": {"type": "WordLevel", "vocab": {"<unk>": 0}, "unk_token": "<unk>"}}'

@@ -42,7 +42,7 @@ export const namesBadFiles = (load: Load, name: string, options: { readonly text
         const error = yield* Effect.flip(Effect.provide(Tokenizer, load("no/such/place")))
         expect(error).toMatchObject({ _tag: "TokenizerFileError", path: "no/such/place" })
         expect(String(error)).toContain("does not exist. Give ")
-        expect(yield* message({})).toMatch(/^…: is a folder without /)
+        expect(yield* message({})).toMatch(/^…: is a directory without /)
       }).pipe(Effect.provide(NodeContext.layer))
     )
     it.effect("empty", () =>

@@ -219,7 +219,7 @@ describe("vocab.json and merges.txt", () => {
     ],
     "not byte-level": [
       { "vocab.json": json({ "a</w>": 0, b: 1 }), "merges.txt": "#version: 0.2\n" },
-      /^…\/vocab\.json: has no token "Ā", so it is not byte-level as GPT-2's is\. /
+      /^…\/vocab\.json: has no token "Ā", so it is not a byte-level vocabulary like GPT-2's\. /
     ],
     "an id that is none": [
       { "vocab.json": vocabulary([]).replace(/}$/, ',"x y":"7"}'), "merges.txt": merges },
@@ -256,7 +256,7 @@ describe("a folder with a fault", () => {
       { "tokenizer.json": whole, "added_tokens.json": json({ "<x>": "a" }) },
       /added_tokens\.json: <x> /
     ],
-    "another format": [{ "vocab.txt": "a" }, /for a vocab\.txt use the plugin bert, /]
+    "another format": [{ "vocab.txt": "a" }, /Other plugins read other files: bert reads vocab\.txt, /]
   } as const
   for (const [name, [files, message]] of Object.entries(faults))
     it.effect(name, () => Effect.map(errorOf(load, files), (error) => expect(error.message).toMatch(message)))

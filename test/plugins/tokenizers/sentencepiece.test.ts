@@ -136,7 +136,7 @@ describe("says what codex does not support", () => {
 
   it.effect("a model that is cut off", () =>
     Effect.map(errorOf(load, { "tokenizer.model": Buffer.from(llama, "base64").subarray(0, 5001) }), ({ message }) =>
-      expect(message).toContain("is no SentencePiece model (")
+      expect(message).toContain("is not a SentencePiece model (")
     )
   )
 })

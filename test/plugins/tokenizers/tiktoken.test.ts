@@ -12,7 +12,7 @@ import * as FastCheck from "effect/FastCheck"
 import * as Layer from "effect/Layer"
 import * as harmony from "gpt-tokenizer/encoding/o200k_harmony"
 import { Tokenizer } from "../../../src/core/Tokenizer.ts"
-import * as Ranks from "../../../src/plugins/tokenizers/tiktoken/Ranks.ts"
+import * as Ranks from "../../../src/plugins/tokenizers/TiktokenRanks.ts"
 import { TiktokenTokenizer } from "../../../src/plugins/tokenizers/tiktoken.ts"
 import { hardTexts, tokenizerContract } from "../../../src/testing/tokenizer.ts"
 import { errorOf, folderOf, namesBadFiles } from "./files.ts"
@@ -141,7 +141,7 @@ describe("tiktoken", () => {
     Effect.gen(function* () {
       const path = `${yield* folderOf({ ranks: fileOf([]) })}/ranks`
       const error = yield* Effect.flip(Effect.provide(Tokenizer, load({ path })))
-      expect(error.message).toContain("does not say which encoding it is of. Set encoding to one of gpt2, r50k_base,")
+      expect(error.message).toContain("does not say which encoding it has. Set encoding to one of gpt2, r50k_base,")
     }).pipe(Effect.scoped, Effect.provide(NodeContext.layer))
   )
 })

@@ -53,7 +53,7 @@ describe("whitespace tokenizer", () => {
     Effect.gen(function* () {
       const error = yield* Effect.flip(Effect.provide(Tokenizer, WhitespaceTokenizer.layer({ path: "no/such/file" })))
       expect(error).toMatchObject({ _tag: "TokenizerFileError", path: "no/such/file" })
-      expect(error.message).toContain("Give a text file with one word a line.")
+      expect(error.message).toContain("Give a text file with one word per line.")
     }).pipe(Effect.provide(NodeContext.layer))
   )
 })

@@ -16,9 +16,9 @@ import type { WordCounts } from "./WordCounts.ts"
 import type { AcquireStorage } from "./WordSpill.ts"
 
 /** The components of a tokenizer.json that are known before training. */
-export type Components = Pick<
+export type Components = Omit<
   TokenizerJson.TokenizerJson,
-  "normalizer" | "pre_tokenizer" | "post_processor" | "decoder"
+  "version" | "truncation" | "padding" | "added_tokens" | "model"
 >
 /** Vocabulary sizes. */
 export type Sizes = Arr.NonEmptyReadonlyArray<number>

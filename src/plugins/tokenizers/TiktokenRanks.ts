@@ -1,27 +1,28 @@
 /**
- * A tiktoken rank file as a vocabulary with merges.
+ * Rank files of tiktoken: a vocabulary, and the merges that are recovered from its ranks.
  *
- * Each line is a token's bytes in base64 and its rank, which is its id. tiktoken merges any two neighbours whose bytes
- * together are a token, the lowest rank first; a tokenizer.json names the pairs. The pair of a token is what is left of its
- * bytes when all tokens of lower rank have been merged: inside a word, too, those merges come first, so no other pair can
- * meet. A token that this does not leave as a pair (no trainer makes such) gets every pair that its bytes split into.
+ * Each line is the bytes of a token in base64 and its rank, which is its id. tiktoken merges any two adjacent tokens whose bytes
+ * together are a token, the lowest rank first; a tokenizer.json names the pairs. The pair of a token is what its bytes become when
+ * all tokens of lower rank are merged: inside a word, these merges come first too, so no other pair can occur. A token that does not
+ * become a pair in this way (no trainer makes such tokens) gets every pair that its bytes split into.
  */
 import * as Either from "effect/Either"
-import { byteToCharacter } from "../../../core/tokenizer/ByteAlphabet.ts"
-import * as PairTable from "../../../core/tokenizer/PairTable.ts"
-import type { InvalidComponent } from "../../../core/tokenizer/TokenizerJson.ts"
+import { byteToCharacter } from "../../core/tokenizer/ByteAlphabet.ts"
+import * as PairTable from "../../core/tokenizer/PairTable.ts"
+import type { InvalidComponent } from "../../core/tokenizer/TokenizerJson.ts"
 
+/** A rank file in the terms of a tokenizer.json. */
 export interface Ranks {
-  /** Ids of tokens in the byte-level alphabet, and of special tokens as they are written. */
+  /** Ids by token, in the byte-level alphabet; special tokens in their written form. */
   readonly vocabulary: { readonly [token: string]: number }
   readonly merges: ReadonlyArray<readonly [string, string]>
-  /** Whether the merges of a token's own bytes always end in the token. */
+  /** Whether merging the bytes of each token results in the token. */
   readonly reachable: boolean
 }
 
 /**
- * Special tokens become entries of the vocabulary too: readers of a tokenizer.json number those that it lacks from its end,
- * whatever the file says.
+ * Parses a rank file. Special tokens are added to the vocabulary: readers of a tokenizer.json would give those that it lacks the
+ * next ids after it, whatever the file says.
  */
 export const parse = (
   text: string,
@@ -52,7 +53,7 @@ export const parse = (
   for (const [token, rank] of ranked) vocabulary[token] = rank
   const absent = byteToCharacter.findIndex((character) => vocabulary[character] === undefined)
   if (absent >= 0) {
-    return Either.left({ key: "", details: `has no rank for byte ${absent}, so that some texts could not be encoded.` })
+    return Either.left({ key: "", details: `has no rank for byte ${absent}, so some texts could not be encoded.` })
   }
   const recovered = recover(ranked, vocabulary)
   for (const [token, id] of Object.entries(specialTokens)) vocabulary[token] ??= id
@@ -62,7 +63,7 @@ export const parse = (
 const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 const digitOf = Int8Array.from({ length: 128 }, (_, unit) => digits.indexOf(String.fromCharCode(unit)))
 
-/** The byte-level characters of bytes in base64, or undefined. Faster than a decoder that makes bytes of each. */
+/** The byte-level characters of bytes in base64, or undefined if it is not valid. Faster than decoding to bytes first. */
 const fromBase64 = (base64: string): string | undefined => {
   const end = base64.endsWith("==") ? base64.length - 2 : base64.endsWith("=") ? base64.length - 1 : base64.length
   let token = ""
@@ -80,7 +81,7 @@ const fromBase64 = (base64: string): string | undefined => {
   return base64.length % 4 === 0 ? token : undefined
 }
 
-/** The merges of tokens in the order of their ranks. */
+/** The merges of the tokens, in the order of ranks. */
 const recover = (
   ranked: ReadonlyArray<readonly [token: string, rank: number]>,
   vocabulary: Ranks["vocabulary"]
@@ -115,7 +116,7 @@ interface Halves {
   readonly right: number
 }
 
-/** The two parts of a token after all merges of the table, lowest rank first; undefined when there are more. */
+/** Splits a token into the two parts that are left after all merges of the table; undefined if there are more. */
 const halver = (
   vocabulary: Ranks["vocabulary"],
   table: PairTable.PairTable
@@ -124,7 +125,7 @@ const halver = (
   for (const character of byteToCharacter) byteIds[character.charCodeAt(0)] = vocabulary[character] ?? -1
   const ids: Array<number> = []
   const starts: Array<number> = []
-  /** What part i and the part before it merge to, or −1. */
+  /** The token that part i and the part before it merge to, or −1. */
   const ranks: Array<number> = []
   return (token) => {
     let count = token.length
