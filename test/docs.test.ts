@@ -82,11 +82,13 @@ export default { resolve: { alias }, test: { include: ["**/*.test.ts"], testTime
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
 describe("the code of the pages", () => {
-  it("is complete: an operator, a model, a tracker, tokenizers, a plugin and a training", () => {
+  it("is complete: a dataset, an operator, a model, a tracker, tokenizers, a plugin and a training", () => {
     const found = files.map(({ name, page }) => `${page} ${name}`)
     expect(found).toEqual([
       "README.md train.ts",
       "README.md plugin.ts",
+      "docs/add-a-dataset.md stanzas.ts",
+      "docs/add-a-dataset.md stanzas.test.ts",
       "docs/add-a-model.md bigram.ts",
       "docs/add-a-model.md bigram.test.ts",
       "docs/add-a-tracker.md csv.ts",
@@ -118,7 +120,7 @@ describe("the code of the pages", () => {
     expect(status).toBe(0)
   })
 
-  it("meets the contracts of operators, models and tokenizers", { timeout: 60_000 }, async () => {
+  it("meets the contracts of datasets, operators, models and tokenizers", { timeout: 60_000 }, async () => {
     const vitest = join(dirname(createRequire(import.meta.url).resolve("vitest/package.json")), "vitest.mjs")
     const report = join(directory, "results.json")
     const words = ["run", "--root", directory, "--reporter=json", `--outputFile=${report}`]
@@ -127,8 +129,9 @@ describe("the code of the pages", () => {
     const { numPassedTests, testResults } = JSON.parse(readFileSync(report, "utf8"))
     expect(testResults).toHaveLength(files.filter(({ name }) => name.endsWith(".test.ts")).length)
     // Softplus: has points, its point, gradient, backend. Bigram: laws 1 and 2, and 3 for two sizes.
-    // Letters: the laws of tokenizers on given and random texts, and a sentence.
-    expect(numPassedTests).toBe(4 + 4 + 15)
+    // Letters: the laws of tokenizers on given and random texts, and a sentence. Stanzas: four laws, one dataset that is equal
+    // and three that are not.
+    expect(numPassedTests).toBe(4 + 4 + 15 + 8)
   })
 
   it.each(outputs.map(({ content, name, page }) => [page, name, content] as const))(
