@@ -13,7 +13,7 @@ const sweep = Effect.forEach(
   [1e-3, 3e-3, 1e-2],
   (lr) =>
     Effect.gen(function* () {
-      const run = yield* Run.train({ data, tokenizer: "byte", model: "tiny", training: { lr, max_steps: 50 } })
+      const run = yield* Run.train({ data, tokenizer: "byte", model: "tiny", training: { lr, max_steps: 30 } })
       const { bits_per_byte } = yield* run.evaluate({ metrics: ["bits_per_byte"] })
       return { lr, bits: bits_per_byte.value, stderr: bits_per_byte.stderr, run: run.directory }
     }).pipe(Effect.scoped),

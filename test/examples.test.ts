@@ -72,6 +72,45 @@ describe("examples", () => {
     expect(stdout).toMatch(/^The [\s\S]{20,}$/m)
   })
 
+  it("train-on-strings.ts trains on strings and generates, in twelve lines", { timeout: 90_000 }, async () => {
+    const { code, stderr, stdout } = await example("train-on-strings.ts")
+    expect([code, code === 0 ? "" : stdout + stderr]).toEqual([0, ""])
+    // The numbers of a rhyme that it has read forty times are the only thing that it may not know.
+    expect(stdout).toMatch(/^7 little birds sang in a tree; one flew away, and \d+ were left\.\n/)
+    expect(programLines("train-on-strings.ts")).toBeLessThanOrEqual(12)
+  })
+
+  it("evaluate-a-run.ts opens that run and prints a table, in eight lines", { timeout: 90_000 }, async () => {
+    const [run = ""] = readdirSync(join(directory, "runs")).filter((name) => name !== "eval")
+    const { code, stderr, stdout } = await example("evaluate-a-run.ts", `runs/${run}`, "*.txt")
+    expect([code, code === 0 ? "" : stdout + stderr]).toEqual([0, ""])
+    expect(stdout).toMatch(/│ \(index\) +│ value +│ stderr +│ unit +│\n/)
+    expect(stdout).toMatch(/│ perplexity +│ [\d.]+ +│ [\d.]+ +│ '' +│\n/)
+    expect(stdout).toMatch(/│ bits_per_byte │ [\d.]+ +│ [\d.]+ +│ 'bits\/byte' │\n/)
+    expect(programLines("evaluate-a-run.ts")).toBeLessThanOrEqual(8)
+  })
+
+  it("gradient-alarm.ts adds a combinator to training, in fifteen lines", { timeout: 90_000 }, async () => {
+    const { code, stderr, stdout } = await example("gradient-alarm.ts", "*.txt")
+    expect([code, code === 0 ? "" : stdout + stderr]).toEqual([0, ""])
+    // What it reports is longer than the mean before it.
+    const reports = [...stdout.matchAll(/mean: ([\d.]+),[\s\S]*?gradientNorm: ([\d.]+),/g)]
+    expect(reports.length).toBeGreaterThan(0)
+    for (const [, mean, norm] of reports) expect(Number(norm)).toBeGreaterThan(1.2 * Number(mean))
+    expect(programLines("gradient-alarm.ts")).toBeLessThanOrEqual(15)
+  })
+
+  it("learning-rate-sweep.ts trains three models, two at a time, in fifteen lines", { timeout: 90_000 }, async () => {
+    const { code, stderr, stdout } = await example("learning-rate-sweep.ts", "*.txt")
+    expect([code, code === 0 ? "" : stdout + stderr]).toEqual([0, ""])
+    const rows = [...stdout.matchAll(/│ \d +│ (0\.\d+) +│ ([\d.]+) +│ [\d.]+ +│ '(runs\/\S+)' │/g)]
+    expect(rows.map(([, lr]) => Number(lr)).sort()).toEqual([0.001, 0.003, 0.01])
+    const bits = rows.map(([, , value]) => Number(value))
+    expect(bits).toEqual([...bits].sort((a, b) => a - b))
+    for (const [, , , run = ""] of rows) expect(existsSync(join(directory, run, "config.yaml"))).toBe(true)
+    expect(programLines("learning-rate-sweep.ts")).toBeLessThanOrEqual(15)
+  })
+
   it("train-a-tokenizer.ts trains, splits a sentence and makes a batch", { timeout: 90_000 }, async () => {
     const { code, stderr, stdout } = await example("train-a-tokenizer.ts", "*.txt", "300", "tokenizer")
     expect([code, code === 0 ? "" : stdout + stderr]).toEqual([0, ""])

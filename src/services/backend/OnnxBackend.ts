@@ -32,7 +32,7 @@ import { type Device, type Reply, type Request, transfersOf, type WireTensor } f
 
 /** What to compute on. */
 export interface Options {
-  /** The device; `auto` takes the best one that starts, the CPU if no other does. Default: `auto`. */
+  /** The device; `auto` takes the best one that starts, the CPU if no other does. Default: `cpu`, as in a config. */
   readonly device?: Device | "auto"
   /** Threads that one operator may use. Default: those of the machine, at most 4. The last bits of results depend on it. */
   readonly threads?: number
@@ -72,7 +72,7 @@ export const make = (options: Options = {}): Effect.Effect<Backend.Service, Back
         (attempt) => Scope.extend(startDevice(device, threads), attempt),
         (attempt, exit) => (Exit.isFailure(exit) ? Scope.close(attempt, exit) : Effect.void)
       )
-    const device = options.device ?? "auto"
+    const device = options.device ?? "cpu"
     if (device !== "auto") return yield* start(device)
     const reasons: Array<string> = []
     for (const candidate of accelerators(process.platform)) {
