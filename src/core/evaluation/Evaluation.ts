@@ -1,7 +1,7 @@
 /**
  * Evaluation of a language model: every token of a held-out text is predicted once, and metrics are totals over them.
  *
- * Text longer than the context is read through a sliding window of T tokens that moves on by `stride`. Each window scores
+ * Text longer than the context is read through a sliding window of T tokens that moves by `stride`. Each window scores
  * only the tokens that the window before did not, so no token is counted twice and, with stride T/2, every token after the
  * first window is predicted with at least T/2 tokens of context:
  *
@@ -22,6 +22,7 @@ import type { Tokenizer } from "../Tokenizer.ts"
 import type { TensorData } from "../tensor/Tensor.ts"
 import { ignoreIndex } from "../training/TrainingPrograms.ts"
 
+/** A part of a text that is read at once, and the tokens of it that are scored. */
 export interface Window {
   /** Position of the first token that is read. */
   readonly start: number
@@ -43,6 +44,7 @@ export const windows = (tokens: number, contextLength: number, stride: number): 
   return all
 }
 
+/** What to score, and with which Program. */
 export interface ScoreOptions {
   readonly file: TokenFile
   /** UTF-8 bytes of each token, by id. */
@@ -84,14 +86,14 @@ const scoreBatch = (options: ScoreOptions, batch: ReadonlyArray<Window>) =>
     const shape = [batchSize, contextLength]
     const int32 = (data: Int32Array): TensorData => ({ dtype: "int32", shape, data })
     const outputs = yield* options.run({ tokens: int32(tokens), targets: int32(targets) })
-    const [nats, correct] = [outputs.nats?.data, outputs.correct?.data]
+    const [nats, correct] = [outputs.nats!.data, outputs.correct!.data]
     return batch.map((window, row): Sample => {
       const sample = { nats: 0, tokens: 0, bytes: 0, correct: 0 }
       for (let i = window.scoreFrom; i < window.length; i++) {
         const at = row * contextLength + i
-        sample.nats += nats?.[at] ?? Number.NaN
-        sample.correct += correct?.[at] ?? 0
-        sample.bytes += tokenBytes[targets[at] ?? 0] ?? 0
+        sample.nats += nats[at]!
+        sample.correct += correct[at]!
+        sample.bytes += tokenBytes[targets[at]!]!
         sample.tokens += 1
       }
       return sample
@@ -107,6 +109,7 @@ export const total = <E, R>(samples: Stream.Stream<Sample, E, R>): Effect.Effect
     correct: sum.correct + sample.correct
   }))
 
+/** A metric of an evaluation. */
 export interface Result {
   readonly metric: string
   readonly value: number

@@ -17,18 +17,21 @@ import * as Stream from "effect/Stream"
 import { PCGRandom } from "effect/Utils"
 import { Backend, type BackendError, type TensorDatas } from "../Backend.ts"
 import type { Architecture } from "../Model.ts"
-
 import * as Program from "../tensor/Program.ts"
 import { constant, type ShapeError, sizeOf } from "../tensor/Tensor.ts"
 
 /** Prompt tokens that one run reads. */
 const chunkSize = 16
 
+/** How a token is drawn from the logits. */
 export interface SamplingOptions {
+  /** Divides the logits; 0 always takes the most probable token. */
   readonly temperature: number
-  /** 0 takes all. */
+  /** Only the k most probable tokens; 0: all. */
   readonly topK: number
+  /** Only the most probable tokens that together reach this probability. */
   readonly topP: number
+  /** Divides positive logits of tokens that occurred and multiplies negative ones; 1 has no effect. */
   readonly repetitionPenalty: number
   readonly seed: number
 }
@@ -52,10 +55,11 @@ export const decodePrograms = (architecture: Architecture, parameters: TensorDat
   })
 }
 
+/** A compiled model that generates. */
 export interface Generator {
   /**
-   * New tokens after a prompt of at least one token, without end. Ends after `stopToken`, which is not part of the
-   * stream. One stream at a time: they share the cache.
+   * New tokens after a prompt of at least one token: an endless stream, or one that ends before `stopToken`. Only one stream
+   * may run at a time, because they share the cache.
    */
   readonly generate: (
     prompt: ArrayLike<number>,
@@ -64,7 +68,13 @@ export interface Generator {
   ) => Stream.Stream<number, BackendError>
 }
 
-/** Compiles the decoding Programs; sessions and cache are released with the Scope. */
+/**
+ * Compiles the decoding Programs of a model. They are released with the scope.
+ *
+ * @example
+ * const generator = yield* Generation.make(architecture, parameters)
+ * const tokens = generator.generate(tokenizer.encode("To be"), sampling).pipe(Stream.take(40))
+ */
 export const make = (
   architecture: Architecture,
   parameters: TensorDatas
@@ -90,7 +100,7 @@ export const make = (
           tokens: { dtype: "int32", shape: [tokens.length], data: tokens },
           position: { dtype: "int32", shape: [], data: Int32Array.of(position) }
         }),
-        (outputs) => outputs.logits?.data ?? new Float32Array(0)
+        (outputs) => outputs.logits!.data
       )
 
     /** Reads tokens into an empty cache and returns the logits after the last one. */
@@ -109,7 +119,7 @@ export const make = (
             logits = all.subarray((count - 1) * vocabularySize, count * vocabularySize)
             position += count
           } else {
-            logits = yield* run("token", Int32Array.of(tokens[position] ?? 0), position)
+            logits = yield* run("token", Int32Array.of(tokens[position]!), position)
             position += 1
           }
         }
@@ -152,26 +162,25 @@ export const sample = (
   const scores = Float64Array.from(logits)
   if (options.repetitionPenalty !== 1) {
     for (const token of new Set(history)) {
-      const score = scores[token] ?? 0
+      const score = scores[token]!
       scores[token] = score > 0 ? score / options.repetitionPenalty : score * options.repetitionPenalty
     }
   }
-  if (options.temperature === 0) return scores.reduce((best, score, i) => (score > (scores[best] ?? 0) ? i : best), 0)
+  if (options.temperature === 0) return scores.reduce((best, score, i) => (score > scores[best]! ? i : best), 0)
   const kept = mostProbable(scores, options.topK === 0 ? scores.length : Math.min(options.topK, scores.length))
-  const best = kept[0] ?? 0
-  const top = scores[best] ?? 0
-  const weights = kept.map((token) => Math.exp(((scores[token] ?? 0) - top) / options.temperature))
+  const top = scores[kept[0]!]!
+  const weights = kept.map((token) => Math.exp((scores[token]! - top) / options.temperature))
   const sum = weights.reduce((total, weight) => total + weight, 0)
   // The smallest set that reaches topP, never empty: the token that crosses the limit belongs to it.
   let reached = 0
   let count = 0
-  while (count < weights.length && (count === 0 || reached < options.topP * sum)) reached += weights[count++] ?? 0
+  while (count < weights.length && (count === 0 || reached < options.topP * sum)) reached += weights[count++]!
   let draw = random.number() * reached
   for (let i = 0; i < count; i++) {
-    draw -= weights[i] ?? 0
-    if (draw < 0) return kept[i] ?? best
+    draw -= weights[i]!
+    if (draw < 0) return kept[i]!
   }
-  return kept[count - 1] ?? best
+  return kept[count - 1]!
 }
 
 /**
@@ -179,17 +188,17 @@ export const sample = (
  * depends on the engine's sort. Numbers sort natively and fast: only what reaches the threshold is sorted by id.
  */
 const mostProbable = (scores: Float64Array, count: number): ReadonlyArray<number> => {
-  const threshold = scores.slice().sort()[scores.length - count] ?? Number.NEGATIVE_INFINITY
+  const threshold = scores.slice().sort()[scores.length - count]!
   const candidates: Array<number> = []
   scores.forEach((score, id) => {
     if (score >= threshold) candidates.push(id)
   })
-  return candidates.sort((a, b) => (scores[b] ?? 0) - (scores[a] ?? 0) || a - b).slice(0, count)
+  return candidates.sort((a, b) => scores[b]! - scores[a]! || a - b).slice(0, count)
 }
 
 /**
- * Ends a stream of text before the first of `stops`, wherever its pieces are cut: text that may be the start of a stop is
- * held back until it is clear.
+ * Ends a stream of text before the first of `stops`, also where pieces of the stream split a stop: text that may be the start
+ * of one is held back until the next pieces decide.
  */
 export const endBefore =
   (stops: ReadonlyArray<string>) =>

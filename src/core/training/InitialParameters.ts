@@ -8,6 +8,7 @@ import { mix } from "../data/DataOrder.ts"
 import type { ParameterSpec, ParameterSpecs } from "../tensor/Module.ts"
 import { sizeOf, type TensorData } from "../tensor/Tensor.ts"
 
+/** The first values of all parameters. */
 export const initialParameters = (specs: ParameterSpecs, seed: number): { readonly [name: string]: TensorData } =>
   Object.fromEntries(Object.entries(specs).map(([name, spec]) => [name, initial(name, spec, seed)]))
 
@@ -20,7 +21,7 @@ const initial = (name: string, spec: ParameterSpec, seed: number): TensorData =>
       spec.initial.std,
       new PCGRandom(
         seed,
-        [...name].reduce((hash, c) => mix(hash, c.codePointAt(0) ?? 0), 1)
+        [...name].reduce((hash, c) => mix(hash, c.codePointAt(0)!), 1)
       )
     )
   return { dtype: "float32", shape: spec.shape, data }

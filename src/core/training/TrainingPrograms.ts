@@ -3,7 +3,7 @@
  *
  * Both share the state `parameter/<name>`; `train` also keeps `optimizer/<name>`. Gradient accumulation is unrolled: the
  * batch is cut into micro-batches whose gradients are added up inside one graph, so only one micro-batch's activations
- * are alive at a time and the result is that of the whole batch.
+ * are in memory at a time and the result is that of the whole batch.
  */
 import type * as Effect from "effect/Effect"
 import type { Architecture } from "../Model.ts"
@@ -17,7 +17,7 @@ import { crossEntropy } from "../tensor/ops/loss.ts"
 import { max } from "../tensor/ops/reduce.ts"
 import { slice } from "../tensor/ops/shape.ts"
 import * as Program from "../tensor/Program.ts"
-import { integers, type ShapeError, scalar, type Tensor, type TensorType } from "../tensor/Tensor.ts"
+import { integers, type ShapeError, scalar, sizeOf, type Tensor, type TensorType } from "../tensor/Tensor.ts"
 
 /** A target that is not scored. The number is PyTorch's. */
 export const ignoreIndex = -100
@@ -32,6 +32,7 @@ const under = <A>(prefix: string, record: { readonly [name: string]: A }) =>
     )
   )
 
+/** The types of a model's parameters, by name. */
 export const parameterTypes = (architecture: Architecture): Program.TensorTypes =>
   Object.fromEntries(
     Object.entries(architecture.parameters).map(([name, { shape }]) => [name, { dtype: "float32" as const, shape }])
@@ -45,6 +46,7 @@ export const stateNames = {
   ofOptimizer: <A>(record: { readonly [name: string]: A }) => under("optimizer", record)
 }
 
+/** The sizes of a training step. */
 export interface Sizes {
   /** Sequences of one optimizer step. */
   readonly batchSize: number
@@ -131,4 +133,4 @@ export const evaluateProgram = (
   })
 }
 
-const flat = (tensor: Tensor): Tensor => reshape(tensor, [(tensor.shape[0] ?? 0) * (tensor.shape[1] ?? 0)])
+const flat = (tensor: Tensor): Tensor => reshape(tensor, [sizeOf(tensor.shape)])

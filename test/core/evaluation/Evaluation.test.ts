@@ -41,6 +41,8 @@ describe("evaluation windows", () => {
   })
 })
 
+const row = (data: Float32Array) => ({ dtype: "float32" as const, shape: [data.length], data })
+
 describe("scores", () => {
   const tokens = Int32Array.from({ length: 23 }, (_, i) => i % 5)
   const file = {
@@ -62,7 +64,8 @@ describe("scores", () => {
         limit: undefined,
         run: (inputs) => {
           const nats = Float32Array.from(inputs.targets!.data, (target) => (target < 0 ? 0 : target))
-          return Effect.succeed({ nats: { dtype: "float32" as const, shape: [nats.length], data: nats } })
+          // Every third position of the batch is right.
+          return Effect.succeed({ nats: row(nats), correct: row(nats.map((_, i) => (i % 3 === 0 ? 1 : 0))) })
         }
       }).pipe(Evaluation.total)
     )
@@ -71,7 +74,8 @@ describe("scores", () => {
       nats: scored.reduce((sum, id) => sum + id, 0),
       tokens: 22,
       bytes: scored.reduce((sum, id) => sum + tokenBytes[id]!, 0),
-      correct: 0
+      // Of the five windows, in batches of three: 3 + 2 + 1, and 1 + 1.
+      correct: 8
     })
   })
 
@@ -103,9 +107,7 @@ describe("scores", () => {
         batchSize: 2,
         limit: 3,
         run: (inputs) =>
-          Effect.succeed({
-            nats: { dtype: "float32" as const, shape: [8], data: Float32Array.from(inputs.tokens!.data) }
-          })
+          Effect.succeed({ nats: row(Float32Array.from(inputs.tokens!.data)), correct: row(new Float32Array(8)) })
       }).pipe(Stream.runCollect)
     )
     expect([...starts].map(({ tokens }) => tokens)).toEqual([4, 4, 4])
