@@ -17,6 +17,7 @@ export interface Moment extends TimeExpression.ParsedTime {
   readonly given: string
 }
 
+/** How events are printed. */
 export type Format = "text" | "json" | "ndjson" | "csv"
 
 /** An optional text. Help shows `placeholder` as its value. */
@@ -112,6 +113,7 @@ const wholeNumber = (name: string, aliases: ReadonlyArray<string>, description: 
       Options.optional
     )
 
+/** The number of newest events or sessions, with further aliases. */
 export const last = (description: string, ...aliases: ReadonlyArray<string>) =>
   wholeNumber("last", ["tail", ...aliases], description)
 
@@ -137,6 +139,7 @@ export const sessionPage = {
   order: order("asc: oldest first. desc: newest first. Default: desc")
 }
 
+/** The format; `textDescription` says what `text` prints. */
 export const format = (byDefault: Format, textDescription: string) =>
   Options.choice("format", ["text", "json", "ndjson", "csv"]).pipe(
     Options.withDescription(

@@ -13,6 +13,7 @@ import type * as Scope from "effect/Scope"
 import * as AtomicFiles from "../services/files/AtomicFiles.ts"
 import { FileError } from "../services/files/FileError.ts"
 
+/** What may be replaced. */
 export interface Options {
   /** Whether to replace an existing file. */
   readonly force: boolean
@@ -20,6 +21,7 @@ export interface Options {
   readonly keep: ReadonlyArray<string>
 }
 
+/** A file that is being written. */
 export interface OutputFile {
   /** Returns when the text is accepted, which a slow disk delays. */
   readonly write: (text: string) => Effect.Effect<void, FileError>

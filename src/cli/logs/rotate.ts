@@ -90,7 +90,7 @@ export const rotate = Command.make(
         maxBytes: Option.getOrUndefined(options.maxSize),
         dryRun: options.dryRun
       }).pipe(Effect.provide(SqlitePool.layer))
-      yield* Console.log(options.json ? JSON.stringify(rotated) : render(rotated))
+      yield* Console.log(options.json ? JSON.stringify(rotated) : render(rotated, options.dryRun))
       for (const { after, note, of } of rotated)
         if (note !== undefined) yield* Effect.logWarning(`${of} still has ${bytes(after)}. ${note}`)
       if (options.dryRun) yield* Effect.logInfo("This was a dry run: nothing was changed.")
@@ -103,11 +103,11 @@ export const rotate = Command.make(
   )
 )
 
-const render = (rotated: ReadonlyArray<Rotated>): string =>
+const render = (rotated: ReadonlyArray<Rotated>, dryRun: boolean): string =>
   table(
     [
       { title: "log" },
-      { title: "moved", align: "right" },
+      { title: dryRun ? "to move" : "moved", align: "right" },
       { title: "before", align: "right" },
       { title: "after", align: "right" },
       { title: "archive" }

@@ -53,6 +53,7 @@ export class ChangeJournal extends Context.Tag("codex/ChangeJournal")<ChangeJour
   }
 }
 
+/** The types of the journal. */
 export declare namespace ChangeJournal {
   /** The command, and where its entry goes. */
   interface Options {
@@ -140,7 +141,7 @@ const write = (options: ChangeJournal.Options, exit: Exit.Exit<unknown, unknown>
 
 const header = `# Results
 
-What codex commands did here, the newest last. Older rows are in results.1.md, details in \`codex logs view --session-id …\`.
+The codex commands that ran here, newest last. Older rows are in results.1.md; \`codex logs view --session-id …\` shows details.
 
 | time (UTC) | command | outcome | seconds | result | session |
 |---|---|---|---:|---|---|

@@ -78,10 +78,13 @@ export const matcher = (query: LogQuery): ((event: LogEvent) => boolean) => {
     (wanted === undefined || lowerAscii(message).includes(wanted))
 }
 
-/** How a message of the end of a session may begin: the original kit adds `(exc=…)` after a failure. */
+/** The original kit adds to the end of a session how it ended, in parentheses. */
 export const endPrefix = `${sessionEnd} (`
+/** The same after a failure: `session_end (exc=…)`. */
 export const failurePrefix = `${endPrefix}exc=`
+/** Whether a message is the start of a session. */
 export const isStart = (message: string): boolean => message === sessionStart
+/** Whether a message is the end of a session. */
 export const isEnd = (message: string): boolean => message === sessionEnd || message.startsWith(endPrefix)
 
 /** What the starts and ends of a session say about it. */

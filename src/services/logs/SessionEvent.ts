@@ -11,10 +11,12 @@ import * as Schema from "effect/Schema"
 
 /** The source of an event. Logs of other programs may have other roles. */
 export const Role = Schema.Literal("user", "assistant", "system", "tool")
+/** One of the roles. */
 export type Role = typeof Role.Type
 
 /** How severe an event is, from least to most. */
 export const Level = Schema.Literal("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
+/** One of the levels. */
 export type Level = typeof Level.Type
 
 /**
@@ -31,6 +33,7 @@ export const SessionId = Schema.String.pipe(
 
 /** Further data of an event: any JSON object. */
 export const Metadata = Schema.Record({ key: Schema.String, value: Schema.Unknown })
+/** A JSON object. */
 export type Metadata = typeof Metadata.Type
 
 /** An event as codex writes it. The keys are those of the table and of NDJSON. */
@@ -51,6 +54,7 @@ export const sessionEnd = "session_end"
 
 /** How a session, or a process that took part in one, ended. `defect` is a bug: an Effect died. */
 export const Outcome = Schema.Literal("success", "failure", "defect", "interrupted")
+/** One of the outcomes. */
 export type Outcome = typeof Outcome.Type
 
 /** An event as it was read. What the log does not have, or what could not be parsed, is null. */

@@ -108,6 +108,7 @@ export class SessionLog extends Context.Tag("codex/SessionLog")<SessionLog, Sess
   )
 }
 
+/** The types of a session. */
 export declare namespace SessionLog {
   type Error = SessionLogError
   /** Where a session is written, and how. */

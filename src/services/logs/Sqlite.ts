@@ -69,6 +69,7 @@ export interface Database {
   readonly client: SqliteClient.SqliteClient
 }
 
+/** How to open a database. */
 export interface Options {
   readonly path: string
   /** Opens an existing file and changes nothing, whatever its journal mode. */

@@ -139,6 +139,7 @@ describe("rotate", () => {
 
   it("reports what would be moved, then moves it, and the other commands read the archive", async () => {
     events(10)
+    expect((await logs(["rotate", "--dry-run"])).stdout).toMatch(/^log +to move +before.*\n.* 5 events /)
     const dry = await logs(["rotate", "--dry-run", "--json"])
     expect(dry).toMatchObject({ code: 0, stderr: "This was a dry run: nothing was changed.\n" })
     expect(JSON.parse(dry.stdout)).toMatchObject([

@@ -58,8 +58,9 @@ export interface LogFile {
   readonly kind: "sqlite" | "ndjson" | "gzip"
 }
 
-/** How many events `follow` begins with by default, and how often it checks for more. */
+/** How many events `follow` begins with by default. */
 export const defaultLast = 10
+/** How often `follow` checks for new events by default. */
 export const defaultEvery = Duration.millis(250)
 
 /** An open log. */

@@ -107,14 +107,14 @@ const oldEvents = (
        FROM session_events WHERE ${where}`,
       values
     )
-    const events = Number(row?.events)
+    const events = Number(row!.events)
     if (events === 0) return undefined
     return {
       where,
       values,
       events,
-      first: finite(row?.first),
-      last: finite(row?.last)
+      first: finite(row!.first),
+      last: finite(row!.last)
     } satisfies EventArchive.OldEvents
   }).pipe(Effect.mapError(explain))
 

@@ -14,6 +14,7 @@ import type { LogEvent } from "../../SessionEvent.ts"
 import { type LogReadError, unreadable } from "../Log.ts"
 import { lines, type NdjsonFile, type NdjsonLine } from "./NdjsonLines.ts"
 
+/** The events of a query, in its order. */
 export const events = (
   fs: FileSystem.FileSystem,
   file: NdjsonFile,
@@ -91,6 +92,7 @@ const PAGE_ROWS = 1000
 const PAGE_BYTES = 4 << 20
 
 /** The events at these positions, read in pages. */
+/** The events of a query, in its order. */
 export const eventsAt = (
   fs: FileSystem.FileSystem,
   file: NdjsonFile,

@@ -23,6 +23,7 @@ import { events, matching } from "./NdjsonEvents.ts"
 import { follow } from "./NdjsonFollow.ts"
 import { type NdjsonFile, parser } from "./NdjsonLines.ts"
 
+/** Opens a file as a log. */
 export const open = (
   { path, kind }: LogFile,
   { table, columns = {} }: Options
@@ -83,6 +84,7 @@ const each = (file: NdjsonFile, query: LogQuery, use: (event: LogEvent) => void)
     })
   )
 
+/** The sessions of the selected events. */
 export const sessions = (
   file: NdjsonFile,
   query: LogQuery
@@ -119,6 +121,7 @@ export const sessions = (
 
 const initial: SessionState = { first: null, last: null, events: 0, starts: 0, ends: 0, end: undefined, position: 0 }
 
+/** Statistics of the selected events. */
 export const stats = (file: NdjsonFile, query: LogQuery): Effect.Effect<LogStats, LogReadError> =>
   Effect.suspend(() => {
     const sessions = new Set<string>()

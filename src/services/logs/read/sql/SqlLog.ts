@@ -33,6 +33,7 @@ const BUSY_MILLIS = 3000
 /** The same while following, which checks again anyway; SQLite blocks the thread while it waits. */
 const FOLLOW_BUSY_MILLIS = 20
 
+/** Opens a table as a log. */
 export const open = (options: Options): Effect.Effect<Log, LogReadError, Scope.Scope | FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const { path } = options
@@ -67,6 +68,7 @@ const sourceOf = (options: Options, busyMillis: number): Effect.Effect<SqlSource
 /** Longer metadata is not searched for an outcome. */
 const METADATA = 1 << 16
 
+/** The sessions of the selected events. */
 export const sessions = (
   { ask, shape }: SqlSource,
   query: LogQuery
@@ -104,6 +106,7 @@ export const sessions = (
     return selectSessions(found, query)
   })
 
+/** Statistics of the selected events. */
 export const stats = ({ ask, shape }: SqlSource, query: LogQuery): Effect.Effect<LogStats, LogReadError> =>
   Effect.gen(function* () {
     const { sql, values } = conditionOf(shape, query)
