@@ -9,7 +9,7 @@
 import { stripVTControlCharacters } from "node:util"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import { usageText } from "./UsageError.ts"
+import { usageText, wrapped, wrappedUsage } from "./UsageError.ts"
 
 export interface ParserConsole extends Console.Console {
   /** The console that this one replaces; for all but the parser. */
@@ -35,8 +35,6 @@ export const without = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<
   Console.consoleWith((console) => Effect.withConsole(effect, isParserConsole(console) ? console.original : console))
 
 const isParserConsole = (console: Console.Console): console is ParserConsole => "original" in console
-
-const columns = 80
 
 const help = (text: string, { path, colour }: { readonly path: ReadonlyArray<string>; readonly colour: boolean }) => {
   const whole = (colour ? text : stripVTControlCharacters(text)).trim()
@@ -66,7 +64,7 @@ const headings = /^\S*(USAGE|DESCRIPTION|COMMANDS|ARGUMENTS|OPTIONS)\S*$/
 
 const formatted = (paragraph: string, name: string): ReadonlyArray<string> => {
   const [, usage] = /^\$ \S+(.*)$/s.exec(paragraph) ?? []
-  if (usage !== undefined) return [wrapped(`$ ${name}${usageText(usage)}`, 4, / (?=\[|<|--)/)]
+  if (usage !== undefined) return [wrappedUsage(`$ ${name}${usageText(usage)}`)]
   const [, command, description] = /^ {2}- (\S.*?) {2,}(\S.*)$/s.exec(paragraph) ?? []
   if (command !== undefined && description !== undefined) {
     const [sentences = ""] = examples(description)
@@ -78,20 +76,6 @@ const formatted = (paragraph: string, name: string): ReadonlyArray<string> => {
 
 /** A description, and its examples as paragraphs of their own. */
 const examples = (text: string): ReadonlyArray<string> => text.split(/ (?=Example: )/)
-
-/** Breaks a line at its spaces, or at those given; what follows the first line is indented by `indent`. */
-const wrapped = (line: string, indent: number, spaces = /(?<=\S) /): string => {
-  if (line.length <= columns) return line
-  const [first = "", ...words] = line.split(spaces)
-  let [text, width] = [first, first.length]
-  for (const word of words) {
-    const size = word.includes("\u001b") ? stripVTControlCharacters(word).length : word.length
-    const fits = width + 1 + size <= columns
-    text += fits ? ` ${word}` : `\n${" ".repeat(indent)}${word}`
-    width = fits ? width + 1 + size : indent + size
-  }
-  return text
-}
 
 /** A usage that fits on a line of the list of commands; a longer one is shortened to the command. */
 const brief = (usage: string): string => (usage.length <= 76 ? usage : `${usage.replace(/ [^\w].*$/, "")} [options]`)

@@ -28,7 +28,7 @@ export class UsageError extends Schema.TaggedError<UsageError>()("UsageError", {
     return ExitCode.usage
   }
   override get message() {
-    return `${this.problem}\n\nUsage: ${this.usage}\nMore: ${this.command} --help`
+    return `${this.problem}\n\n${wrappedUsage(`Usage: ${this.usage}`)}\nMore: ${this.command} --help`
   }
 }
 
@@ -79,7 +79,27 @@ export const fromValidationError = (
 /** The parser's usage with brackets around options that may be repeated, which all are optional: `[--data path]...`. */
 export const usageText = (usage: string): string => usage.replace(/ (--[\w-]+ [^\s[\]]+)\.\.\./g, " [$1]...")
 
+/** Breaks a line at its spaces, or at those given; what follows the first line is indented by `indent`. */
+export const wrapped = (line: string, indent: number, spaces = /(?<=\S) /): string => {
+  if (line.length <= columns) return line
+  const [first = "", ...words] = line.split(spaces)
+  let [text, width] = [first, first.length]
+  for (const word of words) {
+    const size = word.includes("\u001b") ? stripVTControlCharacters(word).length : word.length
+    const fits = width + 1 + size <= columns
+    text += fits ? ` ${word}` : `\n${" ".repeat(indent)}${word}`
+    width = fits ? width + 1 + size : indent + size
+  }
+  return text
+}
+
+/** The same for a usage, which is broken between options and between commands only. */
+export const wrappedUsage = (usage: string): string => wrapped(usage, 4, / (?=\[|<|--)|(?<=<[^>]*) (?=\|)/)
+
+const columns = 80
+
 const missingOption = /^Expected to find option: '(.*)'$/s
+const missingValue = /^Expected a value following option: '(.*)'$/s
 const unknownArgument = /^Received unknown argument: '(.*)'$/s
 
 const explain = (
@@ -95,6 +115,8 @@ const explain = (
   const problem = plain(error.error)
   const [, missing] = missingOption.exec(problem) ?? []
   if (missing !== undefined) return `Option "${missing}" is missing.`
+  const [, empty] = missingValue.exec(problem) ?? []
+  if (empty !== undefined) return `Option "${empty}" has no value.`
   const [, argument] = unknownArgument.exec(problem) ?? []
   if (argument === undefined) return problem
   if (!argument.startsWith("-")) return `Unexpected argument "${argument}".`

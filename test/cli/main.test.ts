@@ -38,12 +38,19 @@ describe("codex", () => {
     [["plugins", "list", "--kind"], 'Option "--kind" has no value, or is given twice.', "codex plugins list"],
     [["plugins", "list", "more"], 'Unexpected argument "more".', "codex plugins list"],
     [["generate", "--prompt", "x"], 'Option "--run" is missing.', "codex generate"],
+    [["evaluate", "--run"], 'Option "--run" has no value.', "codex evaluate"],
     [["--zzz"], 'Unknown option "--zzz".', "codex"]
   ])("refuses %j with 2, the nearest word and the usage", async (words, problem, command) => {
     const { code, stdout, stderr } = await codex(...words)
     expect([code, stdout]).toEqual([2, ""])
     expect(stderr.split("\n")[0]).toContain(problem)
     expect(stderr).toContain(`\nUsage: ${command} `)
+    expect(
+      stderr
+        .split("\n")
+        .slice(1)
+        .filter((line) => line.length > 80)
+    ).toEqual([])
     expect(stderr.endsWith(`\nMore: ${command} --help\n`)).toBe(true)
   })
 
