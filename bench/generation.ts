@@ -1,8 +1,8 @@
 /**
  * Generation with the key/value cache against generation without it, at the end of the model's context.
  *
- * Both produce the same greedy tokens (checked before timing). Without a cache each token reads the whole text again; that
- * is timed over the last few tokens only, since it costs the same at each of them (static shapes).
+ * Both produce the same greedy tokens (checked before timing). Without a cache the whole text is read again for each
+ * token. This is timed for the last few tokens only, since the cost is the same for each (static shapes).
  */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"

@@ -10,7 +10,7 @@
  * not is measured all the same and named. They take turns, so that a busy neighbour hits all of them. Rates are UTF-8
  * megabytes (10^6) a second, medians with minimum and maximum; ratios are medians of the ratios of a turn, on one core by
  * processor time (helper threads included), which neighbours disturb less than the clock. Loading, the
- * long word and training run in processes of their own (tokenizers/Child.ts). The last line is one JSON document. Figures
+ * long word and training run in separate processes (tokenizers/Child.ts). The last line is one JSON document. Figures
  * of two runs are not comparable: the machine is shared.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"

@@ -1,8 +1,8 @@
 /**
- * One measurement in a process of its own, whose death or silence is a result: a load, a long word or a training.
+ * One measurement in a separate process, whose crash or timeout is a result: a load, a long word or a training.
  *
  * Arguments: what, the engine's name, and for `load` and `word` a vocabulary as JSON, for `train` the text file and the
- * vocabulary size. The result is the last line of stdout, as JSON (the native trainer prints lines of its own).
+ * vocabulary size. The result is the last line of stdout, as JSON (the native trainer prints its own lines).
  */
 import { readFile } from "node:fs/promises"
 import * as NodeContext from "@effect/platform-node/NodeContext"

@@ -3,7 +3,7 @@
  *
  * Each is loaded from what it is made for: a rank file or the vocabulary in its own package for OpenAI's encodings, a
  * tokenizer.json for the others. An engine whose ids are an ordinary array pays for the copy, since a training file needs
- * typed arrays; `tokenizers` also makes offsets and masks that nobody asked for, which it cannot leave out.
+ * typed arrays; `tokenizers` also makes offsets and masks, which cannot be turned off.
  */
 import { readFile } from "node:fs/promises"
 import { fileURLToPath } from "node:url"
@@ -23,7 +23,7 @@ export type Vocabulary =
 export interface Engine {
   /** Ids of all texts, one after the other, on one core. */
   readonly encode: (texts: ReadonlyArray<string>) => ArrayLike<number> | Promise<ArrayLike<number>>
-  /** On every core that the engine uses by itself. */
+  /** On all cores that the engine uses automatically. */
   readonly encodeInParallel?: (texts: ReadonlyArray<string>) => Promise<ArrayLike<number>>
 }
 
@@ -31,7 +31,7 @@ export interface Peer {
   readonly name: string
   /** Times slower than the others: it gets as much less text. */
   readonly slowness?: number
-  /** Has no form of its own for OpenAI's encodings: it is given codex's tokenizer.json. */
+  /** Has no format for OpenAI's encodings: it loads the tokenizer.json of codex. */
   readonly jsonOnly?: true
   /** Undefined for a vocabulary that it cannot load. */
   readonly load: (vocabulary: Vocabulary) => Promise<Engine | undefined>

@@ -74,7 +74,7 @@ const formatted = (paragraph: string, name: string): ReadonlyArray<string> => {
   return [wrapped(sentences, sentences.length - sentences.trimStart().length), ...rest]
 }
 
-/** A description, and its examples as paragraphs of their own. */
+/** A description, and its examples as separate paragraphs. */
 const examples = (text: string): ReadonlyArray<string> => text.split(/ (?=Example: )/)
 
 /** A usage that fits on a line of the list of commands; a longer one is shortened to the command. */

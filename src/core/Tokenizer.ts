@@ -4,12 +4,12 @@
  * Laws (src/testing/tokenizer.ts checks them by these numbers):
  *  1. `decode(encode(text))` is `text.toWellFormed()` for a byte-level tokenizer (`byteLevel: true`);
  *  2. every id of `encode` is a whole number in [0, vocabularySize);
- *  3. `encode` never fails and never yields a special token but the unknown one, whatever the text says;
- *  4. decoding a stream of ids in any chunks gives the text that decoding them at once gives, and no chunk ends inside a
- *     character;
+ *  3. `encode` never fails and never gives a special token other than the unknown one, for any text;
+ * 4. decoding a stream of ids in any chunks gives the same text as decoding them at once, and no chunk ends inside a
+ * character;
  *  5. `encodeBatch(texts)` equals mapping `encode`;
- *  6. `encodeWithOffsets` gives the ids of `encode`, and places inside the text that never go back;
- *  7. a special token that a text spells is one token of `encodeWithSpecialTokens`, between those of the texts around it.
+ *  6. `encodeWithOffsets` gives the ids of `encode`, and ascending ranges inside the text;
+ *  7. a special token in a text is one token of `encodeWithSpecialTokens`, between the tokens of the texts around it.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -62,7 +62,7 @@ export class ChatTemplateError extends Schema.TaggedError<ChatTemplateError>()("
   }
 }
 
-/** One turn of a conversation, with what else the template knows of: `tool_calls`, `name`, … */
+/** One turn of a conversation, with further keys that the template uses: `tool_calls`, `name`, … */
 export interface ChatMessage {
   readonly role: string
   readonly content?: unknown
@@ -70,11 +70,11 @@ export interface ChatMessage {
 }
 
 export interface ChatOptions {
-  /** Ends the text with what begins an answer. Default false. */
+  /** Ends the text with the beginning of an answer. Default false. */
   readonly addGenerationPrompt?: boolean
   /** Tools that the model may call, as JSON Schemas of functions. */
   readonly tools?: ReadonlyArray<unknown>
-  /** What else the template asks for by name: `enable_thinking`, … */
+  /** Further variables of the template: `enable_thinking`, … */
   readonly variables?: { readonly [name: string]: unknown }
 }
 
@@ -93,9 +93,9 @@ export class Tokenizer extends Context.Tag("codex/Tokenizer")<Tokenizer, Tokeniz
     api: 1,
     tag: Tokenizer
   })
-  /** The whole service from the primitives; a primitive object may also override what is derived, under the same laws. */
+  /** The complete service from the primitives, which may also override derived members, under the same laws. */
   static make(primitives: Tokenizer.Primitives & Partial<Tokenizer.Derived>): Tokenizer.Service {
-    // By their descriptors, so that what is costly to make (the files of a large vocabulary) is made when it is asked for.
+    // By their descriptors, so that expensive members (the files of a large vocabulary) are made when they are used.
     const service: Tokenizer.Service = Object.create(Object.prototype, {
       ...Object.getOwnPropertyDescriptors(derive(primitives)),
       ...Object.getOwnPropertyDescriptors(primitives)
@@ -113,13 +113,13 @@ export declare namespace Tokenizer {
     readonly vocabularySize: number
     /** True when every text survives encoding and decoding unchanged. */
     readonly byteLevel: boolean
-    /** Special tokens by their written form. `encode` produces none of them but the unknown one. */
+    /** Special tokens by their written form. `encode` gives none of them except the unknown one. */
     readonly specialTokens: { readonly [token: string]: number }
     /** The special token that separates documents, when there is one. */
     readonly endOfText: number | undefined
-    /** Token ids of a text. Total: lone surrogates become U+FFFD first. */
+    /** Token ids of any text. Lone surrogates become U+FFFD first. */
     readonly encode: (text: string) => Int32Array
-    /** The text of ids. Special tokens give nothing; bytes that are no UTF-8 give U+FFFD. */
+    /** The text of ids. Special tokens give nothing. Bytes that are not UTF-8 give U+FFFD. */
     readonly decode: (ids: Iterable<number>) => Effect.Effect<string, UnknownToken>
     /** The written form of one token, for people: byte-level tokens as in `tokenizer.json`. */
     readonly token: (id: number) => string | undefined
@@ -127,7 +127,7 @@ export declare namespace Tokenizer {
     readonly files: { readonly [fileName: string]: string }
   }
   interface Derived {
-    /** The token for what the vocabulary cannot write; undefined when there is no such text. */
+    /** The token for text that the vocabulary cannot represent; undefined when there is no such text. */
     readonly unknownToken: number | undefined
     /** The token that fills rows of a batch. */
     readonly padToken: number | undefined
@@ -139,7 +139,7 @@ export declare namespace Tokenizer {
      */
     readonly definitionFile: string | undefined
     readonly encodeBatch: (texts: ReadonlyArray<string>) => ReadonlyArray<Int32Array>
-    /** As `encode`, but special tokens that the text spells become their ids. */
+    /** As `encode`, but special tokens in the text become their ids. */
     readonly encodeWithSpecialTokens: (text: string) => Int32Array
     /** The ids of `encode` (or of `encodeWithSpecialTokens`), and the place of each token in the text. */
     readonly encodeWithOffsets: (text: string, options?: { readonly splitSpecialTokens?: boolean }) => TextTokens
@@ -147,13 +147,13 @@ export declare namespace Tokenizer {
     /** As `decode`, but special tokens give their written form. */
     readonly decodeWithSpecialTokens: (ids: Iterable<number>) => Effect.Effect<string, UnknownToken>
     /**
-     * UTF-8 bytes that a token adds to a text it stands inside of: 0 for special tokens. They sum up to the bytes of the
-     * text when the tokenizer gives every text back.
+     * UTF-8 bytes that a token adds to a text; 0 for special tokens. The sum is the bytes of the text if the tokenizer
+     * is lossless.
      */
     readonly byteLength: (id: number) => Effect.Effect<number, UnknownToken>
-    /** Text as ids arrive; a character whose bytes are split over tokens is held back until it is whole. */
+    /** Text as ids arrive. A character whose bytes are split over tokens is held back until it is complete. */
     readonly decodeStream: <E, R>(ids: Stream.Stream<number, E, R>) => Stream.Stream<string, E | UnknownToken, R>
-    /** A text, or a pair of texts, with special tokens around and everything known about each token. */
+    /** A text, or a pair of texts, with special tokens around it and everything known about each token. */
     readonly encoding: (
       text: string | readonly [string, string],
       options?: EncodeOptions
@@ -163,7 +163,7 @@ export declare namespace Tokenizer {
       texts: ReadonlyArray<string | readonly [string, string]>,
       options?: BatchOptions
     ) => Effect.Effect<Batch, EncodingError>
-    /** The text of a conversation as the model was trained on it, special tokens spelt out. */
+    /** The text of a conversation in the form that the model was trained on, with special tokens written out. */
     readonly applyChatTemplate: (
       messages: ReadonlyArray<ChatMessage>,
       options?: ChatOptions
@@ -174,7 +174,7 @@ export declare namespace Tokenizer {
 
 type Primitives = Tokenizer.Primitives & Partial<Tokenizer.Derived>
 
-/** What a plugin need not write: each member in terms of the primitives, and of members that it did write. */
+/** The members that a plugin need not write, in terms of the primitives and of the members that it does write. */
 const derive = (primitives: Primitives): Tokenizer.Derived => {
   const template = primitives.template ?? plainTemplate
   const padToken = primitives.padToken
@@ -231,7 +231,7 @@ const derive = (primitives: Primitives): Tokenizer.Derived => {
   }
 }
 
-/** A byte-level token may be part of a character; its written form has one character a byte. */
+/** A byte-level token may be part of a character; its written form has one character per byte. */
 const byteLength = (tokenizer: Tokenizer.Primitives, id: number): Effect.Effect<number, UnknownToken> =>
   Effect.map(tokenizer.decode([id]), (text) =>
     text !== "" && tokenizer.byteLevel ? [...(tokenizer.token(id) ?? "")].length : new TextEncoder().encode(text).length
@@ -259,9 +259,9 @@ const decodeWithSpecialTokens = (
   })
 
 /**
- * Decodes the ids since the last whole character again with each new id, and lets out all but a final U+FFFD, which may be
- * a character whose last bytes have not arrived. Earlier ones cannot change any more: once the final one moves on, the
- * unfinished character lies inside the newest id, and the ids before it are dropped.
+ * Decodes the ids since the last whole character again with each new id, and emits all but a final U+FFFD, which may be
+ * a character whose last bytes have not arrived. Earlier ones cannot change any more: when the final U+FFFD moves, the
+ * unfinished character is inside the newest id, and the ids before it are dropped.
  */
 const decodeStream = <E, R>(
   tokenizer: Tokenizer.Primitives,
@@ -286,7 +286,7 @@ const decodeStream = <E, R>(
 
 interface Held {
   readonly ids: ReadonlyArray<number>
-  /** UTF-16 units of their text that were let out. */
+  /** UTF-16 units of their text that were emitted. */
   readonly shown: number
 }
 

@@ -1,9 +1,9 @@
 /**
  * The tokenizer trainer kind: documents become the files of a tokenizer that the tokenizer plugin of the same name loads.
  *
- * Laws: 1. the same documents and config give the same bytes, whatever the order of the documents; 2. the result has the
- * vocabulary size asked for, or the trainer fails with the largest possible size; 3. each of several sizes gives the bytes
- * that training with that size alone gives.
+ * Laws: 1. the same documents and config give the same bytes, whatever the order of the documents; 2. the result has
+ * the requested vocabulary size, or the trainer fails with the largest possible size; 3. each of several sizes gives
+ * the bytes that training with that size alone gives.
  */
 import type * as Arr from "effect/Array"
 import * as Context from "effect/Context"
@@ -13,9 +13,12 @@ import type * as Stream from "effect/Stream"
 import * as ExitCode from "./ExitCode.ts"
 import * as Plugin from "./plugin/Plugin.ts"
 
-/** Text and config that give no tokenizer: a vocabulary that is too small or larger than the text allows. */
+/**
+ * Text and config from which no tokenizer can be trained: a vocabulary that is too small or larger than the text
+ * allows.
+ */
 export class TokenizerTrainError extends Schema.TaggedError<TokenizerTrainError>()("TokenizerTrainError", {
-  /** The largest vocabulary that the text allows, when the one asked for is larger. */
+  /** The largest vocabulary that the text allows, if the requested one is larger. */
   largest: Schema.optional(Schema.Number),
   details: Schema.String,
   remedy: Schema.String
@@ -32,7 +35,7 @@ export class TokenizerTrainer extends Context.Tag("codex/TokenizerTrainer")<
   TokenizerTrainer,
   TokenizerTrainer.Service
 >() {
-  /** Text and settings that give no tokenizer. */
+  /** Text and settings from which no tokenizer can be trained. */
   static readonly Error = TokenizerTrainError
 
   /** The kind of plugin that trains tokenizers. */

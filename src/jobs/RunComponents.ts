@@ -2,8 +2,9 @@
  * The components that a run config names, resolved through the Registry: dataset, tokenizer, architecture, token files. A
  * component that was given as a service in code takes precedence over its section.
  *
- * A tokenizer section with `train` is trained on the training text first; its files go to a directory, and the tokenizer
- * plugin of the same name loads them from there. A directory that has them already (a resumed run) is used as it is.
+ * A tokenizer section with `train` is trained on the training text first; its files go to a directory, and the
+ * tokenizer plugin of the same name loads them from there. A directory that has them already (a resumed run) is not
+ * trained again.
  */
 
 import * as FileSystem from "@effect/platform/FileSystem"

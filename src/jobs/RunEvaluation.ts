@@ -71,7 +71,7 @@ export const evaluate = (options: EvaluateOptions) =>
 
 /**
  * The text to score, in words and as tokens: what the run held out, or all of the text that is given. A Dataset and the section
- * of a plugin have splits of their own: their held-out documents are scored.
+ * of a plugin have their own splits: their held-out documents are scored.
  */
 export const textToScore = (
   { config, services }: Pick<RunPlan, "config" | "services">,

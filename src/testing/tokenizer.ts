@@ -71,7 +71,7 @@ export const tokenizerContract = <E>(
       })
     )
 
-    everyText("2 and 3 ids lie in the vocabulary and are never special", (service, text) =>
+    everyText("2 and 3 ids are in the vocabulary and are never special", (service, text) =>
       Effect.sync(() => {
         const special = new Set(Object.values(service.specialTokens).filter((id) => id !== service.unknownToken))
         const ids = service.encode(text)
@@ -124,7 +124,7 @@ export const tokenizerContract = <E>(
       })
     )
 
-    everyText("6 places lie in the text, in order, and the ids are those of encode", (service, text) =>
+    everyText("6 offsets are in the text, in order, and the ids are those of encode", (service, text) =>
       Effect.sync(() => {
         const { ids, offsets } = service.encodeWithOffsets(text)
         expect(ids).toEqual(service.encode(text))
@@ -142,7 +142,7 @@ export const tokenizerContract = <E>(
       })
     )
 
-    it.effect("7 special tokens in a text are tokens when they are asked for", () =>
+    it.effect("7 special tokens in a text are tokens if that is requested", () =>
       Effect.gen(function* () {
         const service = yield* Tokenizer
         for (const [token, id] of Object.entries(service.specialTokens)) {
@@ -155,7 +155,7 @@ export const tokenizerContract = <E>(
       })
     )
 
-    it.effect("byte lengths sum up to the text when it survives", () =>
+    it.effect("byte lengths sum up to the text if it is restored", () =>
       Effect.gen(function* () {
         const service = yield* Tokenizer
         if (!service.byteLevel) return

@@ -36,12 +36,12 @@ export const tokenizerTrainerContract = <E>(name: string, contract: TrainerContr
     )
 
     for (const size of contract.sizes) {
-      it.effect(`2 a vocabulary of ${size} is as large as asked for`, () =>
+      it.effect(`2 a vocabulary of ${size} is as large as requested`, () =>
         Effect.map(train(size), (trained) => expect(trained.vocabularySize).toBe(size))
       )
     }
 
-    it.effect("3 several sizes at once give what each gives alone", () =>
+    it.effect("3 several sizes at once give the same as each alone", () =>
       Effect.gen(function* () {
         const [size, ...others] = contract.sizes
         const documents = Stream.fromIterable(contract.documents)

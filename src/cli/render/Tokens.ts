@@ -1,8 +1,8 @@
 /**
  * Tokens of a text as a person sees them: on alternating backgrounds on a terminal, with | between them elsewhere.
  *
- * What a text holds never reaches the terminal as it is: control characters, and those that only change how others are
- * shown, are written out. A token that is a further part of the same character shows as ·.
+ * The raw text never reaches the terminal: control characters, and those that only change how others are shown, are
+ * written out. A token that is a further part of the same character shows as ·.
  */
 import type { TokenSpan } from "../../jobs/tokenizers/TokenSpans.ts"
 

@@ -1,4 +1,4 @@
-/** The part of asciichart 1.5 that codex calls; the package has no types of its own. */
+/** The part of asciichart 1.5 that codex calls; the package has no types. */
 declare module "asciichart" {
   export function plot(
     series: ReadonlyArray<number>,

@@ -2,7 +2,7 @@
  * Finds added tokens in text: leftmost first, and of those that start at one place the longest.
  *
  * Source: AddedVocabulary of Hugging Face's tokenizers, whose order of steps this keeps: a match that is refused (a special
- * token that is to be ordinary text, a part of a word) is passed over as a whole.
+ * token that is to be ordinary text, a part of a word) is skipped as a whole.
  */
 import type { AddedToken } from "./TokenizerJson.ts"
 
@@ -14,7 +14,7 @@ export interface Segment {
 }
 
 export interface AddedTokens {
-  /** True when no text holds a token that `split` would find. */
+  /** True when no text contains a token that `split` would find. */
   readonly none: (splitSpecialTokens: boolean) => boolean
   /** The whole text in order, without empty segments. With `splitSpecialTokens`, special tokens are ordinary text. */
   readonly split: (text: string, splitSpecialTokens: boolean) => ReadonlyArray<Segment>
@@ -33,7 +33,7 @@ const node = (): Node => ({ next: new Map(), token: undefined })
 const isWord = (character: string | undefined) => character !== undefined && /[\p{L}\p{M}\p{N}_]/u.test(character)
 const isSpace = (text: string, at: number) => /\p{White_Space}/u.test(text.charAt(at))
 
-/** The character before `at`, whole. */
+/** The complete character before `at`. */
 const before = (text: string, at: number) => Array.from(text.slice(Math.max(0, at - 2), at)).at(-1)
 const after = (text: string, at: number) => Array.from(text.slice(at, at + 2))[0]
 

@@ -1,17 +1,19 @@
 /**
  * Text that keeps its alignment with an original text while it is rewritten, and rewriting as a list of edits.
  *
- * Each UTF-16 unit of an aligned text stands for a range of the original, so that a token's offsets in the original are known
- * after normalizing and splitting. One rule gives both the new text and its alignment: an edit replaces a range of the text, and
- * each unit of its content stands for all that the range stood for. An empty range inserts units with the offsets of the
- * character after it, as a prefix does in Hugging Face's tokenizers. A rule makes its edits in the order of the text, without
- * overlaps.
+ * Each UTF-16 unit of an aligned text represents a range of the original, so that a token's offsets in the original are
+ * known after normalizing and splitting. One rule gives both the new text and its alignment: an edit replaces a range
+ * of the text, and each unit of its content represents everything that the range represented. An empty range inserts
+ * units with the offsets of the character after it, as a prefix does in Hugging Face's tokenizers. A rule makes its
+ * edits in the order of the text, without overlaps.
  */
 import { matchesOf } from "./patterns/Matches.ts"
 
 export interface AlignedText {
   readonly text: string
-  /** Unit i of `text` stands for the units [starts[i], ends[i]) of the original. The range of an inserted unit is empty. */
+  /**
+   * Unit i of `text` represents the units [starts[i], ends[i]) of the original. The range of an inserted unit is empty.
+   */
   readonly starts: Int32Array
   readonly ends: Int32Array
 }
@@ -46,7 +48,7 @@ export interface Normalizer {
   readonly align: (text: AlignedText) => AlignedText
 }
 
-/** The rewriting of a rule. A text without edits is returned as it is. */
+/** The rewriting of a rule. A text without edits is returned unchanged. */
 export const fromRule = (rule: Rule): Normalizer => ({
   normalize: (text) => apply(rule, text),
   align: (text) => align(rule, text)

@@ -1,9 +1,10 @@
 /**
- * What a tokenizer makes of texts, in numbers: how short they become, what it cannot write, what of its vocabulary is used.
+ * How a tokenizer tokenizes texts, in numbers: how short they become, what it cannot represent, how much of its
+ * vocabulary is used.
  *
- * Bytes are UTF-8, characters code points. Coverage is the share of the vocabulary, special tokens aside, that occurs. A text is
- * a round-trip fault when decoding its ids does not give it back. Texts are added one at a time, so that no more than one is
- * held.
+ * Bytes are UTF-8, characters code points. Coverage is the share of the vocabulary, special tokens aside, that occurs.
+ * A text is a round-trip fault if decoding its ids does not restore it. Texts are added one at a time, so that only one
+ * is in memory.
  */
 import * as Effect from "effect/Effect"
 import type { Tokenizer, UnknownToken } from "../Tokenizer.ts"
@@ -12,17 +13,17 @@ import type { Tokenizer, UnknownToken } from "../Tokenizer.ts"
 export interface LongToken {
   readonly id: number
   readonly token: string
-  /** UTF-8 bytes that it stands for inside a text, with the space before it where decoding writes one. */
+  /** UTF-8 bytes that it represents inside a text, with the space before it if decoding writes one. */
   readonly bytes: number
 }
 
-/** A text that is not given back, and where the first difference lies. */
+/** A text that is not restored, and the place of the first difference. */
 export interface Fault {
   readonly document: string
-  /** UTF-16 units before the difference, and the line, counted from 1, that it stands in. */
+  /** UTF-16 units before the difference, and its line, counted from 1. */
   readonly offset: number
   readonly line: number
-  /** A piece of the text from there on, and of what decoding gives instead. */
+  /** A piece of the text from there on, and of the decoded text. */
   readonly text: string
   readonly decoded: string
 }
@@ -48,7 +49,7 @@ export interface Statistics {
 }
 
 export interface Counter {
-  /** Counts a text in. `document` names it. */
+  /** Counts a text. `document` names it. */
   readonly add: (text: string, document: string) => Effect.Effect<void, UnknownToken>
   /** The numbers so far. */
   readonly result: Effect.Effect<Statistics, UnknownToken>
@@ -59,7 +60,7 @@ const FAULTS = 5
 /** UTF-16 units of a piece that shows a fault. */
 const SHOWN = 20
 
-/** A counter with nothing in it. */
+/** An empty counter. */
 export const make = (tokenizer: Tokenizer.Service): Counter => {
   const counts = new Float64Array(tokenizer.vocabularySize)
   const faults: Array<Fault> = []
