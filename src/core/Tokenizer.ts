@@ -69,6 +69,7 @@ export interface ChatMessage {
   readonly [key: string]: unknown
 }
 
+/** How a conversation is written as text. */
 export interface ChatOptions {
   /** Ends the text with the beginning of an answer. Default false. */
   readonly addGenerationPrompt?: boolean
@@ -78,6 +79,7 @@ export interface ChatOptions {
   readonly variables?: { readonly [name: string]: unknown }
 }
 
+/** The tokenizer of a run. `make` derives the whole service from a few functions. */
 export class Tokenizer extends Context.Tag("codex/Tokenizer")<Tokenizer, Tokenizer.Service>() {
   /** A saved tokenizer that cannot be read. */
   static readonly FileError = TokenizerFileError

@@ -31,6 +31,7 @@ export class TokenizerTrainError extends Schema.TaggedError<TokenizerTrainError>
   }
 }
 
+/** The service that trains tokenizers. `make` derives the whole service from `trainSizes`. */
 export class TokenizerTrainer extends Context.Tag("codex/TokenizerTrainer")<
   TokenizerTrainer,
   TokenizerTrainer.Service

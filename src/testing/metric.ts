@@ -25,6 +25,7 @@ const samples = FastCheck.array(sample, { minLength: 1, maxLength: 12 })
 const totalsOf = (metric: Metric.Service, some: ReadonlyArray<Sample>): Totals =>
   some.reduce(metric.update, metric.empty)
 
+/** The laws of metrics, as tests. */
 export const metricContract = <E>(name: string, metric: Layer.Layer<Metric, E>): void =>
   layer(metric)(`${name}: metric laws`, (it) => {
     const law = (text: string, check: (metric: Metric.Service, some: ReadonlyArray<Sample>, at: number) => void) =>

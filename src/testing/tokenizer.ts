@@ -43,6 +43,7 @@ const units = FastCheck.array(
 
 const anyText = FastCheck.oneof(units, FastCheck.string({ unit: "grapheme", maxLength: 60 }))
 
+/** The laws of tokenizers, as tests on these texts. */
 export const tokenizerContract = <E>(
   name: string,
   tokenizer: Layer.Layer<Tokenizer, E>,

@@ -14,6 +14,7 @@ export interface TrainerContract<E> {
   readonly sizes: readonly [number, ...ReadonlyArray<number>]
 }
 
+/** The laws of tokenizer trainers, as tests. */
 export const tokenizerTrainerContract = <E>(name: string, contract: TrainerContract<E>): void => {
   describe(`${name}: tokenizer trainer laws`, () => {
     const train = (size: number, documents: ReadonlyArray<string> = contract.documents) =>

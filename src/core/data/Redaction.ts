@@ -8,6 +8,7 @@
  */
 import * as Predicate from "effect/Predicate"
 
+/** A pattern of secrets, and what is written instead of a match. */
 export interface Rule {
   /** The name in the replacement: `[redacted:name]`. */
   readonly name: string

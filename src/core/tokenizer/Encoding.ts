@@ -33,6 +33,7 @@ export interface Template {
   readonly pair: ReadonlyArray<TemplatePiece>
 }
 
+/** A part of a template: special tokens, or the place of a text. */
 export type TemplatePiece =
   | { readonly _tag: "Sequence"; readonly id: "A" | "B"; readonly typeId: number }
   | { readonly _tag: "Special"; readonly ids: ReadonlyArray<number>; readonly typeId: number }

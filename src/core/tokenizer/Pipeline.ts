@@ -25,6 +25,7 @@ import type { AddedToken, InvalidComponent, TokenizerJson } from "./TokenizerJso
 
 export { fileName, parse, render } from "./TokenizerFiles.ts"
 
+/** What a tokenizer.json does not say about its tokenizer. */
 export interface Options {
   /** The path of the file, for errors. Default `tokenizer.json`. */
   readonly path?: string

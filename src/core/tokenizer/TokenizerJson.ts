@@ -263,6 +263,7 @@ export const Decoder: Schema.Schema<Decoder, DecoderEncoded> = Schema.Union(
   })
 )
 
+/** The schema of a tokenizer.json. */
 export const TokenizerJson = Schema.Struct({
   version: Schema.optionalWith(Schema.String, { default: () => "1.0" }),
   truncation: Schema.optionalWith(Schema.Unknown, { default: () => null }),
@@ -274,6 +275,7 @@ export const TokenizerJson = Schema.Struct({
   decoder: nullable(Decoder),
   model: Model
 })
+/** A decoded tokenizer.json. */
 export type TokenizerJson = typeof TokenizerJson.Type
 
 /** A special token, found where a text contains exactly its content. */

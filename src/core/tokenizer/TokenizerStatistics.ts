@@ -28,6 +28,7 @@ export interface Fault {
   readonly decoded: string
 }
 
+/** What a tokenizer makes of the texts that were added: counts, ratios, faults. */
 export interface Statistics {
   readonly documents: number
   readonly bytes: number
@@ -48,6 +49,7 @@ export interface Statistics {
   readonly faults: ReadonlyArray<Fault>
 }
 
+/** Adds texts to the statistics of one tokenizer. */
 export interface Counter {
   /** Counts a text. `document` names it. */
   readonly add: (text: string, document: string) => Effect.Effect<void, UnknownToken>

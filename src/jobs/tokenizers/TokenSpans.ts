@@ -4,6 +4,7 @@
 import type { Document } from "../../core/Dataset.ts"
 import type { Tokenizer } from "../../core/Tokenizer.ts"
 
+/** A token and its place in the text. */
 export interface TokenSpan {
   readonly id: number
   /** Written form. */

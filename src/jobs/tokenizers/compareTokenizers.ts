@@ -16,6 +16,7 @@ export interface ComparedTokenizer {
   readonly statistics: Statistics.Statistics
 }
 
+/** Two tokenizers on the same texts. */
 export interface Comparison {
   readonly tokenizers: readonly [ComparedTokenizer, ComparedTokenizer]
   /** The first ones. */

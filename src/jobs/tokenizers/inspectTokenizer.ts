@@ -23,6 +23,7 @@ export interface SpecialToken {
   readonly roles: ReadonlyArray<string>
 }
 
+/** The components of a tokenizer, and how it tokenizes a text. */
 export interface Inspection {
   readonly tokenizer: string
   readonly plugin: string

@@ -7,6 +7,7 @@ import * as Schema from "effect/Schema"
 import { Metric } from "../../core/Metric.ts"
 import * as Plugin from "../../core/plugin/Plugin.ts"
 
+/** The plugin `bits_per_byte`: the loss in bits per UTF-8 byte of the text. */
 export const BitsPerByte = Plugin.make(Metric.kind, "bits_per_byte", {
   description: "negative log2-likelihood per UTF-8 byte of text",
   config: Schema.Struct({}),

@@ -36,6 +36,7 @@ const Config = Schema.Struct({
 
 const remedy = "Give a vocab.txt, in which line n is the token of id n − 1, or its directory."
 
+/** The plugin `bert`: WordPiece from BERT's vocab.txt. */
 export const BertTokenizer = Plugin.make(Tokenizer.kind, "bert", {
   description: "BERT's WordPiece from a vocab.txt",
   config: Config,

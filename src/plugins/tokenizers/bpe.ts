@@ -12,6 +12,7 @@ import * as BpeTraining from "../../core/tokenizer/training/BpeTraining.ts"
 import * as Settings from "../../core/tokenizer/training/TrainerSettings.ts"
 import * as TrainedTokenizer from "./TrainedTokenizer.ts"
 
+/** The plugin `bpe`: byte-pair encoding that codex trained. */
 export const BpeTokenizer = Plugin.make(Tokenizer.kind, "bpe", {
   description: "BPE from a Hugging Face tokenizer.json",
   config: TrainedTokenizer.Config,
@@ -58,6 +59,7 @@ const withDefaults = <
   special_tokens: config.special_tokens ?? (config.byte_fallback ? overCharacters : overBytes).specialTokens
 })
 
+/** The trainer of `bpe`. */
 export const BpeTrainer = Plugin.make(TokenizerTrainer.kind, "bpe", {
   description: "learns BPE over bytes, or over characters with bytes for the rest; same text, same file",
   config: TrainerConfig,

@@ -25,6 +25,7 @@ const definition = TokenizerJson.make({
   })
 })
 
+/** The plugin `byte`: one token for each UTF-8 byte. It needs no training. */
 export const ByteTokenizer = Plugin.make(Tokenizer.kind, "byte", {
   description: "one token per byte; needs no training",
   config: Schema.Struct({}),

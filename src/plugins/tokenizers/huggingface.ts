@@ -42,6 +42,7 @@ const remedy =
 
 const broken = "The file is damaged, or has another format: download or save it again."
 
+/** The plugin `huggingface`: any tokenizer in the files of Hugging Face's libraries. */
 export const HuggingFaceTokenizer = Plugin.make(Tokenizer.kind, "huggingface", {
   description: "any Hugging Face tokenizer: tokenizer.json, or vocab.json with merges.txt",
   config: Config,

@@ -25,6 +25,7 @@ const Config = Schema.Struct({
 
 const remedy = "Give a .model file of SentencePiece's trainer."
 
+/** The plugin `sentencepiece`: SentencePiece's .model files. */
 export const SentencePieceTokenizer = Plugin.make(Tokenizer.kind, "sentencepiece", {
   description: "SentencePiece's .model files: Unigram, BPE and characters",
   config: Config,

@@ -40,6 +40,7 @@ const Config = Schema.Struct({
 
 const remedy = "Give the path of a tiktoken file, with lines of a token in base64, a space and its rank."
 
+/** The plugin `tiktoken`: OpenAI's encodings from rank files. */
 export const TiktokenTokenizer = Plugin.make(Tokenizer.kind, "tiktoken", {
   description: "OpenAI's encodings and others from tiktoken's rank files",
   config: Config,

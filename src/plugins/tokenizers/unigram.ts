@@ -12,6 +12,7 @@ import * as Settings from "../../core/tokenizer/training/TrainerSettings.ts"
 import * as UnigramTraining from "../../core/tokenizer/training/UnigramTraining.ts"
 import * as TrainedTokenizer from "./TrainedTokenizer.ts"
 
+/** The plugin `unigram`: a unigram language model that codex trained. */
 export const UnigramTokenizer = Plugin.make(Tokenizer.kind, "unigram", {
   description: "Unigram from a Hugging Face tokenizer.json",
   config: TrainedTokenizer.Config,
@@ -34,6 +35,7 @@ const TrainerConfig = Schema.Struct({
   })
 }).pipe(Schema.filter((config) => Settings.problem(config, splitters, "unigram, which restores every space")))
 
+/** The trainer of `unigram`. */
 export const UnigramTrainer = Plugin.make(TokenizerTrainer.kind, "unigram", {
   description: "learns the pieces of a Unigram model by EM and pruning; same text, same file",
   config: TrainerConfig,

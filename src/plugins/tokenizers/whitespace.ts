@@ -22,6 +22,7 @@ const Config = Schema.Struct({
   })
 })
 
+/** The plugin `whitespace`: words of a list, separated by white space. */
 export const WhitespaceTokenizer = Plugin.make(Tokenizer.kind, "whitespace", {
   description: "words between white space, from a list of words",
   config: Config,

@@ -13,6 +13,7 @@ import * as Settings from "../../core/tokenizer/training/TrainerSettings.ts"
 import * as WordLevelTraining from "../../core/tokenizer/training/WordLevelTraining.ts"
 import * as TrainedTokenizer from "./TrainedTokenizer.ts"
 
+/** The plugin `wordlevel`: one token for each whole word. */
 export const WordLevelTokenizer = Plugin.make(Tokenizer.kind, "wordlevel", {
   description: "whole words, from a Hugging Face tokenizer.json",
   config: TrainedTokenizer.Config,
@@ -31,6 +32,7 @@ const TrainerConfig = Schema.Struct({
   unk_token: Settings.unknownToken("<unk>")
 }).pipe(Schema.filter((config) => Settings.problem(config, splitters, "wordlevel")))
 
+/** The trainer of `wordlevel`. */
 export const WordLevelTrainer = Plugin.make(TokenizerTrainer.kind, "wordlevel", {
   description: "takes the most frequent words; same text, same file",
   config: TrainerConfig,

@@ -12,6 +12,7 @@ import * as Settings from "../../core/tokenizer/training/TrainerSettings.ts"
 import * as WordPieceTraining from "../../core/tokenizer/training/WordPieceTraining.ts"
 import * as TrainedTokenizer from "./TrainedTokenizer.ts"
 
+/** The plugin `wordpiece`: WordPiece that codex trained. */
 export const WordPieceTokenizer = Plugin.make(Tokenizer.kind, "wordpiece", {
   description: "WordPiece from a Hugging Face tokenizer.json",
   config: TrainedTokenizer.Config,
@@ -34,6 +35,7 @@ const TrainerConfig = Schema.Struct({
   )
 }).pipe(Schema.filter((config) => Settings.problem(config, ["bert", "whitespace"], "wordpiece")))
 
+/** The trainer of `wordpiece`. */
 export const WordPieceTrainer = Plugin.make(TokenizerTrainer.kind, "wordpiece", {
   description: "learns WordPiece by the counts of pairs; same text, same file",
   config: TrainerConfig,

@@ -19,7 +19,7 @@ import { slice } from "../../../core/tensor/ops/shape.ts"
 import type { Tensors } from "../../../core/tensor/Program.ts"
 import { integers, type Tensor } from "../../../core/tensor/Tensor.ts"
 import { attentionBlock, mlpBlock } from "./Blocks.ts"
-import { type Resolved, toHuggingFace } from "./Config.ts"
+import { type Resolved, toHuggingFace } from "./DecoderConfig.ts"
 
 /** Names of the modules in the checkpoints of the family. */
 export const namesOf = (c: Resolved) =>

@@ -16,7 +16,7 @@ import { rotary } from "../../../core/tensor/ops/rotary.ts"
 import { split, transpose } from "../../../core/tensor/ops/shape.ts"
 import type { Tensors } from "../../../core/tensor/Program.ts"
 import type { Tensor } from "../../../core/tensor/Tensor.ts"
-import type { Resolved } from "./Config.ts"
+import type { Resolved } from "./DecoderConfig.ts"
 
 /** The attention of a block, over whole sequences and against a cache. */
 export interface AttentionBlock {
