@@ -6,7 +6,7 @@
  * tokens for forward and backward, plus 12 · layers · T · C a token for attention over the whole T × T square. Norms,
  * activations and AdamW count nothing: the share of the machine's matrix rate says what they cost.
  */
-import type { DecoderConfig } from "../src/plugins/models/decoder/Config.ts"
+import type { DecoderConfig } from "../src/plugins/models/decoder/DecoderConfig.ts"
 
 export interface Size {
   readonly label: string

@@ -14,7 +14,7 @@ import * as Program from "../src/core/tensor/Program.ts"
 import { constant } from "../src/core/tensor/Tensor.ts"
 import { initialParameters } from "../src/core/training/InitialParameters.ts"
 import { architectureOf } from "../src/plugins/models/decoder/Architecture.ts"
-import { DecoderConfig, resolve } from "../src/plugins/models/decoder/Config.ts"
+import { DecoderConfig, resolve } from "../src/plugins/models/decoder/DecoderConfig.ts"
 import { configOf, type Size, vocabularySize } from "./Sizes.ts"
 
 const greedy = { temperature: 0, topK: 0, topP: 1, repetitionPenalty: 1, seed: 1 }

@@ -17,7 +17,7 @@ import * as Schedule from "../../src/core/training/Schedule.ts"
 import type { TrainEvent } from "../../src/core/training/TrainEvent.ts"
 import { TrainingSession, type TrainingSessionOptions } from "../../src/core/training/TrainingSession.ts"
 import { architectureOf } from "../../src/plugins/models/decoder/Architecture.ts"
-import { DecoderConfig, resolve } from "../../src/plugins/models/decoder/Config.ts"
+import { DecoderConfig, resolve } from "../../src/plugins/models/decoder/DecoderConfig.ts"
 import * as OnnxBackend from "../../src/services/backend/OnnxBackend.ts"
 import * as CheckpointStore from "../../src/services/runs/CheckpointStore.ts"
 
