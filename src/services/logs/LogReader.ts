@@ -11,7 +11,9 @@ import { type Log, type LogFile, LogReadError, type Options, unreadable } from "
 import * as NdjsonLog from "./read/ndjson/NdjsonLog.ts"
 import * as SqlLog from "./read/sql/SqlLog.ts"
 
+export type { LogQuery as Query, LogStats as Stats, SessionSummary } from "./LogQuery.ts"
 export { type Columns, type Log, type LogFile, LogReadError, type Options } from "./read/Log.ts"
+export type { LogEvent as Event } from "./SessionEvent.ts"
 
 /**
  * Opens a log for the scope. The table and its columns are detected by their names, unless they are given. Fails with

@@ -37,7 +37,7 @@ export const Metadata = Schema.Record({ key: Schema.String, value: Schema.Unknow
 export type Metadata = typeof Metadata.Type
 
 /** An event as codex writes it. The keys are those of the table and of NDJSON. */
-export interface SessionEvent {
+export interface StoredEvent {
   /** Seconds since 1970. */
   readonly ts: number
   readonly session_id: string
@@ -94,7 +94,7 @@ export const levelAliases: Readonly<Record<string, Level>> = {
  * Logging must not fail because of what is logged: values that JSON cannot hold become text, and a lone surrogate, which UTF-8
  * cannot hold, becomes U+FFFD.
  */
-export const toLine = ({ level, message, metadata, role, session_id, ts }: SessionEvent): string => {
+export const toLine = ({ level, message, metadata, role, session_id, ts }: StoredEvent): string => {
   // Concatenated by hand: three times as fast as JSON.stringify of the whole event.
   const known = `{"ts":${ts},"session_id":"${session_id}","role":"${role}","level":"${level}","message":${JSON.stringify(message)}`
   const line = isEmpty(metadata) ? `${known}}` : `${known},"metadata":${stringify(metadata)}}`

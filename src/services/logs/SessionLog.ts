@@ -38,8 +38,8 @@ import {
   type Outcome,
   plainMetadata,
   Role,
-  type SessionEvent,
   SessionId,
+  type StoredEvent,
   sessionEnd,
   sessionStart,
   toLine
@@ -180,7 +180,7 @@ const attach = (options: SessionLog.Options) =>
       return last
     }
     const lineOf = ({ level = "INFO", message, metadata = {}, role, ts = now() }: SessionLog.Event): string => {
-      const event: SessionEvent = { ts, session_id: id, role, level, message, metadata }
+      const event: StoredEvent = { ts, session_id: id, role, level, message, metadata }
       return toLine(rules.length === 0 ? event : redacted(event, rules))
     }
     const logAll: SessionLog.Service["logAll"] = (events) =>
@@ -279,7 +279,7 @@ const rulesOf = (given: SessionLog.Options["redact"]) =>
     return typeof redact === "boolean" ? (redact ? Redaction.defaultRules : []) : redact
   })
 
-const redacted = (event: SessionEvent, rules: ReadonlyArray<Redaction.Rule>): SessionEvent => ({
+const redacted = (event: StoredEvent, rules: ReadonlyArray<Redaction.Rule>): StoredEvent => ({
   ...event,
   message: Redaction.redact(event.message, rules),
   metadata: Redaction.redactRecord(plainMetadata(event.metadata), rules)
