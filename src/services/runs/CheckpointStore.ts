@@ -65,9 +65,13 @@ const make = Effect.gen(function* () {
       Effect.as(target),
       Effect.uninterruptible,
       Effect.mapError((cause) => {
-        const details = `The checkpoint could not be written: ${FileError.from(target, "write")(cause).details}.`
-        const remedy = "Free some space or choose another directory; earlier checkpoints are untouched."
-        return new CheckpointError({ reason: "Write", path: target, details, remedy })
+        const { details, remedy } = FileError.from(target, "write")(cause)
+        return new CheckpointError({
+          reason: "Write",
+          path: target,
+          details: `The checkpoint could not be written: ${details}.`,
+          remedy: remedy.replace(/\.$/, "; earlier checkpoints are untouched.")
+        })
       }),
       platform
     )
@@ -228,6 +232,7 @@ const digestOf = (pieces: ReadonlyArray<Uint8Array>) => {
   return { sha256: hash.digest("hex"), bytes: pieces.reduce((sum, { length }) => sum + length, 0) }
 }
 
+/** The store of checkpoints on disk. */
 export const layer: Layer.Layer<CheckpointStore, never, FileSystem.FileSystem | Path.Path> = Layer.effect(
   CheckpointStore,
   make
