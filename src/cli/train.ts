@@ -2,7 +2,8 @@
  * codex train [--config configs/training/base.yaml] [--resume] [--run runs/<id>] [--seed 7] [key=value …]
  *
  *     $ codex train --config configs/training/base.yaml model=tiny training.epochs=1
- *     Trained 62 updates, 254 k tokens; last loss 4.871 nats/token. Best held-out loss: 4.912 nats/token at step 62.
+ *     Trained 62 updates, 254 k tokens; last loss 4.871 nats/token.
+ *     Best held-out loss: 4.912 nats/token at step 62.
  */
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"

@@ -27,7 +27,7 @@ describe("codex train", () => {
   it("writes a run and says where it is and what to try next", () => {
     expect(trained.code).toBe(0)
     expect(trained.stdout).toMatch(
-      /^Trained 20 updates, 2\.56 k tokens; last loss [\d.]+ nats\/token\. Best held-out loss: [\d.]+ nats\/token at step 20\./
+      /^Trained 20 updates, 2\.56 k tokens; last loss [\d.]+ nats\/token\.\nBest held-out loss: [\d.]+ nats\/token at step 20\./
     )
     expect(trained.stdout).toContain(`Checkpoint  ${run}/checkpoints/step-00000020\n`)
     expect(trained.stdout).toContain(`  codex evaluate --run ${run}\n`)

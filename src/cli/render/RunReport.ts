@@ -8,20 +8,22 @@ import type { DryRun } from "../../jobs/TrainingRun.ts"
 import { bytes, count, duration, number, plural } from "./Format.ts"
 import { facts, nextCommands, shellWord, table } from "./Table.ts"
 
-/** One line: `Trained 62 updates, 254 k tokens; last loss 4.871 nats/token. Best held-out loss: …` */
-export const trainingSummary = (state: TrainState): string => {
-  const done = `${plural(state.step, "update")}, ${plural(state.tokens, "token", count(state.tokens))}`
-  const best = state.best
-  return (
-    `${state.finished === null ? "Stopped after" : "Trained"} ${done}; last loss ${number(state.loss)} nats/token.` +
-    (best === null ? "" : ` Best held-out loss: ${number(best.loss)} nats/token at step ${best.step}.`)
-  )
+/** `Trained 62 updates, 254 k tokens; last loss 4.871 nats/token.` and `Best held-out loss: …`, if text was held out. */
+const sentences = ({ best, finished, loss, step, tokens }: TrainState): ReadonlyArray<string> => {
+  const done = `${plural(step, "update")}, ${plural(tokens, "token", count(tokens))}`
+  return [
+    `${finished === null ? "Stopped after" : "Trained"} ${done}; last loss ${number(loss)} nats/token.`,
+    ...(best === null ? [] : [`Best held-out loss: ${number(best.loss)} nats/token at step ${best.step}.`])
+  ]
 }
 
-/** The summary, where things are, and what to run next. */
+/** The result of a training on one line. */
+export const trainingSummary = (state: TrainState): string => sentences(state).join(" ")
+
+/** The result of a training, where things are, and what to run next. */
 export const trainingReport = (run: Run): string =>
   [
-    trainingSummary(run.state),
+    ...sentences(run.state),
     "",
     facts([
       ["Run", run.directory],

@@ -12,7 +12,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
-import type { RunEvent } from "../../core/training/TrainEvent.ts"
+import type { RunEvent, Started, Step } from "../../core/training/TrainEvent.ts"
 import type { OnEvent } from "../../jobs/RunComponents.ts"
 import { errorText, type Output } from "../Stderr.ts"
 import { bytes, count, duration, number, plural } from "./Format.ts"
@@ -50,12 +50,10 @@ export const follow = <A, E, R>(
   })
 
 interface Seen {
-  fromStep: number
-  totalSteps: number
-  tokensPerStep: number
-  startedAt: number
-  /** Milliseconds of an update, smoothed; 0 before the first. */
-  stepMillis: number
+  started: { readonly at: number; readonly event: Started } | undefined
+  step: Step | undefined
+  /** Milliseconds of an update, smoothed. */
+  stepMillis: number | undefined
   bitsPerByte: number | undefined
 }
 
@@ -65,22 +63,19 @@ const stages = { tokenizer: "training the tokenizer", tokens: "tokenizing" }
 export const make = (output: Output): Effect.Effect<OnEvent, never, Scope.Scope> =>
   Effect.gen(function* () {
     const line = yield* ProgressLine.make(output, { plainEvery: "5 seconds" })
-    const seen: Seen = {
-      fromStep: 0,
-      totalSteps: 0,
-      tokensPerStep: 0,
-      startedAt: 0,
-      stepMillis: 0,
-      bitsPerByte: undefined
-    }
-    return (event) => show(event, seen, line, output.columns)
+    const seen: Seen = { started: undefined, step: undefined, stepMillis: undefined, bitsPerByte: undefined }
+    const draw = Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const text = progressText(seen, now, output.columns)
+      return text === "" ? Effect.void : line.update(text)
+    })
+    return (event) => show(event, seen, line, draw)
   })
 
 const show = (
   event: RunEvent,
   seen: Seen,
   line: ProgressLine.ProgressLine,
-  columns: number | undefined
+  draw: Effect.Effect<void>
 ): Effect.Effect<void> => {
   switch (event._tag) {
     case "Preparing":
@@ -93,10 +88,7 @@ const show = (
       )
     case "Started":
       return Effect.gen(function* () {
-        seen.fromStep = event.fromStep
-        seen.totalSteps = event.totalSteps
-        seen.tokensPerStep = event.tokensPerStep
-        seen.startedAt = yield* Clock.currentTimeMillis
+        seen.started = { at: yield* Clock.currentTimeMillis, event }
         const from = event.fromStep === 0 ? "" : `, resumed after step ${event.fromStep}`
         yield* Effect.logInfo(
           `Model: ${count(event.parameters)} parameters. ` +
@@ -105,29 +97,19 @@ const show = (
         )
       })
     case "Step":
-      return Effect.gen(function* () {
-        seen.stepMillis = seen.stepMillis === 0 ? event.stepMillis : 0.9 * seen.stepMillis + 0.1 * event.stepMillis
-        const done = event.step - seen.fromStep
-        const elapsed = (yield* Clock.currentTimeMillis) - seen.startedAt
-        const left = (elapsed / done) * (seen.totalSteps - event.step)
-        const rate = seen.stepMillis === 0 ? "" : `${count((1000 * seen.tokensPerStep) / seen.stepMillis)} tokens/s`
-        const facts = [
-          `${event.step}/${seen.totalSteps}`,
-          `loss ${number(event.loss)}`,
-          seen.bitsPerByte === undefined ? "" : `${number(seen.bitsPerByte)} bits/byte`,
-          rate,
-          `${duration(left)} left`
-        ]
-          .filter((fact) => fact !== "")
-          .join("  ")
-        yield* line.update(`${ProgressLine.bar(event.step / seen.totalSteps, barWidth(facts, columns))} ${facts}`)
-      })
+      seen.step = event
+      seen.stepMillis =
+        seen.stepMillis === undefined ? event.stepMillis : 0.9 * seen.stepMillis + 0.1 * event.stepMillis
+      return draw
     case "Evaluated":
       seen.bitsPerByte = event.bitsPerByte
-      return Effect.logInfo(
-        `step ${event.step}: ${event.split === "validation" ? "held-out loss" : "loss on training text"} ` +
-          `${number(event.loss)} nats/token, ${number(event.bitsPerByte)} bits/byte` +
-          (event.best ? ", the best so far" : `, ${plural(event.sinceBest, "evaluation")} since the best`)
+      return Effect.zipRight(
+        Effect.logInfo(
+          `step ${event.step}: ${event.split === "validation" ? "held-out loss" : "loss on training text"} ` +
+            `${number(event.loss)} nats/token, ${number(event.bitsPerByte)} bits/byte` +
+            (event.best ? ", the best so far" : `, ${plural(event.sinceBest, "evaluation")} since the best`)
+        ),
+        draw
       )
     case "CheckpointSaved":
       return Effect.logInfo(`step ${event.step}: saved ${event.path}`)
@@ -138,6 +120,26 @@ const show = (
         ? Effect.logInfo(`step ${event.step}: stopped early, because the held-out loss no longer falls`)
         : Effect.void
   }
+}
+
+const progressText = (
+  { bitsPerByte, started, step, stepMillis = 0 }: Seen,
+  now: number,
+  columns: number | undefined
+): string => {
+  if (started === undefined || step === undefined) return ""
+  const { fromStep, tokensPerStep, totalSteps } = started.event
+  const millisPerStep = (now - started.at) / (step.step - fromStep)
+  const facts = [
+    `${step.step}/${totalSteps}`,
+    `loss ${number(step.loss)}`,
+    bitsPerByte === undefined ? "" : `${number(bitsPerByte)} bits/byte`,
+    stepMillis === 0 ? "" : `${count((1000 * tokensPerStep) / stepMillis)} tokens/s`,
+    `${duration(millisPerStep * (totalSteps - step.step))} left`
+  ]
+    .filter((fact) => fact !== "")
+    .join("  ")
+  return `${ProgressLine.bar(step.step / totalSteps, barWidth(facts, columns))} ${facts}`
 }
 
 const tokens = (value: number): string => plural(value, "token", count(value))

@@ -90,6 +90,13 @@ describe("TrainProgress", () => {
     })
   )
 
+  it.effect("shows the newest evaluation also after the last update", () =>
+    Effect.gen(function* () {
+      const last = (yield* shown([started(0, 600), step(600, 3.412), evaluated(600, 0)])).at(-1)
+      expect(last).toMatch(/^\[#{20}\] 600\/600 {2}loss 3\.412 {2}2\.310 bits\/byte /)
+    })
+  )
+
   it.effect("fits on a terminal of 80 columns, the time left included", () =>
     Effect.gen(function* () {
       const line = (yield* shown(events, 80)).at(-2)
