@@ -5,7 +5,7 @@
  * Schema decodes. Here they are open records. Unknown keys elsewhere are errors.
  */
 import * as Schema from "effect/Schema"
-import * as LearningRate from "../training/Schedule.ts"
+import * as Schedule from "../training/Schedule.ts"
 
 const optional = <A, I>(schema: Schema.Schema<A, I>, description: string, value: () => NoInfer<A>): Defaulted<A, I> =>
   Schema.optionalWith(schema.annotations({ description }), { default: value })
@@ -27,7 +27,7 @@ export type PluginSection = typeof PluginSection.Type
 export const TrainingConfig = Schema.Struct({
   seed: optional(Schema.Int, "seed of parameters, data order and dropout", () => 42),
   lr: optional(Schema.Number.pipe(Schema.positive()), "highest learning rate", () => 1e-3),
-  lr_schedule: optional(LearningRate.Name, "shape of the learning rate after the warm-up", () => "cosine" as const),
+  lr_schedule: optional(Schedule.Name, "shape of the learning rate after the warm-up", () => "cosine" as const),
   warmup_steps: optional(
     Schema.Int.pipe(Schema.nonNegative()),
     "updates in which the learning rate rises to lr",

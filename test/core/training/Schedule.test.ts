@@ -1,15 +1,15 @@
 /** Oracle: closed forms, worked out by hand. Needs nothing. */
 import { describe, expect, it } from "vitest"
-import * as LearningRate from "../../../src/core/training/Schedule.ts"
+import * as Schedule from "../../../src/core/training/Schedule.ts"
 
 describe("learning-rate schedules", () => {
   it("linear goes straight from one rate to the other and stays there", () => {
-    const rate = LearningRate.linear(1, 0, 4)
+    const rate = Schedule.linear(1, 0, 4)
     expect([0, 1, 2, 3, 4, 9].map(rate)).toEqual([1, 0.75, 0.5, 0.25, 0, 0])
   })
 
   it("cosine is half way down after half of its steps, and flat at both ends", () => {
-    const rate = LearningRate.cosine(2, 1, 100)
+    const rate = Schedule.cosine(2, 1, 100)
     expect(rate(0)).toBe(2)
     expect(rate(50)).toBeCloseTo(1.5, 12)
     expect(rate(100)).toBeCloseTo(1, 12)
@@ -17,17 +17,17 @@ describe("learning-rate schedules", () => {
   })
 
   it("a warm-up of n steps reaches the rate at its n-th step and never starts at zero", () => {
-    const rate = LearningRate.warmup(8, 4, LearningRate.constant(8))
+    const rate = Schedule.warmup(8, 4, Schedule.constant(8))
     expect([0, 1, 2, 3, 4, 5].map(rate)).toEqual([2, 4, 6, 8, 8, 8])
   })
 
   it("wsd is flat until its decay begins", () => {
-    const rate = LearningRate.stableThenDecay(1, 0, 10, 4)
+    const rate = Schedule.stableThenDecay(1, 0, 10, 4)
     expect([0, 5, 6, 7, 8, 9, 10].map(rate)).toEqual([1, 1, 1, 0.75, 0.5, 0.25, 0])
   })
 
   it("a config's warm-up comes before the named shape, which ends at the last step", () => {
-    const rate = LearningRate.fromConfig({
+    const rate = Schedule.fromConfig({
       schedule: "linear",
       lr: 1,
       warmupSteps: 2,
