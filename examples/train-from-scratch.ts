@@ -57,21 +57,14 @@ const learn = Program.make({
     step: { dtype: "float32", shape: [] }
   },
   build: (state, { ids, step, targets }) => {
-    const names = Object.keys(parameterTypes)
-    const logits = forward(state, ids!, [batch, context])
+    const names = Object.keys(shapes)
+    const parameters = Object.fromEntries(names.map((name) => [name, state[name]!]))
+    const logits = forward(parameters, ids!, [batch, context])
     const loss = ops.mean(ops.crossEntropy(logits, targets!)) // −ln of the probability of the byte that came next
-    const gradients = Gradient.grad(
-      loss,
-      names.map((name) => state[name]!)
-    )
-    const named = (tensors: ReadonlyArray<Tensor.Tensor>) =>
-      Object.fromEntries(names.map((name, i) => [name, tensors[i]!]))
-    const next = Optimizer.step(optimizer, named(gradients), {
-      state,
-      parameters: named(names.map((name) => state[name]!)),
-      step: step!,
-      learningRate: Tensor.scalar(0.01)
-    })
+    const gradients = Gradient.grad(loss, Object.values(parameters))
+    const named = Object.fromEntries(names.map((name, i) => [name, gradients[i]!]))
+    const learningRate = Tensor.scalar(0.01)
+    const next = Optimizer.step(optimizer, named, { state, parameters, step: step!, learningRate })
     return { state: { ...next.parameters, ...next.state }, outputs: { loss } }
   }
 })
@@ -84,7 +77,11 @@ const predict = Program.make({
 })
 
 const int32 = (shape: ReadonlyArray<number>, data: Int32Array) => ({ dtype: "int32" as const, shape, data })
-const scalar = (value: number) => ({ dtype: "float32" as const, shape: [], data: Float32Array.of(value) })
+const float32 = (shape: ReadonlyArray<number>, value: () => number) => ({
+  dtype: "float32" as const,
+  shape,
+  data: Float32Array.from({ length: Tensor.sizeOf(shape) }, value)
+})
 
 const program = Effect.gen(function* () {
   const backend = yield* Backend
@@ -92,15 +89,12 @@ const program = Effect.gen(function* () {
 
   // Parameters start as small random numbers, the state of the optimizer as zeros.
   const random = new PCGRandom(1)
-  const first = (name: string, shape: ReadonlyArray<number>) => {
-    const isMemory = !(name in shapes)
-    const data = Float32Array.from({ length: Tensor.sizeOf(shape) }, () =>
-      isMemory ? 0 : (random.number() - 0.5) * 0.2
-    )
-    return [name, { dtype: "float32" as const, shape, data }] as const
-  }
   const types = { ...parameterTypes, ...optimizer.state(parameterTypes) }
-  yield* model.writeState(Object.fromEntries(Object.entries(types).map(([name, { shape }]) => first(name, shape))))
+  const first = Object.entries(types).map(([name, { shape }]) => {
+    const value = () => (name in shapes ? (random.number() - 0.5) * 0.2 : 0)
+    return [name, float32(shape, value)] as const
+  })
+  yield* model.writeState(Object.fromEntries(first))
 
   for (let step = 1; step <= 400; step++) {
     const ids = new Int32Array(batch * context)
@@ -113,7 +107,7 @@ const program = Effect.gen(function* () {
     const { loss } = yield* model.run("learn", {
       ids: int32([batch, context], ids),
       targets: int32([batch * context], targets),
-      step: scalar(step)
+      step: float32([], () => step)
     })
     if (step === 1 || step % 100 === 0) yield* Console.log(`step ${step}  loss ${loss!.data[0]!.toFixed(3)}`)
   }
@@ -121,9 +115,8 @@ const program = Effect.gen(function* () {
   // Generate: always take the most probable byte.
   let written = [...new TextEncoder().encode("Twinkle, twinkle, little star, h")]
   for (let i = 0; i < 84; i++) {
-    const { logits } = yield* model.run("predict", {
-      ids: int32([1, context], Int32Array.from(written.slice(-context)))
-    })
+    const ids = int32([1, context], Int32Array.from(written.slice(-context)))
+    const { logits } = yield* model.run("predict", { ids })
     const last = Array.from(logits!.data.subarray((context - 1) * vocabulary))
     written = [...written, last.indexOf(Math.max(...last))]
   }

@@ -3,7 +3,7 @@
  *
  *     metricContract("bits_per_byte", BitsPerByte.layer({}))
  *
- * They make no claim about the value itself: that needs a closed form, which is the metric's own test.
+ * They say nothing about the value itself: that needs a closed form, which is the metric's own test.
  */
 import { expect, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -25,7 +25,7 @@ const samples = FastCheck.array(sample, { minLength: 1, maxLength: 12 })
 const totalsOf = (metric: Metric.Service, some: ReadonlyArray<Sample>): Totals =>
   some.reduce(metric.update, metric.empty)
 
-/** The laws of metrics, as tests. */
+/** Tests that a metric keeps the laws of its kind. `name` is in the names of the tests. */
 export const metricContract = <E>(name: string, metric: Layer.Layer<Metric, E>): void =>
   layer(metric)(`${name}: metric laws`, (it) => {
     const law = (text: string, check: (metric: Metric.Service, some: ReadonlyArray<Sample>, at: number) => void) =>
@@ -33,7 +33,7 @@ export const metricContract = <E>(name: string, metric: Layer.Layer<Metric, E>):
         Effect.map(Metric, (service) => check(service, some, Math.min(at, some.length)))
       )
 
-    law("1 empty is the unit of combine", ({ combine, ...metric }, some) => {
+    law("1 empty is the identity of combine", ({ combine, ...metric }, some) => {
       const totals = totalsOf({ combine, ...metric }, some)
       expect(metric.empty).toHaveLength(metric.size)
       expect(combine(metric.empty, totals)).toEqual(totals)

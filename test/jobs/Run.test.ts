@@ -10,12 +10,16 @@ import { describe, expect, it, layer } from "@effect/vitest"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { afterAll } from "vitest"
 import { Dataset } from "../../src/core/Dataset.ts"
+import * as Plugin from "../../src/core/plugin/Plugin.ts"
+import type { Discovered } from "../../src/core/plugin/Registry.ts"
 import { Tokenizer } from "../../src/core/Tokenizer.ts"
 import type { RunEvent } from "../../src/core/training/TrainEvent.ts"
 import * as Run from "../../src/jobs/Run.ts"
+import { builtins } from "../../src/plugins/builtins.ts"
 import { ByteTokenizer } from "../../src/plugins/tokenizers/byte.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "codex-run-"))
@@ -271,6 +275,43 @@ describe("the device", () => {
       const missing = yield* Effect.flip(evaluated({}, { CODEX_DEVICE: "dml" }))
       expect(missing.message).toMatch(/^Device "dml" cannot start/)
       expect(yield* evaluated({ device: "cpu", threads: 1 }, { CODEX_DEVICE: "dml" })).toBeDefined()
+    })
+  )
+})
+
+describe("a program that trains and evaluates", () => {
+  it.live("builds the registry once, and reads its text once for the fingerprint and once for the tokens", () =>
+    Effect.gen(function* () {
+      const counts = { registries: 0, reads: 0 }
+      const Counted = Plugin.make(Dataset.kind, "counted", {
+        description: "documents that count how often they are read",
+        config: Schema.Struct({ salt: Schema.String }),
+        make: ({ salt }) =>
+          Dataset.make({
+            documents: (split) =>
+              Stream.suspend(() => {
+                counts.reads += 1
+                return Stream.fromIterable([{ id: split, text: `${split} ${salt} ${documents.join("\n")}` }])
+              })
+          })
+      })
+      const group = {
+        layerWith: (found: ReadonlyArray<Discovered>) => {
+          counts.registries += 1
+          return builtins.add(Counted).layerWith(found)
+        }
+      }
+      yield* Effect.gen(function* () {
+        // A text that no other test has, so that it is not in the token cache.
+        const data = { name: "counted", salt: folder }
+        const run = yield* Run.train({ ...options, data })
+        // Both splits, for the fingerprint and for the tokens.
+        expect(counts).toEqual({ registries: 1, reads: 4 })
+        yield* run.evaluate()
+        const opened = yield* Run.open(run.directory)
+        yield* opened.evaluate()
+        expect(counts).toEqual({ registries: 1, reads: 4 })
+      }).pipe(Effect.scoped, Effect.provide(Run.layer({ runs, device: "cpu", threads: 1, group })))
     })
   )
 })

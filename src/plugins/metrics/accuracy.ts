@@ -4,7 +4,7 @@ import * as Schema from "effect/Schema"
 import { Metric } from "../../core/Metric.ts"
 import * as Plugin from "../../core/plugin/Plugin.ts"
 
-/** The plugin `accuracy`: the percentage of scored tokens that were the most probable one. */
+/** The metric `accuracy`: correct tokens / tokens. Higher is better. */
 export const Accuracy = Plugin.make(Metric.kind, "accuracy", {
   description: "share of tokens that had the highest probability",
   config: Schema.Struct({}),

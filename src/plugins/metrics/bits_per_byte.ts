@@ -7,7 +7,7 @@ import * as Schema from "effect/Schema"
 import { Metric } from "../../core/Metric.ts"
 import * as Plugin from "../../core/plugin/Plugin.ts"
 
-/** The plugin `bits_per_byte`: the loss in bits per UTF-8 byte of the text. */
+/** The metric `bits_per_byte`: nats / ln 2 / bytes. Lower is better. */
 export const BitsPerByte = Plugin.make(Metric.kind, "bits_per_byte", {
   description: "negative log2-likelihood per UTF-8 byte of text",
   config: Schema.Struct({}),

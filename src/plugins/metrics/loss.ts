@@ -4,7 +4,7 @@ import * as Schema from "effect/Schema"
 import { Metric } from "../../core/Metric.ts"
 import * as Plugin from "../../core/plugin/Plugin.ts"
 
-/** The plugin `loss`: the mean loss in nats per token. */
+/** The metric `loss`: nats / tokens. Lower is better. */
 export const Loss = Plugin.make(Metric.kind, "loss", {
   description: "mean negative log-likelihood per token",
   config: Schema.Struct({}),

@@ -7,7 +7,7 @@ import * as Schema from "effect/Schema"
 import { Metric } from "../../core/Metric.ts"
 import * as Plugin from "../../core/plugin/Plugin.ts"
 
-/** The plugin `perplexity`: e to the power of the mean loss. */
+/** The metric `perplexity`: exp(nats / tokens). Lower is better. */
 export const Perplexity = Plugin.make(Metric.kind, "perplexity", {
   description: "exp of the mean negative log-likelihood per token",
   config: Schema.Struct({}),
