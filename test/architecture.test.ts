@@ -107,7 +107,8 @@ describe("the arrows between the rooms", () => {
   it("has no circle of files, be it through types or `import()`", () => {
     const next = new Map(files.map((file) => [file, new Set<string>()]))
     for (const { from, to } of imports) if (next.has(to)) next.get(from)?.add(to)
-    // What is left when files that import nothing, or that nothing imports, are taken away again and again lies on a circle.
+    // Files that import nothing, or that nothing imports, are removed repeatedly. The files that are left are on a
+    // circle.
     for (let before = -1; before !== next.size; ) {
       before = next.size
       const imported = new Set([...next.values()].flatMap((to) => [...to]))

@@ -50,7 +50,7 @@ const namesOf = (file: string): ReadonlyArray<Exported> => {
   )
 }
 
-/** A comment of its own; what stands at the head of a file belongs to the file. */
+/** A separate comment; the one at the top of a file belongs to the file. */
 const isDocumented = (symbol: ts.Symbol): boolean =>
   symbol.getDocumentationComment(checker).length > 0 &&
   (symbol.declarations ?? []).some((declaration) => {

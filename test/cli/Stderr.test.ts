@@ -75,7 +75,7 @@ describe("the error of a command", () => {
         ConfigProvider.fromMap(new Map([["CODEX_THREADS", "x"]]))
       )
     )
-    if (exit._tag === "Success") throw new Error("x is no integer")
+    if (exit._tag === "Success") throw new Error("x is not an integer")
     expect(exitCode(exit.cause)).toBe(2)
     expect(errorText(exit.cause, quiet)).toContain("CODEX_THREADS")
   })

@@ -3,7 +3,7 @@
  */
 import { createRequire } from "node:module"
 
-/** What tests use of better-sqlite3, which has no types of its own. */
+/** What tests use of better-sqlite3, which has no types. */
 export interface Database {
   readonly exec: (sql: string) => void
   readonly close: () => void

@@ -1,5 +1,5 @@
 /**
- * `codex tokenizer …` as a user runs it: real children in a folder of their own.
+ * `codex tokenizer …` as a user runs it: real child processes in a temporary directory.
  *
  * Oracles: bytes of UTF-8 for the tokenizer of bytes, the files that were written here, a second run, and the messages as
  * written down beforehand.
@@ -141,7 +141,7 @@ describe("encode and decode", () => {
     )
   })
 
-  it("sets tokens in a table, and no control character as it is", async () => {
+  it("prints tokens in a table, and control characters in visible form", async () => {
     write("escape.txt", "a\u001b")
     expect((await run(["encode", "--tokenizer", "byte", "--format", "table", "--file", "escape.txt"])).stdout).toBe(
       "id  token  start  end  text\n97  a          0    1  a\n27  ě          1    2  ␛\n"

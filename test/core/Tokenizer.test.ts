@@ -34,7 +34,7 @@ describe("Tokenizer.make", () => {
     })
   )
 
-  it.effect("lets out a replacement character for bytes that are no text, and for a character that never ends", () =>
+  it.effect("emits a replacement character for bytes that are not text, and for a character that never ends", () =>
     Effect.gen(function* () {
       expect((yield* stream([0x80, 0xf0, 0x9f, 0x98, 0x80])).join("|")).toBe("\uFFFD|😀")
       expect((yield* stream([0x61, 0xe2, 0x82])).join("|")).toBe("a|\uFFFD")

@@ -50,7 +50,7 @@ layer(Toy.layer)("jobs on tokenizers", (it) => {
     Effect.gen(function* () {
       write("words/vocabulary.txt", "call\nme\n")
       write("saved/tokenizer.json", (yield* ByteTokenizer.make({})).files["tokenizer.json"]!)
-      // Whatever else lies beside it.
+      // Whatever other files are next to it.
       write("saved/vocab.txt", vocabulary)
       expect(yield* open("byte")).toBe("byte")
       expect(yield* open(at("bert"))).toBe("bert")

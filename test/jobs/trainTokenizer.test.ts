@@ -1,6 +1,6 @@
 /**
- * The job that trains tokenizers, on real files with a trainer whose vocabulary can be told by hand. Oracles: the words counted
- * here, `sha256` of Node, the bytes of a second run. Needs the file system.
+ * The job that trains tokenizers, on real files with a trainer whose vocabulary can be computed by hand. Oracles: the
+ * words counted here, `sha256` of Node, the bytes of a second run. Needs the file system.
  */
 import { createHash } from "node:crypto"
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -207,7 +207,7 @@ layer(Toy.layer)("trainTokenizer", (it) => {
     }).pipe(Effect.withClock(Clock.make()))
   )
 
-  it.effect("plans without writing, and tells what lies there", () =>
+  it.effect("plans without writing, and reports what is there", () =>
     Effect.gen(function* () {
       const plan = Effect.scoped(planTokenizer({ ...text, sizes: [4, 6], out: at("planned") }))
       const before = yield* plan

@@ -1,7 +1,7 @@
 /**
  * The job behind `codex train` on real files in a folder: the parts a config names, a run directory, checkpoints, metrics.
  *
- * As a program (`node --import tsx test/training/run.ts <folder>`) it trains with the folder's config.json, goes on with the
+ * As a program (`node --import tsx test/training/run.ts <folder>`) it trains with the folder's config.json, resumes the
  * folder's run when there is one, and prints each event, so that a test may kill it at any of them.
  */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"

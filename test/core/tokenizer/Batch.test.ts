@@ -109,13 +109,13 @@ describe("encoding", () => {
           const ours = yield* Effect.either(
             tokenizer.encoding(second === undefined ? first : [first, second], { truncation })
           )
-          // What codex refuses, the native package answers in ways of its own, down to aborting the process.
+          // What codex refuses, the native package handles differently, or aborts the process.
           if (ours._tag === "Left") {
             expect(ours.left.message).toMatch(/^truncation\./)
             return
           }
           expect(ours.right.ids.length).toBeLessThanOrEqual(truncation.maxLength)
-          // A text that is too long by itself is cut by the native package before the pair is shared out.
+          // The native package cuts a text that alone is too long before it divides the length between the pair.
           if (
             second !== undefined &&
             [first, second].some((one) => tokenizer.encode(one).length >= truncation.maxLength - 4)

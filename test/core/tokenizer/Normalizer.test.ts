@@ -209,7 +209,7 @@ describe.each(specs.map(([name, spec]) => [name, decode(spec)] as const))("%s", 
   const oracle = nativeOf(spec)
   const { align, normalize } = make(spec)
 
-  it("makes of every character what the native package makes of it", () => {
+  it("normalizes every character as the native package does", () => {
     const differing = characters.filter((character) => {
       const text = `a${character}a`
       return normalize(text) !== oracle(text)
@@ -218,7 +218,7 @@ describe.each(specs.map(([name, spec]) => [name, decode(spec)] as const))("%s", 
   })
 
   it.prop(
-    "makes of a text what the native package makes of it, and aligns it",
+    "normalizes a text as the native package does, and aligns it",
     [hard],
     ([text]) => {
       const expected = oracle(text)
@@ -338,7 +338,7 @@ describe("align", () => {
 describe("problems", () => {
   const problem = (spec: object) => Either.flip(Normalizer.make(decode(spec)))
 
-  it("names the place of what is no pattern or no character map", () => {
+  it("names the place of an invalid pattern or character map", () => {
     const broken = { type: "Replace", pattern: { Regex: "(" }, content: "" }
     expect(problem({ type: "Sequence", normalizers: [{ type: "NFC" }, broken] })).toMatchObject({
       right: { key: "normalizer.normalizers[1].pattern" }

@@ -83,7 +83,7 @@ describe("Decoder", () => {
     expect(Either.getOrThrow(TokenDecoder.make(null))(["a", "b"])).toBe("a b")
   })
 
-  it("names the pattern that is no regular expression", () => {
+  it("names the pattern that is not a regular expression", () => {
     const spec = decode({
       type: "Sequence",
       decoders: [{ type: "Fuse" }, { type: "Replace", pattern: { Regex: "(" }, content: "" }]

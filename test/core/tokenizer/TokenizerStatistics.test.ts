@@ -30,7 +30,7 @@ const words: TokenizerJson = {
 }
 
 describe("Statistics", () => {
-  it.effect("counts what a tokenizer of words makes of two texts", () =>
+  it.effect("counts how a tokenizer of words tokenizes two texts", () =>
     Effect.gen(function* () {
       const counter = Statistics.make(yield* Pipeline.make(words))
       yield* counter.add("call me naïve", "a")

@@ -261,7 +261,7 @@ layer(Tiny.cpu)("track", (it) => {
     })
   )
 
-  it.effect("logs scores of the training text under a split of their own", () =>
+  it.effect("logs scores of the training text under a separate split", () =>
     Effect.gen(function* () {
       const logged: Array<Tracker.Logged> = []
       const tracker = { log: (line: Tracker.Logged) => Effect.sync(() => logged.push(line)).pipe(Effect.asVoid) }

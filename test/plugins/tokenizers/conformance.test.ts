@@ -107,7 +107,7 @@ const originals: ReadonlyArray<Original> = [
   { name: "Gemma 3", folder: "gemma3", lossless: false, long: [] },
   { name: "Qwen 3", folder: "qwen3", lossless: false, long: ["spaces"] },
   { name: "DeepSeek 3", folder: "deepseek_v3", lossless: true, long: [] },
-  // The same ids as o200k_base, but for the file.
+  // The same ids as o200k_base, from another file.
   ...(full ? [{ name: "GPT-4o", folder: "gpt4o", lossless: true, long: [] }] : [])
 ]
 

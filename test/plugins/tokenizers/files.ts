@@ -33,7 +33,7 @@ export const errorOf = (load: Load, files: { readonly [name: string]: string | U
 
 /** Faults that every loader names, with the file of the given name in their place. */
 export const namesBadFiles = (load: Load, name: string, options: { readonly text: boolean }) =>
-  describe("says what is wrong with a file that is no tokenizer", () => {
+  describe("says what is wrong with a file that is not a tokenizer", () => {
     const message = (files: { readonly [name: string]: string | Uint8Array }) =>
       Effect.map(errorOf(load, files), (error) => error.message)
 

@@ -1,7 +1,8 @@
 /**
- * Hugging Face folders. Oracles: the native `tokenizers` package and @huggingface/tokenizers reading the same files or those
- * that were saved; GPT-2's files beside the ids of tiktoken's; chat templates of Llama 3, Qwen 3, Gemma 3 and DeepSeek 3 against
- * the texts that their documentation shows. Real tokenizers on much text are in conformance.test.ts. Needs the file system.
+ * Hugging Face folders. Oracles: the native `tokenizers` package and @huggingface/tokenizers reading the same files or
+ * those that were saved; GPT-2's files against the ids of tiktoken; chat templates of Llama 3, Qwen 3, Gemma 3 and
+ * DeepSeek 3 against the texts that their documentation shows. Real tokenizers on much text are in conformance.test.ts.
+ * Needs the file system.
  */
 import { readFileSync } from "node:fs"
 import * as NodeContext from "@effect/platform-node/NodeContext"
@@ -248,7 +249,7 @@ describe("a folder with a fault", () => {
       { "tokenizer.json": whole, "tokenizer_config.json": '{"eos_token": "<s>"' },
       /tokenizer_config\.json: is not JSON \(/
     ],
-    "a role that is no token": [
+    "a role that is not a token": [
       { "tokenizer.json": whole, "tokenizer_config.json": json({ eos_token: 7 }) },
       /tokenizer_config\.json: eos_token /
     ],

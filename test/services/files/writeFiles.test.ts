@@ -36,7 +36,7 @@ const inside = (place: string) => Object.fromEntries(readdirSync(place).map((nam
 const contentOf = (place: string, name: string) =>
   statSync(join(place, name)).isDirectory() ? "a folder" : readFileSync(join(place, name), "utf8")
 
-/** A folder of its own parent with an older tokenizer in it. */
+/** A folder in a new parent, with an older tokenizer in it. */
 const older = (name: string, more: Record<string, string> = {}): string => {
   mkdirSync(at(name, "out"), { recursive: true })
   for (const [file, content] of Object.entries({ "tokenizer.json": "old\n", ...more })) {

@@ -182,7 +182,7 @@ describe("PluginLoader", () => {
     })
   )
 
-  it.effect("runs the package of docs/write-a-plugin.md as it is printed there", () =>
+  it.effect("runs the package that docs/write-a-plugin.md shows", () =>
     Effect.gen(function* () {
       const page = readFileSync(join(root, "docs/write-a-plugin.md"), "utf8")
       const block = (language: string) => new RegExp(`\`\`\`${language}\\n([^]*?)\`\`\``).exec(page)?.[1] ?? ""

@@ -41,11 +41,11 @@ describe("Cuts", () => {
     expect(pieces("▁ab▁aab▁▁b", tokens, merges)).toEqual(["▁ab", "▁a", "ab", "▁", "▁", "b"])
   })
 
-  it("does not cut beside unknown characters and those of two units", () => {
+  it("does not cut next to unknown characters and those of two units", () => {
     expect(pieces("bxb▁😀b▁", tokens, merges)).toEqual(["bxb", "▁😀b", "▁"])
   })
 
-  it("cuts beside characters that become bytes, unless bytes are merged", () => {
+  it("cuts next to characters that become bytes, unless bytes are merged", () => {
     const all = [...tokens, ...byteTokens]
     expect(pieces("abxyb", all, merges, true)).toEqual(["ab", "x", "y", "b"])
     expect(pieces("abxyb", [...all, "b<0x78>"], [...merges, ["b", "<0x78>"]], true)).toEqual(["abxyb"])

@@ -35,7 +35,7 @@ const characterLevel = FastCheck.record({
     ...(unknown ? ["<unk>"] : []),
     ...(bytes === "none" ? [] : byteTokens.filter((_, i) => bytes === "all" || i % 3 !== 0))
   ]
-  // Tokens that stand for no characters of their own take part in merges only sometimes.
+  // Tokens that do not represent characters take part in merges only sometimes.
   const { merges, tokens } = mergesOf(mergeable ? [...known, ...others] : known, choices)
   const all = mergeable ? tokens : [...tokens, ...others]
   return bpe({
@@ -182,7 +182,7 @@ describe("Bpe", () => {
       "utf8"
     ).replaceAll(" ", "▁")
     const model = makeModel(bpe(spec))
-    // Merges that a text cannot be told to be free of: a model with ignored merges does not cut.
+    // It cannot be known whether a text has these merges: a model with ignored merges does not cut.
     const uncut = makeModel(bpe({ ...spec, ignore_merges: true }))
     const text = `▁${chapter}▁中文。日本語です。▁😀👍\n\n▁▁▁▁if▁(x▁!=▁0)▁{\n`
     expect(encode(model, text)).toEqual(encode(uncut, text))

@@ -199,7 +199,7 @@ describe("Pattern", () => {
     { fastCheck: { numRuns: 500 } }
   )
 
-  // Planes 4 to 13 are empty, 15 and 16 private: their edges stand for them.
+  // Planes 4 to 13 are empty, 15 and 16 private: their edges represent them.
   const isTelling = (code: number) =>
     code < 0x40000 || code >> 16 === 14 || code % 0x10000 < 4 || code % 0x10000 > 0xfffb
   const everything = Array.from({ length: 0x110000 }, (_, code) => code)
@@ -242,7 +242,7 @@ describe("Pattern", () => {
     expect(Either.isLeft(Pattern.compile({ Regex: pattern }))).toBe(true)
   })
 
-  it("a string is no pattern", () => {
+  it("a string is not a pattern", () => {
     const regex = Either.getOrThrow(Pattern.compile({ String: "a.b" }))
     expect([..."a.b axb".matchAll(regex)].map(([match]) => match)).toEqual(["a.b"])
   })

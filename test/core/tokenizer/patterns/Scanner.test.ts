@@ -86,7 +86,7 @@ describe.each(Object.entries({ gpt2, cl100k, cl100kDigits, o200k }))("the scanne
     ["astral characters", "😀"],
     ["blank lines", " \n"],
     ["words", "Ab'c "]
-  ])("passes over a million %s, and joins to the text", (_, unit) => {
+  ])("scans a million %s, and its matches join to the text", (_, unit) => {
     const text = `${unit.repeat(1_000_000)}x`
     let at = 0
     let gaps = 0
@@ -98,6 +98,6 @@ describe.each(Object.entries({ gpt2, cl100k, cl100kDigits, o200k }))("the scanne
   })
 })
 
-it("a pattern that nobody wrote a scanner for has none", () => {
+it("a pattern without a written scanner has none", () => {
   expect(scannerOf("\\w+")).toBe(undefined)
 })

@@ -48,7 +48,7 @@ const segmentations = (
       )
 
 describe("seeds", () => {
-  it.prop("are the characters, and the strings that stand in two places and could not be longer", [words], ([list]) => {
+  it.prop("are the characters, and the strings that occur in two places and could not be longer", [words], ([list]) => {
     const corpus = corpusOf(list)
     const found = finish(seeds(corpus, options)).map((piece) => written(corpus, piece))
     const expected = new Set(corpus.alphabet)

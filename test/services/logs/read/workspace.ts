@@ -17,7 +17,7 @@ import type { LogEvent } from "../../../../src/services/logs/SessionEvent.ts"
 
 export type Value = string | number | bigint | Uint8Array | null
 
-/** What tests use of better-sqlite3, which has no types of its own. */
+/** What tests use of better-sqlite3, which has no types. */
 export interface Database {
   readonly exec: (sql: string) => void
   readonly prepare: (sql: string) => { readonly run: (...values: ReadonlyArray<Value>) => unknown }

@@ -424,7 +424,7 @@ describe("a rotation that is killed", () => {
         places.map(async (place, i) => {
           const child = begun(place)
           await child.said("ready")
-          // Spread over the whole of it, which takes longer for two at once.
+          // Spread over its whole duration, which is longer for two at once.
           await new Promise((resolve) => setTimeout(resolve, ((round * 2 + i + Math.random()) / 20) * whole * 1.3))
           child.process.kill("SIGKILL")
           await child.finished
@@ -457,7 +457,8 @@ describe("a rotation that is killed", () => {
       const partial = `${path}.${Math.round(Number(created) * 1000)}.partial`
       copyFileSync(path, partial)
       rmSync(path)
-      // What is another database's, of the same name but begun at another time, is not touched, nor is its name taken.
+      // An archive of another database, with the same name but begun at another time, is not changed, and its name is
+      // not used.
       writeFileSync(`${path}.17.partial`, "half")
       database.close()
       yield* rotate({ maxAge: 1000 * day })
