@@ -1,10 +1,10 @@
 /**
- * Train a tokenizer, look at what it does with a sentence, and turn texts into matrices for a model.
+ * Train a tokenizer, tokenize a sentence with it, and encode texts to matrices for a model.
  *
  *     npx tsx examples/train-a-tokenizer.ts 'notes/*.txt' [size] [folder]
  *
- * `WordPieceTrainer`, `UnigramTrainer` or `WordLevelTrainer` in the place of `BpeTrainer` give other algorithms; the rest
- * stays as it is. The folder opens in Hugging Face's libraries too.
+ * Use `WordPieceTrainer`, `UnigramTrainer` or `WordLevelTrainer` instead of `BpeTrainer` for other algorithms; nothing else changes.
+ * The directory opens in Hugging Face's libraries too.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Dataset, Environment, TextDataset } from "codex-ml"

@@ -1,15 +1,14 @@
 /**
- * The tokenizer kind: text to token ids and back.
+ * The tokenizer kind: encodes text to token ids, and decodes ids to text.
  *
  * Laws (src/testing/tokenizer.ts checks them by these numbers):
  *  1. `decode(encode(text))` is `text.toWellFormed()` for a byte-level tokenizer (`byteLevel: true`);
- *  2. every id of `encode` is a whole number in [0, vocabularySize);
- *  3. `encode` never fails and never gives a special token other than the unknown one, for any text;
- * 4. decoding a stream of ids in any chunks gives the same text as decoding them at once, and no chunk ends inside a
- * character;
+ *  2. every id of `encode` is an integer in [0, vocabularySize);
+ *  3. `encode` never fails, and never gives a special token other than the unknown token, whatever the text is;
+ *  4. decoding a stream of ids in any chunks gives the same text as decoding them together, and no chunk ends inside a character;
  *  5. `encodeBatch(texts)` equals mapping `encode`;
- *  6. `encodeWithOffsets` gives the ids of `encode`, and ascending ranges inside the text;
- *  7. a special token in a text is one token of `encodeWithSpecialTokens`, between the tokens of the texts around it.
+ *  6. `encodeWithOffsets` gives the ids of `encode`, with offsets inside the text that never decrease;
+ *  7. a special token in a text is one token of `encodeWithSpecialTokens`, between the tokens of the text around it.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -40,7 +39,7 @@ export class UnknownToken extends Schema.TaggedError<UnknownToken>()("UnknownTok
   }
 }
 
-/** A saved tokenizer that cannot be read. `key` is the place inside the file, or "" for the file as a whole. */
+/** A saved tokenizer cannot be read. `key` is the place in the file, or "" for the whole file. */
 export class TokenizerFileError extends Schema.TaggedError<TokenizerFileError>()("TokenizerFileError", {
   path: Schema.String,
   key: Schema.String,
@@ -52,7 +51,7 @@ export class TokenizerFileError extends Schema.TaggedError<TokenizerFileError>()
   }
 }
 
-/** A conversation that cannot be written as one text: there is no template, or the template refuses it. */
+/** A conversation cannot be rendered: there is no chat template, or the template refuses the conversation. */
 export class ChatTemplateError extends Schema.TaggedError<ChatTemplateError>()("ChatTemplateError", {
   details: Schema.String,
   remedy: Schema.String
@@ -62,16 +61,16 @@ export class ChatTemplateError extends Schema.TaggedError<ChatTemplateError>()("
   }
 }
 
-/** One turn of a conversation, with further keys that the template uses: `tool_calls`, `name`, … */
+/** A message of a conversation, with further fields that the template uses: `tool_calls`, `name`, … */
 export interface ChatMessage {
   readonly role: string
   readonly content?: unknown
   readonly [key: string]: unknown
 }
 
-/** How a conversation is written as text. */
+/** Options of a chat template. */
 export interface ChatOptions {
-  /** Ends the text with the beginning of an answer. Default false. */
+  /** Adds the beginning of an answer at the end. Default false. */
   readonly addGenerationPrompt?: boolean
   /** Tools that the model may call, as JSON Schemas of functions. */
   readonly tools?: ReadonlyArray<unknown>
@@ -79,7 +78,7 @@ export interface ChatOptions {
   readonly variables?: { readonly [name: string]: unknown }
 }
 
-/** The tokenizer of a run. `make` derives the whole service from a few functions. */
+/** Encodes text to token ids and decodes ids to text. A plugin implements it with {@link Tokenizer.make}. */
 export class Tokenizer extends Context.Tag("codex/Tokenizer")<Tokenizer, Tokenizer.Service>() {
   /** A saved tokenizer that cannot be read. */
   static readonly FileError = TokenizerFileError
@@ -95,9 +94,14 @@ export class Tokenizer extends Context.Tag("codex/Tokenizer")<Tokenizer, Tokeniz
     api: 1,
     tag: Tokenizer
   })
-  /** The complete service from the primitives, which may also override derived members, under the same laws. */
+  /**
+   * The service from its primitives. Any derived member can be given too: for speed, or because the tokenizer has a template, a
+   * padding token, … The laws stay the same.
+   *
+   *     Tokenizer.make({ vocabularySize: 2, encode, decode, token: (id) => "ab"[id] })
+   */
   static make(primitives: Tokenizer.Primitives & Partial<Tokenizer.Derived>): Tokenizer.Service {
-    // By their descriptors, so that expensive members (the files of a large vocabulary) are made when they are used.
+    // Getters are kept, so that what is costly to make (the files of a large vocabulary) is made on first use.
     const service: Tokenizer.Service = Object.create(Object.prototype, {
       ...Object.getOwnPropertyDescriptors(derive(primitives)),
       ...Object.getOwnPropertyDescriptors(primitives)
@@ -111,61 +115,63 @@ export declare namespace Tokenizer {
   type UnknownTokenError = UnknownToken
   type TemplateError = ChatTemplateError
   interface Primitives {
-    /** Number of ids, special tokens included. */
+    /** Number of ids, including special tokens. */
     readonly vocabularySize: number
-    /** True when every text survives encoding and decoding unchanged. */
-    readonly byteLevel: boolean
-    /** Special tokens by their written form. `encode` gives none of them except the unknown one. */
-    readonly specialTokens: { readonly [token: string]: number }
-    /** The special token that separates documents, when there is one. */
-    readonly endOfText: number | undefined
-    /** Token ids of any text. Lone surrogates become U+FFFD first. */
+    /** The token ids of a text. Never fails: lone surrogates become U+FFFD first. */
     readonly encode: (text: string) => Int32Array
-    /** The text of ids. Special tokens give nothing. Bytes that are not UTF-8 give U+FFFD. */
+    /** The text of ids. Special tokens are left out, and bytes that are not UTF-8 become U+FFFD. */
     readonly decode: (ids: Iterable<number>) => Effect.Effect<string, UnknownToken>
-    /** The written form of one token, for people: byte-level tokens as in `tokenizer.json`. */
+    /** The written form of a token, for people: byte-level tokens as in a `tokenizer.json`. */
     readonly token: (id: number) => string | undefined
-    /** The files that save this tokenizer, by file name: `tokenizer.json` in Hugging Face's format. */
-    readonly files: { readonly [fileName: string]: string }
   }
   interface Derived {
-    /** The token for text that the vocabulary cannot represent; undefined when there is no such text. */
+    /** Whether every text is restored by encoding and decoding. Default false. */
+    readonly byteLevel: boolean
+    /** Special tokens by their written form. `encode` gives none of them except the unknown token. Default: none. */
+    readonly specialTokens: { readonly [token: string]: number }
+    /** The special token that separates documents. Default: none. */
+    readonly endOfText: number | undefined
+    /** The files that save this tokenizer, by file name. Default: none. */
+    readonly files: { readonly [fileName: string]: string }
+    /** The token for text that the vocabulary cannot represent. Default: none. */
     readonly unknownToken: number | undefined
-    /** The token that fills rows of a batch. */
+    /** The token that pads the rows of a batch. Default: none. */
     readonly padToken: number | undefined
-    /** The special tokens around one text and around two. */
+    /** The special tokens around one text and around two texts. Default: none. */
     readonly template: Template
     /**
-     * The name of the file among `files` that alone describes how the tokenizer encodes, as a tokenizer.json: other threads
-     * encode with it, and it can be exported. Undefined for a tokenizer that runs its own code, which encodes on one thread.
+     * The name of the file in `files` that alone describes how the tokenizer encodes, as a tokenizer.json. Other threads encode with
+     * it, and it can be exported. Undefined for a tokenizer that runs its own code, which encodes on one thread.
      */
     readonly definitionFile: string | undefined
+    /** Encodes several texts. */
     readonly encodeBatch: (texts: ReadonlyArray<string>) => ReadonlyArray<Int32Array>
-    /** As `encode`, but special tokens in the text become their ids. */
+    /** Like `encode`, but special tokens in the text become their ids. */
     readonly encodeWithSpecialTokens: (text: string) => Int32Array
-    /** The ids of `encode` (or of `encodeWithSpecialTokens`), and the place of each token in the text. */
+    /** The ids of `encode`, or with `splitSpecialTokens: false` of `encodeWithSpecialTokens`, and their offsets in the text. */
     readonly encodeWithOffsets: (text: string, options?: { readonly splitSpecialTokens?: boolean }) => TextTokens
+    /** Decodes several sequences of ids. */
     readonly decodeBatch: (batch: Iterable<Iterable<number>>) => Effect.Effect<ReadonlyArray<string>, UnknownToken>
-    /** As `decode`, but special tokens give their written form. */
+    /** Like `decode`, but special tokens become their written form. */
     readonly decodeWithSpecialTokens: (ids: Iterable<number>) => Effect.Effect<string, UnknownToken>
     /**
-     * UTF-8 bytes that a token adds to a text; 0 for special tokens. The sum is the bytes of the text if the tokenizer
-     * is lossless.
+     * The number of UTF-8 bytes that a token adds inside a text; 0 for special tokens. They sum up to the bytes of the text if the
+     * tokenizer restores every text.
      */
     readonly byteLength: (id: number) => Effect.Effect<number, UnknownToken>
-    /** Text as ids arrive. A character whose bytes are split over tokens is held back until it is complete. */
+    /** Text as ids arrive. A character whose bytes are split over tokens is held until it is complete. */
     readonly decodeStream: <E, R>(ids: Stream.Stream<number, E, R>) => Stream.Stream<string, E | UnknownToken, R>
-    /** A text, or a pair of texts, with special tokens around it and everything known about each token. */
+    /** Encodes a text, or a pair of texts, with special tokens around it, and masks, types and offsets of each token. */
     readonly encoding: (
       text: string | readonly [string, string],
       options?: EncodeOptions
     ) => Effect.Effect<Encoding, EncodingError>
-    /** Texts as matrices of one length. */
+    /** Encodes texts to matrices of one length. */
     readonly batch: (
       texts: ReadonlyArray<string | readonly [string, string]>,
       options?: BatchOptions
     ) => Effect.Effect<Batch, EncodingError>
-    /** The text of a conversation in the form that the model was trained on, with special tokens written out. */
+    /** Renders a conversation as the text that the model was trained on, with special tokens in their written form. */
     readonly applyChatTemplate: (
       messages: ReadonlyArray<ChatMessage>,
       options?: ChatOptions
@@ -175,13 +181,14 @@ export declare namespace Tokenizer {
 }
 
 type Primitives = Tokenizer.Primitives & Partial<Tokenizer.Derived>
+type Base = Pick<Tokenizer.Service, "decode" | "token" | "byteLevel" | "specialTokens">
 
-/** The members that a plugin need not write, in terms of the primitives and of the members that it does write. */
+/** The derived members, in terms of the primitives and of the members that were given. */
 const derive = (primitives: Primitives): Tokenizer.Derived => {
-  const template = primitives.template ?? plainTemplate
-  const padToken = primitives.padToken
+  const { byteLevel = false, endOfText, padToken, specialTokens = {}, template = plainTemplate } = primitives
+  const base = { decode: primitives.decode, token: primitives.token, byteLevel, specialTokens }
   const special = AddedTokens.make(
-    Object.entries(primitives.specialTokens).map(([content, id]) => [content, specialToken(id, content)])
+    Object.entries(specialTokens).map(([content, id]) => [content, specialToken(id, content)])
   )
   const encodeWithSpecialTokens =
     primitives.encodeWithSpecialTokens ??
@@ -205,6 +212,10 @@ const derive = (primitives: Primitives): Tokenizer.Derived => {
       return assemble(typeof text === "string" ? [tokens(text)] : [tokens(text[0]), tokens(text[1])], template, options)
     })
   return {
+    byteLevel,
+    specialTokens,
+    endOfText,
+    files: {},
     unknownToken: undefined,
     padToken,
     template,
@@ -213,37 +224,34 @@ const derive = (primitives: Primitives): Tokenizer.Derived => {
     encodeWithSpecialTokens,
     encodeWithOffsets,
     decodeBatch: (batch) => Effect.forEach(batch, primitives.decode),
-    decodeWithSpecialTokens: (ids) => decodeWithSpecialTokens(primitives, ids),
-    byteLength: (id) => byteLength(primitives, id),
+    decodeWithSpecialTokens: (ids) => decodeWithSpecialTokens(base, ids),
+    byteLength: (id) => byteLength(base, id),
     decodeStream: (ids) => decodeStream(primitives, ids),
     encoding,
     batch: (texts, options = {}) =>
       Effect.gen(function* () {
         const expanded = yield* expand(options)
         const encodings = yield* Effect.forEach(texts, (text) => (primitives.encoding ?? encoding)(text, expanded))
-        return yield* stack(encodings, expanded, padToken ?? primitives.endOfText)
+        return yield* stack(encodings, expanded, padToken ?? endOfText)
       }),
     applyChatTemplate: () =>
       Effect.fail(
         new ChatTemplateError({
           details: "This tokenizer has no chat template.",
-          remedy: "Load one of a chat model with the huggingface plugin: its tokenizer_config.json holds the template."
+          remedy: "Load the tokenizer of a chat model from its directory, whose files contain the template."
         })
       )
   }
 }
 
 /** A byte-level token may be part of a character; its written form has one character per byte. */
-const byteLength = (tokenizer: Tokenizer.Primitives, id: number): Effect.Effect<number, UnknownToken> =>
+const byteLength = (tokenizer: Base, id: number): Effect.Effect<number, UnknownToken> =>
   Effect.map(tokenizer.decode([id]), (text) =>
     text !== "" && tokenizer.byteLevel ? [...(tokenizer.token(id) ?? "")].length : new TextEncoder().encode(text).length
   )
 
-/** Runs of ordinary tokens are decoded as one, with the written form of special tokens between them. */
-const decodeWithSpecialTokens = (
-  tokenizer: Tokenizer.Primitives,
-  ids: Iterable<number>
-): Effect.Effect<string, UnknownToken> =>
+/** Runs of ordinary tokens are decoded together, with the written form of special tokens between them. */
+const decodeWithSpecialTokens = (tokenizer: Base, ids: Iterable<number>): Effect.Effect<string, UnknownToken> =>
   Effect.gen(function* () {
     const written = new Map(Object.entries(tokenizer.specialTokens).map(([token, id]) => [id, token]))
     const texts: Array<string> = []
@@ -261,9 +269,9 @@ const decodeWithSpecialTokens = (
   })
 
 /**
- * Decodes the ids since the last whole character again with each new id, and emits all but a final U+FFFD, which may be
- * a character whose last bytes have not arrived. Earlier ones cannot change any more: when the final U+FFFD moves, the
- * unfinished character is inside the newest id, and the ids before it are dropped.
+ * Decodes the ids since the last complete character again with each new id, and emits all but a final U+FFFD, which may be a
+ * character whose last bytes have not arrived. Earlier ones cannot change any more: when the final one moves, the incomplete
+ * character is inside the newest id, and the ids before it are dropped.
  */
 const decodeStream = <E, R>(
   tokenizer: Tokenizer.Primitives,

@@ -1,9 +1,9 @@
 /**
- * The tokenizer trainer kind: documents become the files of a tokenizer that the tokenizer plugin of the same name loads.
+ * The tokenizer trainer kind: learns a tokenizer from documents, as files that the tokenizer plugin of the same name loads.
  *
- * Laws: 1. the same documents and config give the same bytes, whatever the order of the documents; 2. the result has
- * the requested vocabulary size, or the trainer fails with the largest possible size; 3. each of several sizes gives
- * the bytes that training with that size alone gives.
+ * Laws: 1. the same documents and config give the same bytes, whatever the order of the documents; 2. the result has the
+ * requested vocabulary size, or the trainer fails with the largest possible size; 3. each of several sizes gives the same bytes as
+ * training with that size alone.
  */
 import type * as Arr from "effect/Array"
 import * as Context from "effect/Context"
@@ -13,10 +13,7 @@ import type * as Stream from "effect/Stream"
 import * as ExitCode from "./ExitCode.ts"
 import * as Plugin from "./plugin/Plugin.ts"
 
-/**
- * Text and config from which no tokenizer can be trained: a vocabulary that is too small or larger than the text
- * allows.
- */
+/** No tokenizer can be trained: the vocabulary is too small, or larger than the text allows. */
 export class TokenizerTrainError extends Schema.TaggedError<TokenizerTrainError>()("TokenizerTrainError", {
   /** The largest vocabulary that the text allows, if the requested one is larger. */
   largest: Schema.optional(Schema.Number),
@@ -31,7 +28,7 @@ export class TokenizerTrainError extends Schema.TaggedError<TokenizerTrainError>
   }
 }
 
-/** The service that trains tokenizers. `make` derives the whole service from `trainSizes`. */
+/** Trains tokenizers. A plugin implements it with {@link TokenizerTrainer.make}. */
 export class TokenizerTrainer extends Context.Tag("codex/TokenizerTrainer")<
   TokenizerTrainer,
   TokenizerTrainer.Service
@@ -44,6 +41,7 @@ export class TokenizerTrainer extends Context.Tag("codex/TokenizerTrainer")<
     "tokenizer-trainer",
     { api: 1, tag: TokenizerTrainer }
   )
+  /** The service from its primitives. */
   static make({ trainSizes, vocabularySize }: TokenizerTrainer.Primitives): TokenizerTrainer.Service {
     return {
       trainSizes,
@@ -56,11 +54,11 @@ export class TokenizerTrainer extends Context.Tag("codex/TokenizerTrainer")<
 export declare namespace TokenizerTrainer {
   type Error = TokenizerTrainError
   interface Trained {
-    /** By file name; `tokenizer.json` for every Hugging Face style tokenizer. */
+    /** The files of the tokenizer, by file name. */
     readonly files: { readonly [fileName: string]: string }
     readonly vocabularySize: number
   }
-  /** What training has done so far: documents read, then steps of what it learns, `merges` or `pieces`. */
+  /** What training has done so far: documents that were read, then steps of learning, such as `merges` or `pieces`. */
   type Progress =
     | { readonly phase: "counting"; readonly documents: number; readonly bytes: number }
     | { readonly phase: "learning"; readonly of: string; readonly done: number; readonly wanted: number }
@@ -68,9 +66,9 @@ export declare namespace TokenizerTrainer {
     readonly onProgress?: (progress: Progress) => Effect.Effect<void>
   }
   interface Primitives {
-    /** The size that the config asks for. */
+    /** The vocabulary size of the config. */
     readonly vocabularySize: number
-    /** One tokenizer for each size, in the order given; the documents are read once. */
+    /** Trains a tokenizer for each size, in the given order. The documents are read once. */
     readonly trainSizes: <E, R>(
       documents: Stream.Stream<string, E, R>,
       sizes: Arr.NonEmptyReadonlyArray<number>,
@@ -78,7 +76,7 @@ export declare namespace TokenizerTrainer {
     ) => Effect.Effect<Arr.NonEmptyReadonlyArray<Trained>, TokenizerTrainError | E, R>
   }
   interface Service extends Pick<Primitives, "trainSizes"> {
-    /** The tokenizer of the config's size. */
+    /** Trains a tokenizer of the config's vocabulary size. */
     readonly train: <E, R>(
       documents: Stream.Stream<string, E, R>,
       options?: Options

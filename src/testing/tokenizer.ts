@@ -1,6 +1,6 @@
 /// <reference lib="es2024.string" />
 /**
- * The laws of core/Tokenizer.ts as tests, for any tokenizer: on the given texts and on random ones, lone surrogates included.
+ * The contract of a tokenizer: the laws of core/Tokenizer.ts as tests, on given and on random texts, with lone surrogates.
  */
 import { expect, layer } from "@effect/vitest"
 import * as Chunk from "effect/Chunk"
@@ -31,7 +31,7 @@ export const hardTexts: ReadonlyArray<string> = [
   "𝒜𝓫𝔠 \u{10FFFF}"
 ]
 
-/** Any UTF-16 units at all, so that surrogates stand alone and in pairs. */
+/** Any UTF-16 units, so that there are lone surrogates and pairs. */
 const units = FastCheck.array(
   FastCheck.oneof(
     FastCheck.integer({ min: 0, max: 0xffff }),
@@ -43,7 +43,7 @@ const units = FastCheck.array(
 
 const anyText = FastCheck.oneof(units, FastCheck.string({ unit: "grapheme", maxLength: 60 }))
 
-/** The laws of tokenizers, as tests on these texts. */
+/** Tests the laws of a tokenizer. `texts` are tested in addition to {@link hardTexts}. */
 export const tokenizerContract = <E>(
   name: string,
   tokenizer: Layer.Layer<Tokenizer, E>,
@@ -143,7 +143,7 @@ export const tokenizerContract = <E>(
       })
     )
 
-    it.effect("7 special tokens in a text are tokens if that is requested", () =>
+    it.effect("7 special tokens in a text are tokens when requested", () =>
       Effect.gen(function* () {
         const service = yield* Tokenizer
         for (const [token, id] of Object.entries(service.specialTokens)) {
@@ -156,7 +156,7 @@ export const tokenizerContract = <E>(
       })
     )
 
-    it.effect("byte lengths sum up to the text if it is restored", () =>
+    it.effect("byte lengths sum up to the bytes of the text if every text is restored", () =>
       Effect.gen(function* () {
         const service = yield* Tokenizer
         if (!service.byteLevel) return

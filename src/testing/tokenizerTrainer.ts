@@ -1,5 +1,5 @@
 /**
- * The laws of core/TokenizerTrainer.ts as tests, for any trainer whose vocabulary size can be chosen.
+ * The contract of a tokenizer trainer: the laws of core/TokenizerTrainer.ts as tests.
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -7,14 +7,16 @@ import type * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { TokenizerTrainer } from "../core/TokenizerTrainer.ts"
 
+/** What the tests of a trainer need. */
 export interface TrainerContract<E> {
+  /** The trainer with a vocabulary size. */
   readonly layer: (vocabularySize: number) => Layer.Layer<TokenizerTrainer, E>
   readonly documents: ReadonlyArray<string>
   /** Sizes that the documents allow. */
   readonly sizes: readonly [number, ...ReadonlyArray<number>]
 }
 
-/** The laws of tokenizer trainers, as tests. */
+/** Tests the laws of a trainer. */
 export const tokenizerTrainerContract = <E>(name: string, contract: TrainerContract<E>): void => {
   describe(`${name}: tokenizer trainer laws`, () => {
     const train = (size: number, documents: ReadonlyArray<string> = contract.documents) =>
@@ -37,12 +39,12 @@ export const tokenizerTrainerContract = <E>(name: string, contract: TrainerContr
     )
 
     for (const size of contract.sizes) {
-      it.effect(`2 a vocabulary of ${size} is as large as requested`, () =>
+      it.effect(`2 a vocabulary of ${size} has the requested size`, () =>
         Effect.map(train(size), (trained) => expect(trained.vocabularySize).toBe(size))
       )
     }
 
-    it.effect("3 several sizes at once give the same as each alone", () =>
+    it.effect("3 several sizes together give what each gives alone", () =>
       Effect.gen(function* () {
         const [size, ...others] = contract.sizes
         const documents = Stream.fromIterable(contract.documents)
@@ -54,7 +56,7 @@ export const tokenizerTrainerContract = <E>(name: string, contract: TrainerContr
       })
     )
 
-    it.effect("2 a vocabulary larger than the text allows is refused with the largest that it does", () =>
+    it.effect("2 a vocabulary larger than the text allows is refused with the largest possible size", () =>
       Effect.gen(function* () {
         const error = yield* Effect.flip(train(1_000_000))
         const largest = error instanceof Error && "largest" in error ? error.largest : undefined

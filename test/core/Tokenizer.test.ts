@@ -55,6 +55,40 @@ describe("Tokenizer.make", () => {
   it("encodes a batch text by text", () => {
     expect(bytes.encodeBatch(["ab", ""])).toEqual([Int32Array.of(97, 98), new Int32Array(0)])
   })
+
+  it.effect("needs four members", () =>
+    Effect.gen(function* () {
+      const letters = Tokenizer.make({
+        vocabularySize: 2,
+        encode: (text) => Int32Array.from(text, (letter) => (letter === "a" ? 0 : 1)),
+        decode: (ids) => Effect.succeed(Array.from(ids, (id) => "ab"[id]).join("")),
+        token: (id) => "ab"[id]
+      })
+      expect(letters).toMatchObject({ byteLevel: false, specialTokens: {}, endOfText: undefined, files: {} })
+      const batch = yield* letters.batch(["ab", "a"], { padding: { to: "longest", padToken: 1 } })
+      expect([batch.shape, Array.from(batch.inputIds)]).toEqual([
+        [2, 2],
+        [0, 1, 0, 1]
+      ])
+      expect(yield* letters.decodeWithSpecialTokens([1, 0])).toBe("ba")
+    })
+  )
+
+  it("does not make the files before they are used", () => {
+    let made = 0
+    const lazy = Tokenizer.make({
+      vocabularySize: 1,
+      encode: () => new Int32Array(0),
+      decode: () => Effect.succeed(""),
+      token: () => undefined,
+      get files() {
+        made += 1
+        return { "vocabulary.txt": "" }
+      }
+    })
+    expect(made).toBe(0)
+    expect([lazy.files, made]).toEqual([{ "vocabulary.txt": "" }, 1])
+  })
 })
 
 describe("errors", () => {

@@ -1,23 +1,23 @@
 /**
- * Tokens of a text as a person sees them: on alternating backgrounds on a terminal, with | between them elsewhere.
+ * Shows the tokens of a text: on alternating backgrounds on a terminal, separated by | elsewhere.
  *
- * The raw text never reaches the terminal: control characters, and those that only change how others are shown, are
- * written out. A token that is a further part of the same character shows as ·.
+ * Control characters, and characters that only change how others are shown, are replaced by visible ones, so that a text cannot
+ * control the terminal. A token that is a further part of the same character is shown as ·.
  */
 import type { TokenSpan } from "../../jobs/tokenizers/TokenSpans.ts"
 
-/** Control and format characters, white space but the space, private use, what is not assigned. */
+/** Control and format characters, white space except the space, private-use and unassigned characters. */
 const unseen = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cn}\p{Cs}]|(?! )\p{Zs}/gu
 
 /** A text that can be printed anywhere: `↵` for a line feed, `⇥` for a tab, `␛` for an escape, `<U+202E>` for others. */
 export const visible = (text: string): string =>
   text.replace(unseen, (character) => {
-    const code = character.codePointAt(0) ?? 0
+    const code = character.codePointAt(0)!
     if (code === 0x0a) return "↵"
     if (code === 0x09) return "⇥"
     if (code < 0x20) return String.fromCodePoint(0x2400 + code)
     if (code === 0x7f) return "␡"
-    // A joiner inside an emoji is part of what is seen.
+    // A joiner inside an emoji is visible.
     if (code === 0x200d) return character
     return `<U+${code.toString(16).toUpperCase().padStart(4, "0")}>`
   })

@@ -1,12 +1,12 @@
 /**
- * Finds added tokens in text: leftmost first, and of those that start at one place the longest.
+ * Finds added tokens in a text: the leftmost first, and among those that start at one place the longest.
  *
- * Source: AddedVocabulary of Hugging Face's tokenizers, whose order of steps this keeps: a match that is refused (a special
- * token that is to be ordinary text, a part of a word) is skipped as a whole.
+ * Source: AddedVocabulary of Hugging Face's tokenizers, with its order of steps: a match that is refused (a special token that is
+ * ordinary text, a part of a word) is skipped as a whole.
  */
 import type { AddedToken } from "./TokenizerJson.ts"
 
-/** Units [start, end) of a text: an added token, or text in between when `token` is undefined. */
+/** The units [start, end) of a text: an added token, or ordinary text if `token` is undefined. */
 export interface Segment {
   readonly token: AddedToken | undefined
   readonly start: number
@@ -14,13 +14,13 @@ export interface Segment {
 }
 
 export interface AddedTokens {
-  /** True when no text contains a token that `split` would find. */
+  /** Whether `split` never finds a token. */
   readonly none: (splitSpecialTokens: boolean) => boolean
-  /** The whole text in order, without empty segments. With `splitSpecialTokens`, special tokens are ordinary text. */
+  /** The segments of a text in order, none of them empty. With `splitSpecialTokens`, special tokens are ordinary text. */
   readonly split: (text: string, splitSpecialTokens: boolean) => ReadonlyArray<Segment>
 }
 
-/** A token by the text that spells it, which a normalizer may have changed. */
+/** A token with the text that matches it, which a normalizer may have changed. */
 export type Spelling = readonly [text: string, token: AddedToken]
 
 interface Node {
@@ -33,7 +33,7 @@ const node = (): Node => ({ next: new Map(), token: undefined })
 const isWord = (character: string | undefined) => character !== undefined && /[\p{L}\p{M}\p{N}_]/u.test(character)
 const isSpace = (text: string, at: number) => /\p{White_Space}/u.test(text.charAt(at))
 
-/** The complete character before `at`. */
+/** The character before `at`. */
 const before = (text: string, at: number) => Array.from(text.slice(Math.max(0, at - 2), at)).at(-1)
 const after = (text: string, at: number) => Array.from(text.slice(at, at + 2))[0]
 

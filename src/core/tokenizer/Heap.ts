@@ -1,17 +1,17 @@
 /**
- * A binary heap of numbers under an order of the caller's: `pop` gives an item that no other item precedes.
+ * Binary heaps of numbers: `pop` gives an item that no other item precedes, in the order of the caller or ascending.
  */
 export interface Heap {
   readonly size: () => number
   readonly push: (item: number) => void
-  /** The first item, which stays; undefined when the heap is empty. */
+  /** The first item, which stays in the heap. Undefined when the heap is empty. */
   readonly peek: () => number | undefined
   readonly pop: () => number | undefined
-  /** Puts the first item back in its place after the caller changed what the order says about it. */
+  /** Restores the order after the caller changed the rank of the first item. */
   readonly sinkFirst: () => void
 }
 
-/** A heap of some items, built in linear time. */
+/** A heap of initial items, built in linear time. */
 export const make = (precedes: (a: number, b: number) => boolean, initial: ReadonlyArray<number> = []): Heap => {
   const items = [...initial]
 
@@ -60,13 +60,14 @@ export const make = (precedes: (a: number, b: number) => boolean, initial: Reado
   }
 }
 
-export interface Numbers {
+/** A heap of ascending numbers. */
+export interface AscendingHeap {
   readonly push: (item: number) => void
   readonly pop: () => number | undefined
 }
 
-/** A heap that gives the smallest number first, for the innermost loops: no order is called. */
-export const makeAscending = (initial: ArrayLike<number>): Numbers => {
+/** A heap that gives the smallest number first, for innermost loops: it calls no comparison function. */
+export const makeAscending = (initial: ArrayLike<number>): AscendingHeap => {
   let size = initial.length
   let items = new Float64Array(Math.max(16, size))
   items.set(initial)

@@ -1,45 +1,43 @@
 /**
- * How a tokenizer tokenizes texts, in numbers: how short they become, what it cannot represent, how much of its
- * vocabulary is used.
+ * How a tokenizer tokenizes texts, in numbers: compression, unknown tokens, use of the vocabulary, round trips.
  *
- * Bytes are UTF-8, characters code points. Coverage is the share of the vocabulary, special tokens aside, that occurs.
- * A text is a round-trip fault if decoding its ids does not restore it. Texts are added one at a time, so that only one
- * is in memory.
+ * Bytes are UTF-8, characters are code points. Coverage is the share of the vocabulary, without special tokens, that occurs. A text
+ * is a round-trip fault if decoding its ids does not restore it. Texts are added one at a time, so only one is in memory.
  */
 import * as Effect from "effect/Effect"
 import type { Tokenizer, UnknownToken } from "../Tokenizer.ts"
 
-/** A token that occurs, in written form. */
+/** A token that occurs. */
 export interface LongToken {
   readonly id: number
   readonly token: string
-  /** UTF-8 bytes that it represents inside a text, with the space before it if decoding writes one. */
+  /** UTF-8 bytes that it represents inside a text, including the space before it if decoding adds one. */
   readonly bytes: number
 }
 
-/** A text that is not restored, and the place of the first difference. */
+/** A text that is not restored, and its first difference. */
 export interface Fault {
   readonly document: string
-  /** UTF-16 units before the difference, and its line, counted from 1. */
+  /** UTF-16 units before the difference, and the number of its line, from 1. */
   readonly offset: number
   readonly line: number
-  /** A piece of the text from there on, and of the decoded text. */
+  /** The text from there on, and what decoding gives instead; both shortened. */
   readonly text: string
   readonly decoded: string
 }
 
-/** What a tokenizer makes of the texts that were added: counts, ratios, faults. */
+/** Statistics of a tokenizer on some texts. */
 export interface Statistics {
   readonly documents: number
   readonly bytes: number
   readonly characters: number
   readonly tokens: number
-  /** NaN without tokens. */
+  /** NaN if there are no tokens. */
   readonly bytesPerToken: number
-  /** How many tokens are the unknown one, and their share. */
+  /** Number of unknown tokens, and their share. */
   readonly unknown: number
   readonly unknownRate: number
-  /** How many different tokens occur, and their share of the vocabulary. */
+  /** Number of distinct tokens that occur, and their share of the vocabulary. */
   readonly used: number
   readonly coverage: number
   /** The longest tokens that occur, longest first, then by id. */
@@ -49,9 +47,9 @@ export interface Statistics {
   readonly faults: ReadonlyArray<Fault>
 }
 
-/** Adds texts to the statistics of one tokenizer. */
+/** Collects statistics. */
 export interface Counter {
-  /** Counts a text. `document` names it. */
+  /** Adds a text. `document` names it. */
   readonly add: (text: string, document: string) => Effect.Effect<void, UnknownToken>
   /** The numbers so far. */
   readonly result: Effect.Effect<Statistics, UnknownToken>
@@ -117,7 +115,7 @@ export const make = (tokenizer: Tokenizer.Service): Counter => {
   return { add, result }
 }
 
-/** UTF-8 bytes and code points of well-formed text, without making a copy of it. */
+/** UTF-8 bytes and code points of a well-formed text, without copying it. */
 const lengthsOf = (text: string): { readonly bytes: number; readonly characters: number } => {
   let [bytes, characters] = [0, 0]
   for (let i = 0; i < text.length; i++) {
@@ -137,7 +135,7 @@ const lengthsOf = (text: string): { readonly bytes: number; readonly characters:
 const faultOf = (document: string, text: string, decoded: string): Fault => {
   let offset = 0
   while (offset < text.length && text.charCodeAt(offset) === decoded.charCodeAt(offset)) offset += 1
-  // Both pieces start with a whole character.
+  // Both texts start with a whole character.
   if ((text.charCodeAt(offset) & 0xfc00) === 0xdc00 && offset > 0) offset -= 1
   let line = 1
   for (let at = text.indexOf("\n"); at >= 0 && at < offset; at = text.indexOf("\n", at + 1)) line += 1
@@ -145,7 +143,7 @@ const faultOf = (document: string, text: string, decoded: string): Fault => {
   return { document, offset, line, text: piece(text), decoded: piece(decoded) }
 }
 
-/** As JSON writes it, in manifests and on the command line. NaN becomes null there. */
+/** The statistics as JSON, for manifests and the command. NaN becomes null in JSON. */
 export const encode = (statistics: Statistics) => ({
   documents: statistics.documents,
   bytes: statistics.bytes,

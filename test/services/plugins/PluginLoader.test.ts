@@ -26,6 +26,7 @@ import * as Plugin from "../../../src/core/plugin/Plugin.ts"
 import * as PluginGroup from "../../../src/core/plugin/PluginGroup.ts"
 import { Registry } from "../../../src/core/plugin/Registry.ts"
 import { Tokenizer } from "../../../src/core/Tokenizer.ts"
+import { openTokenizer } from "../../../src/jobs/tokenizers/openTokenizer.ts"
 import * as PluginLoader from "../../../src/services/plugins/PluginLoader.ts"
 
 const root = resolve(import.meta.dirname, "../../..")
@@ -145,6 +146,23 @@ describe("PluginLoader", () => {
       expect(yield* outcome("other-key")).toContain('its key is "tokenizer/someone-else", not "tokenizer/other-key"')
       expect(globalThis).not.toHaveProperty("stolen")
     })
+  )
+
+  it.scoped("opens a file that a plugin of a package declares to read, as it opens those of built-in plugins", () =>
+    Effect.gen(function* () {
+      declare(["codex-emoji"])
+      const layer = PluginGroup.make(Own).layerWith(yield* discover())
+      writeFileSync(join(project, "smile.emoji"), ":)")
+      writeFileSync(join(project, "smile.model"), "")
+      const opened = yield* openTokenizer(join(project, "smile.emoji"), { config: { face: ";)" } }).pipe(
+        Effect.provide(layer)
+      )
+      expect(opened.plugin).toBe("emoji")
+      expect(yield* opened.tokenizer.decode(opened.tokenizer.encode("ab"))).toBe(";);)")
+      expect((yield* Effect.flip(Effect.provide(openTokenizer(join(project, "smile.model")), layer))).message).toBe(
+        `${project}/smile.model: no tokenizer plugin reads a file of this name. Known names are *.emoji.`
+      )
+    }).pipe(Effect.provide(NodeContext.layer))
   )
 
   it.effect("refuses a package for another version when the registry is built, without importing it", () =>
