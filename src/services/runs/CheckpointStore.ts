@@ -113,7 +113,7 @@ const make = Effect.gen(function* () {
           return unusable("Incomplete", filePath, `The checkpoint is incomplete: ${details}.`)
         })
         if (bytes.length !== expected.bytes) {
-          const details = `The checkpoint is incomplete: this file has ${bytes.length} bytes and should have ${expected.bytes}.`
+          const details = `The checkpoint is corrupt: this file has ${bytes.length} bytes instead of ${expected.bytes}.`
           return yield* unusable("Incomplete", filePath, details)
         }
         if (digestOf([bytes]).sha256 !== expected.sha256) {
