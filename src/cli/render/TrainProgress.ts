@@ -11,7 +11,7 @@ import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import type { RunEvent, Started, Step } from "../../core/training/TrainEvent.ts"
 import type { OnEvent } from "../../jobs/RunComponents.ts"
 import { errorText, type Output } from "../Stderr.ts"
@@ -21,12 +21,13 @@ import * as ProgressLine from "./ProgressLine.ts"
 /**
  * Runs a training with its progress on stderr. After an interruption, prints the command that resumes, if there is a
  * checkpoint to resume from, or the error of the last checkpoint: that of an interrupted fiber is not printed elsewhere.
+ * What the training opens stays open until the caller's scope closes, so that an evaluation need not read the text again.
  */
 export const follow = <A, E, R>(
   train: (onEvent: OnEvent) => Effect.Effect<A, E, R>,
   options: { readonly resumeCommand?: string } = {}
-): Effect.Effect<A, E, Exclude<R, Scope.Scope>> =>
-  Effect.suspend(() => {
+): Effect.Effect<A, E, R | Scope.Scope> =>
+  Effect.flatMap(Effect.scope, (scope) => {
     let isSaved = false
     const afterInterruption = (cause: Cause.Cause<E>): string | undefined => {
       if (Cause.isFailure(cause)) return `Interrupted. The run was not saved.\n${errorText(cause, { debug: false })}`
@@ -39,7 +40,7 @@ export const follow = <A, E, R>(
       train((event) => {
         isSaved ||= event._tag === "CheckpointSaved" || (event._tag === "Started" && event.fromStep > 0)
         return show(event)
-      })
+      }).pipe(Scope.extend(scope))
     ).pipe(
       Effect.scoped,
       Effect.onExit((exit) => {
