@@ -18,13 +18,21 @@ import { type Size, vocabularySize } from "./Sizes.ts"
 export interface Threads {
   readonly torch: number
   readonly blas: number
+  /** What an idle thread of OpenMP does: spinning is faster on a quiet machine, sleeping on a busy one. */
+  readonly wait: "active" | "passive"
+}
+
+/** The time of some steps: by the clock, and of all processors together. */
+export interface Time {
+  readonly seconds: number
+  readonly processorSeconds: number
 }
 
 export interface Torch {
   /** Version, threads and kernels as the process reports them. */
   readonly description: string
-  /** Seconds that `count` optimizer steps take. */
-  readonly steps: (count: number) => Effect.Effect<number, string>
+  /** The time that `count` optimizer steps take. */
+  readonly steps: (count: number) => Effect.Effect<Time, string>
   /** Floating-point operations a second of a product of 1024 × 1024. */
   readonly peak: Effect.Effect<number, string>
 }
@@ -33,6 +41,7 @@ const decode = Schema.decodeUnknown(
   Schema.parseJson(
     Schema.Struct({
       seconds: Schema.optional(Schema.Number),
+      processor_seconds: Schema.optional(Schema.Number),
       flops: Schema.optional(Schema.Number),
       description: Schema.optional(Schema.String)
     })
@@ -54,6 +63,7 @@ export const open = (python: string, size: Size, threads: Threads): Effect.Effec
           env: {
             ...environment,
             OMP_NUM_THREADS: String(threads.torch),
+            OMP_WAIT_POLICY: threads.wait,
             OPENBLAS_NUM_THREADS: String(threads.blas),
             MKL_NUM_THREADS: String(threads.blas)
           }
@@ -89,7 +99,13 @@ export const open = (python: string, size: Size, threads: Threads): Effect.Effec
     })
     return {
       description: yield* field(description, "description"),
-      steps: (count) => Effect.flatMap(ask({ op: "steps", count }), ({ seconds }) => field(seconds, "seconds")),
+      steps: (count) =>
+        Effect.flatMap(ask({ op: "steps", count }), ({ processor_seconds, seconds }) =>
+          Effect.all({
+            seconds: field(seconds, "seconds"),
+            processorSeconds: field(processor_seconds, "processor_seconds")
+          })
+        ),
       peak: Effect.flatMap(ask({ op: "peak" }), ({ flops }) => field(flops, "flops"))
     }
   })

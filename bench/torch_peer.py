@@ -3,7 +3,7 @@
 Reads one JSON line per request on stdin and answers with one on stdout, so that both sides take turns in one run:
     {"op": "open", "layers": 4, "width": 128, "heads": 4, "context": 64, "batch": 12, "vocabulary": 256, "threads": 1}
                                        -> {"description": …}   version, threads and kernels that are really in use
-    {"op": "steps", "count": 5}        -> {"seconds": …, "loss": …}
+    {"op": "steps", "count": 5}        -> {"seconds": …, "processor_seconds": …, "loss": …}
     {"op": "peak"}                     -> {"flops": …}   rate of a large matrix product, floating-point operations per second
 bench/Torch.ts starts it and pins the threads of OpenMP, OpenBLAS and MKL in its environment. Needs a Python with torch;
 with threadpoolctl it also names the kernel that OpenBLAS chose.
@@ -60,14 +60,14 @@ class Model(nn.Module):
 
 
 def steps(model, optimizer, tokens, targets, count):
-    start = time.perf_counter()
+    start, processor = time.perf_counter(), time.process_time()
     for _ in range(count):
         loss = F.cross_entropy(model(tokens).view(-1, model.wte.num_embeddings), targets.reshape(-1))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-    return time.perf_counter() - start, loss.item()
+    return time.perf_counter() - start, time.process_time() - processor, loss.item()
 
 
 def peak():
@@ -85,6 +85,8 @@ def description():
     parts = [f"torch {torch.__version__}", f"torch threads {torch.get_num_threads()}"]
     if "BLAS_INFO=" in config:
         parts.append("BLAS " + re.search(r"BLAS_INFO=(\w+)", config).group(1))
+    if torch.get_num_threads() > 1:
+        parts.append(f"waiting {os.environ.get('OMP_WAIT_POLICY', 'by default')}")
     found = re.search(r"mkl_get_max_threads\(\) : (\d+)", parallel)
     if found:
         parts.append(f"MKL threads {found.group(1)}")
@@ -116,8 +118,8 @@ for line in sys.stdin:
         tokens = torch.randint(0, request["vocabulary"], (request["batch"], request["context"] + 1))
         answer = {"description": description(), "parameters": sum(p.numel() for p in model.parameters())}
     elif request["op"] == "steps":
-        seconds, loss = steps(model, optimizer, tokens[:, :-1], tokens[:, 1:], request["count"])
-        answer = {"seconds": seconds, "loss": loss}
+        seconds, processor, loss = steps(model, optimizer, tokens[:, :-1], tokens[:, 1:], request["count"])
+        answer = {"seconds": seconds, "processor_seconds": processor, "loss": loss}
     else:
         answer = {"flops": peak()}
     print(json.dumps(answer), flush=True)

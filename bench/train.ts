@@ -9,8 +9,8 @@
  * Every setting takes its turn in every round: codex at each thread count, PyTorch at each pair of its own threads and those
  * of its matrix library. The best of each side are compared, round by round. The share is the arithmetic of a step (Sizes.ts)
  * over its time and over the rate of large matrix products, measured in the same setting between the steps. Figures of one run
- * are comparable, those of two are not: the machine is shared. Medians with minimum and maximum. The last line is one JSON
- * document. A drop of the share by a tenth would change our mind about a change.
+ * are comparable, those of two are not: the machine is shared. Medians with minimum and maximum. `processor_millis` is the time
+ * of all processors together: with one thread it is what a quiet machine would need. The last line is one JSON document. A drop of the share by a tenth would change our mind about a change.
  */
 import { cpus, loadavg } from "node:os"
 import { parseArgs } from "node:util"
@@ -74,8 +74,7 @@ const peakProgram = Program.make({
 interface Side {
   readonly label: string
   readonly description: string
-  /** Seconds of `count` steps. */
-  readonly steps: (count: number) => Effect.Effect<number, unknown>
+  readonly steps: (count: number) => Effect.Effect<Torch.Time, unknown>
   /** Floating-point operations a second of large matrix products. */
   readonly peak: Effect.Effect<number, unknown>
 }
@@ -120,7 +119,14 @@ const codex = (size: Size) =>
     const setting: Side = {
       label: `codex, ${threads} thread${threads === 1 ? "" : "s"}`,
       description,
-      steps: (count) => timed(Effect.repeatN(one, count - 1)),
+      steps: (count) =>
+        Effect.suspend(() => {
+          const before = process.cpuUsage()
+          return Effect.map(timed(Effect.repeatN(one, count - 1)), (seconds) => {
+            const { system, user } = process.cpuUsage(before)
+            return { seconds, processorSeconds: (user + system) / 1e6 }
+          })
+        }),
       peak: Effect.map(timed(executable.run("peak", { a })), (seconds) => (links * 2 * side ** 3) / seconds)
     }
     return { setting, compileSeconds, parameters }
@@ -130,10 +136,14 @@ const codex = (size: Size) =>
 const torch = (size: Size) =>
   Effect.gen(function* () {
     const sides = new Map<string, Side>()
-    for (const threads of threadCounts.flatMap((torch) => threadCounts.map((blas) => ({ torch, blas })))) {
+    const settings = threadCounts.flatMap((torch) =>
+      threadCounts.flatMap((blas) => (["active", "passive"] as const).map((wait) => ({ torch, blas, wait })))
+    )
+    for (const threads of settings) {
       const peer = yield* Torch.open(flags.python, size, threads)
       if (sides.has(peer.description)) continue
-      sides.set(peer.description, { label: `PyTorch, ${threads.torch} and BLAS ${threads.blas}`, ...peer })
+      const waiting = threads.torch === 1 ? "" : `, waiting ${threads.wait}`
+      sides.set(peer.description, { label: `PyTorch, ${threads.torch} and BLAS ${threads.blas}${waiting}`, ...peer })
     }
     return [...sides.values()]
   })
@@ -147,6 +157,7 @@ const measured = (size: Size, { description, label }: Side, rows: ReadonlyArray<
     description,
     step_millis: round(median(seconds) * 1000),
     step_millis_range: [Math.min(...seconds), Math.max(...seconds)].map((each) => round(each * 1000)),
+    processor_millis: round(median(rows.map(({ processorSeconds }) => processorSeconds)) * 1000),
     tokens_per_second: Math.round(tokens / median(seconds)),
     peak_gflops: round(median(rows.map(({ peak }) => peak)) / 1e9),
     share_of_peak: round(median(rows.map(({ peak, seconds }) => trainingFlops(size) / seconds / peak)), 3)
@@ -154,8 +165,9 @@ const measured = (size: Size, { description, label }: Side, rows: ReadonlyArray<
 }
 
 interface Row {
-  /** Seconds of one step. */
+  /** Seconds of one step, by the clock and of all processors together. */
   readonly seconds: number
+  readonly processorSeconds: number
   readonly peak: number
 }
 
@@ -179,7 +191,8 @@ const bench = (size: Size) =>
       Effect.forEach(sides, (each) =>
         Effect.gen(function* () {
           const peak = yield* each.peak
-          return { peak, seconds: (yield* each.steps(count)) / count }
+          const { processorSeconds, seconds } = yield* each.steps(count)
+          return { peak, seconds: seconds / count, processorSeconds: processorSeconds / count }
         })
       )
     )
