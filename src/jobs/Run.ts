@@ -26,6 +26,7 @@ import * as SavedRun from "./SavedRun.ts"
 import * as TrainingRun from "./TrainingRun.ts"
 
 export { layer, type Options as LayerOptions } from "./Environment.ts"
+export { ServiceNotGiven } from "./RunComponents.ts"
 export type {
   DefaultMetric,
   EvaluateError,
@@ -41,6 +42,19 @@ export type {
   Run,
   Score
 } from "./RunHandle.ts"
+export type {
+  Composed,
+  ConfigOptions,
+  Data,
+  FromFile,
+  FromParts,
+  Parts,
+  Paths,
+  RunPlan,
+  Services,
+  Settings
+} from "./RunPlan.ts"
+export { NothingToResume, OtherConfig, type SavedRun, type Which } from "./SavedRun.ts"
 
 /** How to train, besides the config. */
 export interface TrainHooks extends Omit<TrainingRun.TrainOptions, "resume"> {
@@ -62,6 +76,9 @@ export const train = ({ combinator, onEvent, resume, ...options }: RunPlan.Confi
     Effect.flatMap(plan),
     Effect.flatMap((planned) => trainPlan(planned, { combinator, onEvent, resume }))
   )
+
+/** Errors of `Run.train`. */
+export type TrainError = Effect.Effect.Error<ReturnType<typeof train>>
 
 /** The first half of `train`: files, choices, overrides and values as one config. Nothing but config files is read. */
 export const compose = (options: RunPlan.ConfigOptions) =>
@@ -169,6 +186,9 @@ export const open = (pathOrId: string | SavedRun.SavedRun, { checkpoint = "best"
       })
     }).pipe(Effect.provide(Context.add(files, Registry, plugins)))
   })
+
+/** Errors of `Run.open`. */
+export type OpenError = Effect.Effect.Error<ReturnType<typeof open>>
 
 const BackendSection = Schema.Struct({ backend: BackendConfig })
 

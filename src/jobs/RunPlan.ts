@@ -72,6 +72,7 @@ export interface FromParts extends Parts, Settings {
   readonly overrides?: ReadonlyArray<string>
 }
 
+/** What a config can be made of: a file, or parts in code. */
 export type ConfigOptions = FromFile | FromParts
 
 /** Services that were given in code in the place of a section. */
