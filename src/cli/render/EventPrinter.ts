@@ -10,6 +10,7 @@ import { stringify } from "csv-stringify/sync"
 import type * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import * as EventLoop from "../../core/EventLoop.ts"
 import type { LogEvent } from "../../services/logs/SessionEvent.ts"
 import { visible } from "./Tokens.ts"
 
@@ -227,6 +228,9 @@ export const print = <E, R, E2>(
  * noticed: writing to a file or a pipe may be synchronous.
  */
 export const toStdout: Write<never> = (text) =>
-  Effect.async((resume) => {
-    process.stdout.write(text, () => setImmediate(() => resume(Effect.void)))
-  })
+  Effect.zipLeft(
+    Effect.async<void>((resume) => {
+      process.stdout.write(text, () => resume(Effect.void))
+    }),
+    EventLoop.turn
+  )

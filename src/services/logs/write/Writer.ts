@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
+import * as EventLoop from "../../../core/EventLoop.ts"
 import type { SessionLogError, Sink } from "./Sink.ts"
 
 /** A queue of lines in front of the sinks. */
@@ -92,7 +93,12 @@ export const make = (sinks: ReadonlyArray<Sink>): Effect.Effect<Writer, never, S
 
     yield* Effect.addFinalizer(() => writeBatch)
     yield* Effect.forkScoped(
-      Queue.take(wake).pipe(Effect.zipRight(turn), Effect.zipRight(Effect.uninterruptible(writeBatch)), Effect.forever)
+      // A turn of the event loop, in which fibers that are about to log can join the batch.
+      Queue.take(wake).pipe(
+        Effect.zipRight(EventLoop.turn),
+        Effect.zipRight(Effect.uninterruptible(writeBatch)),
+        Effect.forever
+      )
     )
 
     const append: Writer["append"] = (lines) =>
@@ -115,12 +121,6 @@ export const make = (sinks: ReadonlyArray<Sink>): Effect.Effect<Writer, never, S
       lost: Effect.sync(() => lost)
     }
   })
-
-/** One turn of the event loop: fibers that are about to log can join the batch. */
-const turn = Effect.async<void>((resume) => {
-  const immediate = setImmediate(() => resume(Effect.void))
-  return Effect.sync(() => clearImmediate(immediate))
-})
 
 /** Splits lines by the limits: posted lines may be more than one statement should hold. */
 const split = (lines: ReadonlyArray<string>): ReadonlyArray<ReadonlyArray<string>> => {

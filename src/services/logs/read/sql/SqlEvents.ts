@@ -129,7 +129,7 @@ const hasPlainSeconds = (
   sessionId: string | undefined
 ): Effect.Effect<boolean, LogReadError> =>
   Effect.gen(function* () {
-    const time = quoted(shape.columns.time ?? "")
+    const time = quoted(shape.columns.time!)
     const conditions = sessionId === undefined ? [allOf([])] : [allOf([]), sessionCondition(shape, sessionId)]
     for (const condition of conditions) {
       const end = (direction: string): Condition => ({
