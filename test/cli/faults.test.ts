@@ -127,7 +127,7 @@ describe("bad input", () => {
   })
 })
 
-describe("an incomplete checkpoint", () => {
+describe("a corrupt checkpoint", () => {
   it("is refused by name, and --resume takes the one before it to the same end", async () => {
     expect(await codex(...train())).toMatchObject({ code: 0 })
     const [run = ""] = runs()
@@ -137,9 +137,7 @@ describe("an incomplete checkpoint", () => {
     truncateSync(file, 1000)
     const refused = await codex("evaluate", "--run", run, "--checkpoint", "20")
     expect(refused.stderr).toMatch(
-      new RegExp(
-        `^${last}/model\\.safetensors: The checkpoint is incomplete: this file has 1000 bytes and should have \\d+\\.`
-      )
+      new RegExp(`^${last}/model\\.safetensors: The checkpoint is corrupt: this file has 1000 bytes instead of \\d+\\.`)
     )
     expect(refused.code).toBe(1)
     const missing = await codex("generate", "--run", run, "--checkpoint", "7")

@@ -203,7 +203,10 @@ const make = (root: string) =>
             reason: "NotFound",
             path: pathOrId,
             details: "There is no run here (no config.yaml).",
-            remedy: known.length === 0 ? "Train one with `codex train`." : `The newest runs are ${known.join(", ")}.`
+            remedy:
+              known.length === 0
+                ? "Train one with `codex train`."
+                : `The newest ${known.length === 1 ? "run is" : "runs are"} ${known.join(", ")}.`
           })
         }),
       config: (run) => fs.readFileString(run.configFile).pipe(failed(run.configFile, "read")),
