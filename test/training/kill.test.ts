@@ -3,7 +3,7 @@
  * The moments are drawn by a seed: after a random event, and some milliseconds later, so that they fall into updates,
  * evaluations, and the writing of checkpoints and metrics. Needs child processes and CPU sessions.
  */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { expect, it } from "@effect/vitest"
@@ -18,7 +18,7 @@ import * as Tiny from "./tiny.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "codex-kill-"))
 // Bundled, because most of a child's time is the loading of modules; here, because it must find onnxruntime-node.
-const bundle = join(root, "node_modules/.cache", `codex-kill-${process.pid}`)
+const bundle = join(realpathSync(join(root, "node_modules")), ".cache", `codex-kill-${process.pid}`)
 
 beforeAll(async () => {
   await build({
