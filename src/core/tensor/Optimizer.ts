@@ -88,7 +88,7 @@ export const globalNorm = (updates: Tensors): Tensor => sqrt(Object.values(updat
 /**
  * Shortens the updates, taken together as one vector, to at most `maxNorm`:  u · min(1, maxNorm / ‖u‖).
  *
- * `maxNorm` is a bound on the length of the whole gradient, so that one bad batch cannot throw the parameters far away; 1
+ * `maxNorm` is a bound on the length of the whole gradient, so that one bad batch cannot move the parameters far; 1
  * is usual for language models. No state. Source: Pascanu, Mikolov & Bengio 2013, https://arxiv.org/abs/1211.5063.
  * Known difference from torch.nn.utils.clip_grad_norm_: no 1e-6 is added to the norm.
  */
@@ -194,7 +194,7 @@ export const scaleByLearningRate = (): GradientTransformation =>
 export interface AdamWOptions extends AdamOptions {
   /** The rate of `addDecayedWeights`, for matrices only. Default: 0.01. */
   readonly weightDecay?: number
-  /** The bound of `clipByGlobalNorm`; without one nothing is clipped. */
+  /** The bound of `clipByGlobalNorm`. Default: no clipping. */
   readonly maxNorm?: number | undefined
 }
 
@@ -206,7 +206,7 @@ export interface AdamWOptions extends AdamOptions {
  *
  * State: `1/adam.mean/<parameter>` and `1/adam.square/<parameter>`, whether it clips or not.
  * Source: Loshchilov & Hutter 2019, https://arxiv.org/abs/1711.05101; the same numbers as torch.optim.AdamW with decay for
- * matrices only. Known difference from torch: that one decays everything it is given.
+ * matrices only. Known difference from torch: there every parameter decays by default.
  *
  * @example
  * adamw({ beta2: 0.95, weightDecay: 0.1, maxNorm: 1 })

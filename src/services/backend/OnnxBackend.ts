@@ -22,6 +22,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import { Backend, BackendError, type TensorDatas } from "../../core/Backend.ts"
+import { plural } from "../../core/Plural.ts"
 import { lower, splitRowUpdates } from "../../core/tensor/Lower.ts"
 import type { OnnxGraph } from "../../core/tensor/OnnxGraph.ts"
 import { type Program, readsOf, type TensorTypes } from "../../core/tensor/Program.ts"
@@ -145,7 +146,7 @@ const startDevice = (device: Device, threads: number): Effect.Effect<Backend.Ser
       info: {
         device,
         threads,
-        description: `onnxruntime-node ${runtimeVersion()}, ${providers[device]}, ${threads} thread${threads === 1 ? "" : "s"}`
+        description: `onnxruntime-node ${runtimeVersion()}, ${providers[device]}, ${plural(threads, "thread")}`
       },
       compile: (programs, state) => Effect.suspend(() => compile(client, device, executables++, programs, state))
     })
