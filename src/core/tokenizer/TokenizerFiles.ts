@@ -6,7 +6,7 @@
  * on the content alone. Source: transformers 4.57, PreTrainedTokenizerFast.save_pretrained.
  */
 import * as Effect from "effect/Effect"
-import { ArrayFormatter } from "effect/ParseResult"
+import { ArrayFormatter, type ParseError } from "effect/ParseResult"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { TokenizerFileError } from "../Tokenizer.ts"
@@ -43,16 +43,20 @@ export const parse = (text: string, path: string): Effect.Effect<TokenizerJson, 
       const key = Predicate.isRecord(json) ? "model" : ""
       return yield* fileError(path, { key, details: "is not a JSON object, as in a tokenizer.json." })
     }
-    return yield* Effect.mapError(decode(withModelType(json, json.model)), (error) => {
-      const issues = ArrayFormatter.formatErrorSync(error)
-      // A union reports every member that does not match; the deepest issue belongs to the member that was meant.
-      const issue = [...issues].sort((a, b) => b.path.length - a.path.length)[0]
-      return fileError(path, {
-        key: issue?.path.join(".") ?? "",
-        details: `${(issue?.message ?? "is not valid").replace(/\n[\s\S]*$/, "")}.`
-      })
-    })
+    return yield* Effect.mapError(decode(withModelType(json, json.model)), (error) =>
+      fileError(path, invalidPart(error))
+    )
   })
+
+/** The part of a file that does not match a schema. */
+export const invalidPart = (error: ParseError): InvalidComponent => {
+  // A union reports every member that does not match; the deepest issue belongs to the member that was meant.
+  const [issue] = ArrayFormatter.formatErrorSync(error).sort((a, b) => b.path.length - a.path.length)
+  return {
+    key: issue?.path.join(".") ?? "",
+    details: `${(issue?.message ?? "is not valid").replace(/\n[\s\S]*$/, "")}.`
+  }
+}
 
 type Fields = { readonly [key: string]: unknown }
 

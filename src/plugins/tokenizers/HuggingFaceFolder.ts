@@ -11,10 +11,9 @@
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
-import { ArrayFormatter } from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import { TokenizerFileError } from "../../core/Tokenizer.ts"
-import { configFile, mapFile, type Roles, roleNames } from "../../core/tokenizer/TokenizerFiles.ts"
+import * as TokenizerFiles from "../../core/tokenizer/TokenizerFiles.ts"
 import type { AddedToken, PostProcessor, TokenizerJson } from "../../core/tokenizer/TokenizerJson.ts"
 import { readOptional } from "./TokenizerFolder.ts"
 
@@ -80,7 +79,7 @@ export interface NamedToken {
 }
 
 export interface FolderConfig extends Omit<TokenizerConfig, keyof SpecialTokens> {
-  readonly roles: Roles
+  readonly roles: TokenizerFiles.Roles
   /** In the order in which they get ids: of tokenizer_config.json, of added_tokens.json, those with a role. */
   readonly addedTokens: ReadonlyArray<NamedToken>
   /** The chat template. */
@@ -104,8 +103,8 @@ export const read = (
         const value = json === undefined ? undefined : yield* parse(json, join(folder, name), schema)
         return { files: json === undefined ? {} : { [name]: json }, value }
       })
-    const config = yield* parsed(configFile, TokenizerConfig)
-    const map = yield* parsed(mapFile, SpecialTokens)
+    const config = yield* parsed(TokenizerFiles.configFile, TokenizerConfig)
+    const map = yield* parsed(TokenizerFiles.mapFile, SpecialTokens)
     const added = yield* parsed("added_tokens.json", AddedTokens)
     const template = yield* parsed("chat_template.json", ChatTemplateFile)
     const jinja = yield* text("chat_template.jinja")
@@ -147,13 +146,10 @@ export const parse = <A, I>(
           remedy
         })
     })
-    return yield* Effect.mapError(Schema.decodeUnknown(schema, { errors: "all" })(json), (error) => {
-      const issues = ArrayFormatter.formatErrorSync(error)
-      // A union reports every member that does not match; the deepest issue belongs to the member that was meant.
-      const issue = [...issues].sort((a, b) => b.path.length - a.path.length)[0]
-      const details = `${issue?.message ?? "is not valid"}.`
-      return new TokenizerFileError({ path, key: issue?.path.join(".") ?? "", details, remedy })
-    })
+    return yield* Effect.mapError(
+      Schema.decodeUnknown(schema, { errors: "all" })(json),
+      (error) => new TokenizerFileError({ path, remedy, ...TokenizerFiles.invalidPart(error) })
+    )
   })
 
 type Fields = Exclude<Token, string>
@@ -173,12 +169,12 @@ const named = (token: Fields, id: number | undefined): NamedToken => {
   }
 }
 
-/** Roles, and the tokens that have them. The first file that names a role counts. */
+/** TokenizerFiles.Roles, and the tokens that have them. The first file that names a role counts. */
 const specialTokens = (
   ...files: ReadonlyArray<SpecialTokens | undefined>
-): { readonly roles: Roles; readonly tokens: ReadonlyArray<Token> } => {
+): { readonly roles: TokenizerFiles.Roles; readonly tokens: ReadonlyArray<Token> } => {
   const given = <Role extends keyof SpecialTokens>(role: Role) => files.find((file) => file?.[role])?.[role]
-  const single = roleNames.flatMap((role) => {
+  const single = TokenizerFiles.roleNames.flatMap((role) => {
     const token = given(role)
     return token === undefined || token === null || token === "" ? [] : [[role, token] as const]
   })
@@ -239,7 +235,11 @@ export interface Ends {
 }
 
 /** Changes the template so that it adds the bos and eos tokens or not. */
-export const withEnds = (definition: TokenizerJson, { bos_token, eos_token }: Roles, ends: Ends): TokenizerJson => {
+export const withEnds = (
+  definition: TokenizerJson,
+  { bos_token, eos_token }: TokenizerFiles.Roles,
+  ends: Ends
+): TokenizerJson => {
   const held = endsOf(templateOf(definition.post_processor))
   if (held === undefined || !isWithin(held.before, bos_token) || !isWithin(held.after, eos_token)) return definition
   const side = (token: string | undefined, add: boolean) => (add && token !== undefined ? [token] : [])
