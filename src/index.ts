@@ -25,6 +25,8 @@ export * as Run from "./jobs/Run.ts"
 
 /** Text to train and evaluate on. */
 export { Dataset } from "./core/Dataset.ts"
+/** The exit code that an error asks for. */
+export * as ExitCode from "./core/ExitCode.ts"
 /** What an evaluation reports. */
 export { Metric } from "./core/Metric.ts"
 /** An architecture: named parameters, and functions that build graphs. */

@@ -13,7 +13,7 @@ export const bytes = (count: number): string => scaled(count, 1000, ["B", "kB", 
 /** `10.7 M`, `850`: for parameters and tokens. */
 export const count = (value: number): string => scaled(value, 1000, ["", "k", "M", "G", "T"], " ")
 
-/** `830 ms`, `12.4 s`, `3 min 05 s`, `2 h 07 min`, `27 days 22 h`. */
+/** `830 ms`, `12.4 s`, `3 min 05 s`, `2 h 07 min`, `27 days 22 h`. Above a day, whole hours that have passed. */
 export const duration = (millis: number): string => {
   if (!Number.isFinite(millis) || millis < 0) return "unknown"
   if (Math.round(millis) < 1000) return `${Math.round(millis)} ms`
@@ -23,7 +23,7 @@ export const duration = (millis: number): string => {
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${pad(seconds % 60)} s`
   const minutes = Math.round(seconds / 60)
   if (minutes < 24 * 60) return `${Math.floor(minutes / 60)} h ${pad(minutes % 60)} min`
-  const hours = Math.round(minutes / 60)
+  const hours = Math.floor(minutes / 60)
   return `${plural(Math.floor(hours / 24), "day")} ${hours % 24} h`
 }
 

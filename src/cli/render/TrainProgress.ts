@@ -136,7 +136,7 @@ const progressText = (
     `loss ${number(step.loss)}`,
     bitsPerByte === undefined ? "" : `${number(bitsPerByte)} bits/byte`,
     stepMillis === 0 ? "" : `${count((1000 * tokensPerStep) / stepMillis)} tokens/s`,
-    `${duration(millisPerStep * (totalSteps - step.step))} left`
+    step.step === totalSteps ? "" : `${duration(millisPerStep * (totalSteps - step.step))} left`
   ]
     .filter((fact) => fact !== "")
     .join("  ")
