@@ -12,7 +12,7 @@ import { Backend } from "../core/Backend.ts"
 import { Model } from "../core/Model.ts"
 import * as Program from "../core/tensor/Program.ts"
 import { constant, sizeOf, type TensorData } from "../core/tensor/Tensor.ts"
-import { initialParameters } from "../core/training/InitialParameters.ts"
+import { initialParameters } from "../core/training/TrainingPrograms.ts"
 
 const vocabularySize = 19
 

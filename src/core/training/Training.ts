@@ -40,7 +40,7 @@ export {
 
 /**
  * A feature of training: a function from the stream of events to another one. It may add events, act on them, or end the
- * stream; the session is in the context.
+ * stream with `Finished`, for which the last checkpoint is written; the session is in the context.
  */
 export type Combinator = <E, R>(
   events: Stream.Stream<TrainEvent, E, R>

@@ -1,13 +1,17 @@
 /**
- * The Programs of a language model in training: `train` (one optimizer step) and `evaluate` (scores without learning).
+ * The Programs of a language model in training, `train` (one optimizer step) and `evaluate` (scores without learning), and the
+ * first values of its parameters.
  *
  * Both share the state `parameter/<name>`; `train` also keeps `optimizer/<name>`. Gradient accumulation is unrolled: the
  * batch is cut into micro-batches whose gradients are added up inside one graph, so only one micro-batch's activations
  * are in memory at a time and the result is that of the whole batch.
  */
 import type * as Effect from "effect/Effect"
+import { PCGRandom } from "effect/Utils"
+import { mix } from "../data/DataOrder.ts"
 import type { Architecture } from "../Model.ts"
 import { grad } from "../tensor/Gradient.ts"
+import type { ParameterSpec, ParameterSpecs } from "../tensor/Module.ts"
 import * as Optimizer from "../tensor/Optimizer.ts"
 import { reshape, sum } from "../tensor/ops/broadcast.ts"
 import { cast, lessOrEqual } from "../tensor/ops/compare.ts"
@@ -17,7 +21,15 @@ import { crossEntropy } from "../tensor/ops/loss.ts"
 import { max } from "../tensor/ops/reduce.ts"
 import { slice } from "../tensor/ops/shape.ts"
 import * as Program from "../tensor/Program.ts"
-import { integers, type ShapeError, scalar, sizeOf, type Tensor, type TensorType } from "../tensor/Tensor.ts"
+import {
+  integers,
+  type ShapeError,
+  scalar,
+  sizeOf,
+  type Tensor,
+  type TensorData,
+  type TensorType
+} from "../tensor/Tensor.ts"
 
 /** A target that is not scored. The number is PyTorch's. */
 export const ignoreIndex = -100
@@ -134,3 +146,35 @@ export const evaluateProgram = (
 }
 
 const flat = (tensor: Tensor): Tensor => reshape(tensor, [sizeOf(tensor.shape)])
+
+/**
+ * The first values of a model's parameters: a function of their specs and a seed. Every parameter has its own generator, seeded
+ * by (seed, name), so adding a layer does not change the values of the others.
+ */
+export const initialParameters = (specs: ParameterSpecs, seed: number): { readonly [name: string]: TensorData } =>
+  Object.fromEntries(Object.entries(specs).map(([name, spec]) => [name, initial(name, spec, seed)]))
+
+const initial = (name: string, spec: ParameterSpec, seed: number): TensorData => {
+  const data = new Float32Array(sizeOf(spec.shape))
+  if (spec.initial._tag === "Constant") data.fill(spec.initial.value)
+  else
+    fillNormal(
+      data,
+      spec.initial.std,
+      new PCGRandom(
+        seed,
+        [...name].reduce((hash, c) => mix(hash, c.codePointAt(0)!), 1)
+      )
+    )
+  return { dtype: "float32", shape: spec.shape, data }
+}
+
+/** Box and Muller 1958: two normal numbers from two uniform ones. */
+const fillNormal = (data: Float32Array, std: number, random: PCGRandom): void => {
+  for (let i = 0; i < data.length; i += 2) {
+    const radius = std * Math.sqrt(-2 * Math.log(1 - random.number()))
+    const angle = 2 * Math.PI * random.number()
+    data[i] = radius * Math.cos(angle)
+    if (i + 1 < data.length) data[i + 1] = radius * Math.sin(angle)
+  }
+}

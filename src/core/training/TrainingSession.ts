@@ -26,10 +26,9 @@ import * as Optimizer from "../tensor/Optimizer.ts"
 import type { ProgramError } from "../tensor/Program.ts"
 import { type ShapeError, sizeOf, type TensorData } from "../tensor/Tensor.ts"
 import { type Checkpoint, type CheckpointError, requireMatch, type TextFiles, TrainState } from "./Checkpoint.ts"
-import { initialParameters } from "./InitialParameters.ts"
 import * as Schedule from "./Schedule.ts"
 import { Evaluated, Started, Step } from "./TrainEvent.ts"
-import { evaluateProgram, parameterTypes, stateNames, trainProgram } from "./TrainingPrograms.ts"
+import { evaluateProgram, initialParameters, parameterTypes, stateNames, trainProgram } from "./TrainingPrograms.ts"
 
 /** Settings that do not fit the data or the model. */
 export class TrainConfigError extends Schema.TaggedError<TrainConfigError>()("TrainConfigError", {
