@@ -34,9 +34,8 @@ describe("Format", () => {
     [86_369_000, "23 h 59 min"],
     [86_370_000, "1 day 0 h"],
     [129_600_000, "1 day 12 h"],
-    [2_415_000_000, "27 days 23 h"],
+    [2_415_000_000, "27 days 22 h"],
     [2_412_000_000, "27 days 22 h"],
-    [(670 * 60 + 50) * 60_000, "27 days 22 h"],
     [Number.POSITIVE_INFINITY, "unknown"]
   ])("duration(%d) is %s", (value, text) => expect(Format.duration(value)).toBe(text))
 

@@ -54,7 +54,7 @@ day         events
   it("have durations in days and hours", () => {
     const long = { session_id: "s", first: 0, last: (27 * 24 + 22) * 3600 + 50 * 60, events: 1, outcome: null }
     expect(sessionsText([long], "text").split("\n")[1]).toBe(
-      "s        1970-01-01T00:00:00.000Z  1970-01-28T22:50:00.000Z  27 days 23 h       1  –"
+      "s        1970-01-01T00:00:00.000Z  1970-01-28T22:50:00.000Z  27 days 22 h       1  –"
     )
   })
 
