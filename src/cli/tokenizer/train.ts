@@ -126,17 +126,11 @@ export const train = Command.make(
   )
 )
 
-interface TrainerOptions {
-  readonly minFrequency: Option.Option<number>
-  readonly limitAlphabet: Option.Option<number>
-  readonly specialToken: ReadonlyArray<string>
-  readonly normalizer: ReadonlyArray<string>
-  readonly preTokenizer: ReadonlyArray<string>
-  readonly byteFallback: boolean
-}
+/** The values of the options. */
+type TrainOptions = Command.Command.ParseConfig<typeof options>
 
 /** The keys of the trainer's config that were given. The trainer has defaults for the others. */
-const settingsOf = (options: TrainerOptions): { readonly [key: string]: unknown } => {
+const settingsOf = (options: TrainOptions): { readonly [key: string]: unknown } => {
   const [only, ...more] = options.preTokenizer
   return {
     ...Option.match(options.minFrequency, { onNone: () => ({}), onSome: (value) => ({ min_frequency: value }) }),
@@ -148,13 +142,8 @@ const settingsOf = (options: TrainerOptions): { readonly [key: string]: unknown 
   }
 }
 
-interface DatasetOptions {
-  readonly dataset: Option.Option<string>
-  readonly set: ReadonlyArray<string>
-}
-
 /** The section of a dataset plugin. `key=value` has a value in JSON where it is JSON, and dots between the keys of maps. */
-const datasetOf = ({ dataset, set }: DatasetOptions) =>
+const datasetOf = ({ dataset, set }: TrainOptions) =>
   Effect.gen(function* () {
     if (Option.isNone(dataset)) {
       return set.length === 0

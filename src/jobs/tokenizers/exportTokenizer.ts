@@ -43,8 +43,8 @@ export const exportTokenizer = ({
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const paths = yield* Path.Path
-    if (tokenizer.definitionFile === undefined) return yield* new TokenizerExportError({ tokenizer: name, plugin })
-    const { files } = tokenizer
+    const { definitionFile, files } = tokenizer
+    if (definitionFile === undefined) return yield* new TokenizerExportError({ tokenizer: name, plugin })
     yield* checkWritable(out)
     const others = yield* Effect.filter(Object.entries(files), ([file, content]) =>
       Effect.match(fs.readFileString(paths.join(out, file)), {
@@ -58,10 +58,7 @@ export const exportTokenizer = ({
     }
     const manifest = yield* TrainingManifest.read(out)
     yield* writeFiles(out, files)
-    if (
-      manifest !== undefined &&
-      manifest.tokenizer?.sha256 !== TrainingManifest.sha256(files["tokenizer.json"] ?? "")
-    ) {
+    if (manifest !== undefined && manifest.tokenizer?.sha256 !== TrainingManifest.sha256(files[definitionFile]!)) {
       const stale = paths.join(out, TrainingManifest.fileName)
       yield* Effect.mapError(fs.remove(stale), FileError.from(stale, "remove"))
     }

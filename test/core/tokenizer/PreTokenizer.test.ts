@@ -156,6 +156,24 @@ describe("PreTokenizer", () => {
     it.prop(`${name}: random texts`, [text], ([given]) => check(given))
   }
 
+  it.each([
+    [byteLevel, false],
+    [{ ...byteLevel, add_prefix_space: true }, true],
+    [{ type: "Metaspace", prepend_scheme: "always" }, true],
+    [{ type: "Metaspace", prepend_scheme: "first" }, false],
+    [{ type: "Metaspace", prepend_scheme: "never" }, false],
+    [{ type: "Sequence", pretokenizers: [{ type: "Digits" }, { type: "Metaspace" }] }, true],
+    // A pattern that names one is not one.
+    [split('"Metaspace"'), false]
+  ] as const)("%j says whether cutting a text before a line break can add a prefix", (spec, prepends) => {
+    const ours = Either.getOrThrow(PreTokenizer.make(decode(spec)))
+    expect(ours.prepends).toBe(prepends)
+    const wordsOf = (text: string, first: boolean) => ours.align(original(text), first).map((word) => word.text)
+    const cut = [...wordsOf("a", true), ...wordsOf("\nb", false)]
+    if (prepends) expect(cut.join("").length).toBeGreaterThan(wordsOf("a\nb", true).join("").length)
+    else expect(cut.join("")).toBe(wordsOf("a\nb", true).join(""))
+  })
+
   it("without a definition leaves the text whole, and an empty one gives no word", () => {
     const ours = Either.getOrThrow(PreTokenizer.make(null))
     expect(ours.align(original("a b"), true).map((word) => word.text)).toEqual(["a b"])
