@@ -19,27 +19,27 @@ import * as FilePattern from "../../core/plugin/FilePattern.ts"
 import { type PluginInfo, Registry, type ResolveError } from "../../core/plugin/Registry.ts"
 import { datasetPlugins } from "../../plugins/builtins.ts"
 
-/** Where texts come from. What is left out gives none. */
+/** Where texts come from. All parts are optional. */
 export interface TextSource {
   readonly texts?: ReadonlyArray<string>
-  /** Files, folders and patterns. */
+  /** Files, directories and patterns. */
   readonly paths?: ReadonlyArray<string>
-  /** The field of NDJSON files that holds the text. Default `text`. */
+  /** The field of NDJSON files that contains the text. Default `text`. */
   readonly field?: string | undefined
-  /** A dataset plugin with its config; both of its splits are taken. */
+  /** A dataset plugin with its config. Both of its splits are read. */
   readonly dataset?: PluginSection | undefined
 }
 
 export interface OpenedTexts {
   readonly files: ReadonlyArray<Dataset.File>
-  /** The field that was read, when there are NDJSON files. */
+  /** The field that was read, if there are files with fields. */
   readonly field: string | undefined
   readonly documents: Stream.Stream<Document, DatasetError>
-  /** Of the dataset plugin. */
+  /** The fingerprint of the dataset plugin. */
   readonly fingerprint: Effect.Effect<string, DatasetError> | undefined
 }
 
-/** A source that contradicts itself, or gives nothing. */
+/** A source that contradicts itself, or has no texts. */
 export class TextSourceError extends Schema.TaggedError<TextSourceError>()("TextSourceError", {
   details: Schema.String,
   remedy: Schema.String
@@ -67,7 +67,7 @@ export const open = (
       return pluginOf({ name, paths, ...fields, validation: { fraction: 0 } })
     }
 
-    // Whichever plugin it is: of paths and patterns it has every file, of directories those that it reads.
+    // Any plugin gives all files of paths and patterns, and of directories the files that it reads.
     const finder = field === undefined ? datasetPlugins.files : (withField[0]?.name ?? datasetPlugins.files)
     const found = paths.length === 0 ? [] : (yield* all(finder, paths)).files
     const files = [...found].sort((a, b) => naturalOrder(a.path, b.path))
@@ -77,7 +77,7 @@ export const open = (
       const known = FilePattern.describe(withField).join(", ")
       return yield* new TextSourceError({
         details: `The field "${field}" is not used: none of the files has fields (${known}).`,
-        remedy: "Leave it out, or give such files."
+        remedy: "Remove it, or give such files."
       })
     }
 
