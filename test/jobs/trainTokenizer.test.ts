@@ -247,7 +247,7 @@ describe("texts that cannot be meant", () => {
       ],
       [
         { paths: [at("texts/b2.txt")], field: "x" },
-        /^The field "x" is not used: none of the files has fields \(\*\.ndjson, \*\.jsonl\)\. Leave it out/
+        /^The field "x" is not used: none of the files has fields \(\*\.ndjson, \*\.jsonl\)\. Remove it/
       ],
       [{ paths: [at("rows.jsonl")] }, /^rows\.jsonl:1: the object has no field "text"\. .* this one has body\.$/],
       [{ dataset: { name: "txt", paths: "x" } }, /^Unknown dataset "txt"\. Did you mean text\?/]
