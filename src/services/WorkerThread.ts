@@ -62,6 +62,7 @@ export const make = <Request, Reply>(
     const { spawn, stop, transfers } = options
     let state: State<Reply> = { _tag: "Open", pending: new Map() }
     let nextId = 0
+    let closing = false
 
     const end = (details: string, cause?: unknown) => {
       if (state._tag === "Gone") return
@@ -91,7 +92,11 @@ export const make = <Request, Reply>(
         catch: (cause) => new WorkerGone({ pending: false, details: `it does not start (${String(cause)})`, cause })
       }),
       (worker) =>
-        (stop === undefined ? Effect.void : Effect.ignore(send(stop))).pipe(
+        Effect.suspend(() => {
+          // A thread that stops when it is asked to may end before the next line here runs.
+          closing = true
+          return stop === undefined ? Effect.void : Effect.ignore(send(stop))
+        }).pipe(
           Effect.zipRight(Effect.sync(() => end("its scope was closed"))),
           Effect.zipRight(Effect.promise(() => worker.terminate()))
         )
@@ -104,7 +109,7 @@ export const make = <Request, Reply>(
     })
     worker.on("error", (error) => end(error.message, error))
     worker.on("messageerror", (error) => end(`a message could not be read (${error.message})`, error))
-    worker.on("exit", (code) => end(`it ended with code ${code}`))
+    worker.on("exit", (code) => end(closing ? "its scope was closed" : `it ended with code ${code}`))
     return { ask: stop === undefined ? send : (request) => Effect.uninterruptible(send(request)) }
   })
 
