@@ -11,6 +11,7 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     globalSetup: ["test/globalSetup.ts"],
+    setupFiles: ["test/setup.ts"],
     pool: "forks",
     poolOptions: { forks: { minForks: 1, maxForks: 2, isolate: false } },
     testTimeout: 60_000,
@@ -22,9 +23,8 @@ export default defineConfig({
         "src/**/gen/**",
         "src/**/*.d.ts",
         "src/bin.ts",
-        "src/cli/handlers/**",
         "src/services/backend/onnx/OnnxWorker.ts",
-        "src/services/runs/encode/EncodeWorker.ts"
+        "src/services/runs/EncodeWorker.ts"
       ],
       reporter: ["text-summary", "json-summary"],
       thresholds: { lines: 90 }

@@ -32,7 +32,7 @@ describe("codex train", () => {
     expect(trained.stdout).toContain(`Checkpoint  ${run}/checkpoints/step-00000020\n`)
     expect(trained.stdout).toContain(`  codex evaluate --run ${run}\n`)
     expect(trained.stderr).toMatch(/step 10: held-out loss [\d.]+ nats\/token, [\d.]+ bits\/byte, the best so far\n/)
-    expect(trained.stderr).toMatch(/\[#{20}\] 20\/20 {2}loss [\d.]+ {2}[\d.]+ bits\/byte [\d.]+ k tokens\/s\n/)
+    expect(trained.stderr).toMatch(/\[#{20}\] 20\/20 {2}loss [\d.]+ {2}[\d.]+ bits\/byte {2}[\d.]+ k tokens\/s\n/)
     expect(read(`${run}/metrics.ndjson`).match(/"split":"train"/g)).toHaveLength(20)
     expect(read(".codex/hydra_last/config.yaml")).toBe(read(`${run}/config.yaml`))
   })
