@@ -16,6 +16,7 @@ import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
+import * as EventLoop from "../core/EventLoop.ts"
 import * as ExitCode from "../core/ExitCode.ts"
 import * as Stderr from "./Stderr.ts"
 
@@ -92,6 +93,4 @@ const outputClosed = (target: NodeJS.Process): Effect.Effect<void, OutputError> 
   })
 
 /** Streams report a failed write a moment later; waits for that moment. */
-const outputSettled: Effect.Effect<void> = Effect.async((resume) => {
-  setImmediate(() => resume(Effect.void))
-})
+const outputSettled: Effect.Effect<void> = EventLoop.turn

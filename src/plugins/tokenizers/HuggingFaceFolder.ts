@@ -250,12 +250,16 @@ export const withEnds = (
     const special = (id: string) => ({ SpecialToken: { id, type_id: typeId } })
     return [...before.map(special), { Sequence: { id: sequence, type_id: typeId } }, ...after.map(special)]
   }
-  const idOf = (token: string) => definition.added_tokens.find(({ content }) => content === token)?.id ?? 0
+  const ids = new Map(definition.added_tokens.map(({ content, id }) => [content, id]))
+  // Without an id there is nothing to put around a text.
+  if ([...before, ...after].some((token) => !ids.has(token))) return definition
   const rebuilt: PostProcessor = {
     type: "TemplateProcessing",
     single: around("A", 0),
     pair: [...around("A", 0), ...around("B", 1)],
-    special_tokens: Object.fromEntries([...before, ...after].map((id) => [id, { id, ids: [idOf(id)], tokens: [id] }]))
+    special_tokens: Object.fromEntries(
+      [...before, ...after].map((id) => [id, { id, ids: [ids.get(id)!], tokens: [id] }])
+    )
   }
   return { ...definition, post_processor: joined(trimOf(definition.post_processor), rebuilt) }
 }
