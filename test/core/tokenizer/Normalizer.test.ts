@@ -13,6 +13,7 @@ import { original } from "../../../src/core/tokenizer/AlignedText.ts"
 import * as Normalizer from "../../../src/core/tokenizer/Normalizer.ts"
 import * as TokenizerJson from "../../../src/core/tokenizer/TokenizerJson.ts"
 import { ModelProtoSchema } from "../../../src/plugins/tokenizers/sentencepiece/gen/sentencepiece_model_pb.ts"
+import { full } from "../../full.ts"
 import { native, words } from "./native.ts"
 
 const decode = Schema.decodeUnknownSync(TokenizerJson.Normalizer)
@@ -210,7 +211,7 @@ describe.each(specs.map(([name, spec]) => [name, decode(spec)] as const))("%s", 
   const { align, normalize } = make(spec)
 
   it("normalizes every character as the native package does", () => {
-    const differing = characters.filter((character) => {
+    const differing = (full ? characters : characters.filter((_, i) => i % 4 === 0)).filter((character) => {
       const text = `a${character}a`
       return normalize(text) !== oracle(text)
     })

@@ -27,7 +27,7 @@ import { full } from "../../full.ts"
 import { longTexts, mixedLines } from "./mixedText.ts"
 
 const all = mixedLines(hardTexts)
-const lines = full ? all : all.filter((_, i) => i % 80 === 0)
+const lines = full ? all : all.filter((_, i) => i % 160 === 0)
 const long = longTexts()
 type Kind = keyof typeof long
 const kinds: ReadonlyArray<Kind> = ["one letter", "spaces", "English", "CJK"]
