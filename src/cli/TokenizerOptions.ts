@@ -11,7 +11,8 @@ export const withRegistry = <Options, A, E, R>(run: (options: Options) => Effect
   inSession((options: Options) =>
     Effect.flatMap(
       load(() => import("../jobs/Environment.ts")),
-      (Environment) => run(options).pipe(Effect.scoped, Effect.provide([Environment.files(), Environment.registry()]))
+      ({ Environment }) =>
+        run(options).pipe(Effect.scoped, Effect.provide([Environment.files(), Environment.registry()]))
     )
   )
 

@@ -44,7 +44,7 @@ import { RunStore } from "../services/runs/RunStore.ts"
 import * as TokenCacheLive from "../services/runs/TokenCache.ts"
 
 /** A plugin group whose plugins need nothing but Node's platform: what `PluginGroup.make` and `builtins.add` return. */
-export interface PluginGroup {
+export interface AnyPluginGroup {
   readonly layerWith: (
     discovered: ReadonlyArray<Discovered>
   ) => Layer.Layer<Registry, DuplicatePlugin | ApiMismatch, NodeContext.NodeContext>
@@ -59,7 +59,7 @@ export interface Options {
   /** Packages to take plugins from, besides the project's dependencies and the config's `plugins` list. */
   readonly plugins?: ReadonlyArray<string>
   /** The plugins of this program. Default: the built-in ones. Your own: `builtins.add(MyModel)`. */
-  readonly group?: PluginGroup
+  readonly group?: AnyPluginGroup
   /** Directory of all runs. Default: `runs`. */
   readonly runs?: string
 }
@@ -85,7 +85,7 @@ export class Environment extends Context.Tag("codex/Environment")<Environment, E
   /** The registry of a group, of the project's dependencies and of the packages that are named. */
   static registry(
     packages: ReadonlyArray<string> = [],
-    group: PluginGroup = builtins
+    group: AnyPluginGroup = builtins
   ): Layer.Layer<Registry, RegistryError> {
     return registry(packages, group)
   }
@@ -110,7 +110,7 @@ export const packagedConfigs = (): string => {
 }
 
 /** Runs, checkpoints, token cache, config files and Node's platform. Nothing is opened or started. */
-export const files = (options: Pick<Options, "runs"> = {}): Layer.Layer<Files> =>
+const files = (options: Pick<Options, "runs"> = {}): Layer.Layer<Files> =>
   Layer.mergeAll(
     RunStore.layer(options.runs),
     CheckpointStoreLive.layer,
@@ -119,9 +119,9 @@ export const files = (options: Pick<Options, "runs"> = {}): Layer.Layer<Files> =
   ).pipe(Layer.provideMerge(NodeContext.layer))
 
 /** The registry of a group, of the project's dependencies and of the packages that are named. */
-export const registry = (
+const registry = (
   packages: ReadonlyArray<string> = [],
-  group: PluginGroup = builtins
+  group: AnyPluginGroup = builtins
 ): Layer.Layer<Registry, RegistryError> =>
   Layer.unwrapEffect(
     Effect.map(PluginLoader.discover({ directory: process.cwd(), plugins: packages }), (found) =>

@@ -28,7 +28,7 @@ export const list = Command.make(
   { kind, json },
   inSession(({ json, kind }) =>
     Effect.gen(function* () {
-      const [{ Registry }, Environment] = yield* load(() =>
+      const [{ Registry }, { Environment }] = yield* load(() =>
         Promise.all([import("../../core/plugin/Registry.ts"), import("../../jobs/Environment.ts")])
       )
       const registry = yield* Effect.provide(Registry, Environment.registry())

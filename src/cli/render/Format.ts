@@ -35,9 +35,6 @@ export const number = (value: number, digits = 4): string => {
   return size !== 0 && (size < 1e-4 || size >= 1e15) ? value.toExponential(digits - 1) : value.toPrecision(digits)
 }
 
-/** `42 %` of a share between 0 and 1. */
-export const percent = (share: number): string => `${Math.round(share * 100)} %`
-
 const pad = (value: number): string => value.toString().padStart(2, "0")
 
 const scaled = (value: number, step: number, units: ReadonlyArray<string>, gap: string): string => {

@@ -112,7 +112,7 @@ export const trainedText = (trained: ReadonlyArray<TrainedTokenizer>, data: Read
       ...(data.length === 0
         ? []
         : [
-            `codex train data.paths=${dataPaths} tokenizer.name=${first.plugin} tokenizer.path=${place} ~tokenizer.train`
+            `codex train data.paths=${dataPaths} tokenizer.name=${first.plugin} tokenizer.path=${place} '~tokenizer.train'`
           ])
     ])
   ].join("\n")

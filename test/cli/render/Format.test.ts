@@ -60,8 +60,6 @@ describe("Format", () => {
     expect(Format.plural(2, { one: "entry", other: "entries" })).toBe("2 entries")
     expect(Format.plural(1, { one: "entry", other: "entries" })).toBe("1 entry")
   })
-
-  it("percent rounds a share", () => expect(Format.percent(0.755)).toBe("76 %"))
 })
 
 describe("table", () => {

@@ -58,7 +58,7 @@ export const events = (source: SqlSource, query: LogQuery): Stream.Stream<LogEve
 
 const directionOf = (order: LogQuery["order"]) => (order === "desc" ? "DESC" : "ASC")
 
-/** Keys by an index, or by the rowid if there is no time; undefined if SQLite would have to sort each page. */
+/** The keys of a page, read from an index, or from the rowid if the log has no times. Undefined if SQLite would sort for each page. */
 const indexKeys = (
   ask: Ask,
   shape: TableShape,
