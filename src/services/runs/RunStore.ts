@@ -8,11 +8,10 @@
  *       metrics.ndjson      and other trackers' files
  *       .lock               the process that writes, while it does
  *
- * The lock of a process that no longer exists is taken over. The config that ran last is also kept in `.codex/hydra_last/`.
+ * The lock of a process that no longer exists is taken over (services/files/FileLock.ts). The config that ran last is also kept in `.codex/hydra_last/`.
  */
 import * as Command from "@effect/platform/Command"
 import type * as CommandExecutor from "@effect/platform/CommandExecutor"
-import type { PlatformError, SystemErrorReason } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Context from "effect/Context"
@@ -24,6 +23,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as AtomicFiles from "../files/AtomicFiles.ts"
 import { FileError, type FileOperation } from "../files/FileError.ts"
+import * as FileLock from "../files/FileLock.ts"
 
 /** A run that does not exist or is in use. */
 export class RunError extends Schema.TaggedError<RunError>()("RunError", {
@@ -106,57 +106,19 @@ const make = (root: string) =>
 
     const lock: RunStore.Service["lock"] = (run) => {
       const path = paths.join(run.directory, ".lock")
-      const locked = (holder: string) =>
-        new RunError({
-          reason: "Locked",
-          path: run.directory,
-          details: `${holder} is writing to this run.`,
-          remedy: `Wait until it ends, or stop it. If it is not a codex process, remove ${path}*.`
-        })
-      // An empty lock is being written at this moment, or its writer died in between.
-      const holderOf = fs.readFileString(path).pipe(
-        Effect.filterOrElse(
-          (holder) => holder !== "",
-          () => Effect.delay(fs.readFileString(path), "200 millis")
+      return FileLock.acquire(path).pipe(
+        Effect.provideService(FileSystem.FileSystem, fs),
+        Effect.provideService(Path.Path, paths),
+        Effect.catchTag(
+          "LockHeld",
+          ({ holder }) =>
+            new RunError({
+              reason: "Locked",
+              path: run.directory,
+              details: `${holder.replace(/^p|^a/, (first) => first.toUpperCase())} is writing to this run.`,
+              remedy: `Wait until it ends, or stop it. If it is not a codex process, remove ${path}*.`
+            })
         )
-      )
-      const retry = Effect.suspend(() => acquire)
-      // One process at a time may replace a stale lock, with one rename: there is no moment without a lock.
-      const gate = `${path}.takeover`
-      const takeOver = (holder: string) =>
-        Effect.acquireUseRelease(
-          fs.writeFileString(gate, "", { flag: "wx" }),
-          () =>
-            Effect.gen(function* () {
-              if ((yield* fs.readFileString(path)) !== holder) return false
-              yield* write(path, thisProcess())
-              return true
-            }),
-          () => Effect.ignore(fs.remove(gate))
-        )
-      const contend = Effect.gen(function* () {
-        const holder = yield* holderOf
-        if (isAlive(holder)) return yield* locked(`Process ${holder.split(" ")[0]}`)
-        const taken = yield* takeOver(holder)
-        if (!taken) yield* retry
-      })
-      const acquire: Effect.Effect<void, RunError | FileError | PlatformError> = fs
-        .writeFileString(path, thisProcess(), { flag: "wx" })
-        .pipe(
-          Effect.catchIf(isReason("AlreadyExists"), () =>
-            contend.pipe(
-              // The lock was released in between.
-              Effect.catchIf(isReason("NotFound"), () => retry),
-              Effect.catchIf(isReason("AlreadyExists"), () => locked("Another process"))
-            )
-          )
-        )
-      const release = Effect.flatMap(fs.readFileString(path), (holder) =>
-        holder === thisProcess() ? fs.remove(path) : Effect.void
-      )
-      return Effect.acquireRelease(
-        Effect.mapError(acquire, (error) => (error._tag === "RunError" ? error : FileError.from(path, "write")(error))),
-        () => Effect.ignore(release)
       )
     }
 
@@ -219,24 +181,3 @@ const make = (root: string) =>
       )
     })
   })
-
-const isReason =
-  (reason: SystemErrorReason) =>
-  (error: { readonly _tag: string; readonly reason?: string }): boolean =>
-    error._tag === "SystemError" && error.reason === reason
-
-/** Id and start time of this process: in a container every process may have the same id. */
-const thisProcess = (): string => `${process.pid} ${Math.round(performance.timeOrigin)}`
-
-/** Whether the process of a lock exists. Signal 0 tests it; "not permitted" means that it does. */
-const isAlive = (holder: string): boolean => {
-  const pid = Number(holder.split(" ")[0])
-  if (!Number.isInteger(pid) || pid <= 0) return false
-  if (pid === process.pid) return holder === thisProcess()
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM"
-  }
-}
