@@ -10,6 +10,7 @@ import type * as Scope from "effect/Scope"
 import { type Log, type LogFile, LogReadError, type Options, unreadable } from "./read/Log.ts"
 import * as NdjsonLog from "./read/ndjson/NdjsonLog.ts"
 import * as SqlLog from "./read/sql/SqlLog.ts"
+import { withoutSqlite } from "./write/Sink.ts"
 
 export type { LogQuery as Query, LogStats as Stats, SessionSummary } from "./LogQuery.ts"
 export { type Columns, type Log, type LogFile, LogReadError, type Options } from "./read/Log.ts"
@@ -29,7 +30,7 @@ export const open = (options: Options): Effect.Effect<Log, LogReadError, Scope.S
 
 const expected = "Name a SQLite database, or a file of NDJSON (.ndjson or .jsonl, also with .gz)."
 
-/** Finds the file of a path, and what it contains by its first bytes. If there is none, the other ending (.db, .sqlite) is tried. */
+/** Finds the file of a path, and what it contains by its first bytes. If there is none, other endings are tried. */
 export const find = (path: string): Effect.Effect<LogFile, LogReadError, FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
@@ -48,8 +49,8 @@ export const find = (path: string): Effect.Effect<LogFile, LogReadError, FileSys
   })
 
 const others = (path: string): ReadonlyArray<string> => {
-  if (/\.db$/i.test(path)) return [path.replace(/\.db$/i, ".sqlite")]
-  if (/\.sqlite$/i.test(path)) return [path.replace(/\.sqlite$/i, ".db")]
+  if (/\.db$/i.test(path)) return [path.replace(/\.db$/i, ".sqlite"), withoutSqlite(path)]
+  if (/\.sqlite$/i.test(path)) return [path.replace(/\.sqlite$/i, ".db"), withoutSqlite(path)]
   return /\.(ndjson|jsonl)(\.gz)?$/i.test(path) ? [] : [`${path}.db`, `${path}.sqlite`]
 }
 

@@ -114,7 +114,10 @@ const copy = (db: string, temporary: string, out: string) =>
             path: db,
             operation: "read",
             details: fault.description,
-            remedy: "Check that it is a SQLite database, and that no other program has locked it.",
+            remedy:
+              fault.reason === "Unavailable"
+                ? Sqlite.unavailable(fault).remedy
+                : "Check that it is a SQLite database, and that no other program has locked it.",
             cause: fault
           })
     )

@@ -10,7 +10,8 @@
  *     program.pipe(Effect.provide(SessionLog.layer()), Effect.provide(SqlitePool.layer))
  *
  * Events go to `.codex/session_logs.db` (CODEX_LOG_DB_PATH) and to `.codex/sessions/<id>.ndjson`; a database path that ends in
- * `.ndjson` means this file alone. CODEX_SESSION_ID names the session to take part in; processes that are started while a
+ * `.ndjson` means this file alone. Where SQLite is not installed, a warning says so, and `.codex/session_logs.ndjson` takes the
+ * place of the database. CODEX_SESSION_ID names the session to take part in; processes that are started while a
  * session is open inherit it. CODEX_SESSION_LOGGING=0 turns logging off, =1 turns it on even if a config turned it off;
  * CODEX_LOG_REDACT=1 removes secrets from what is written.
  */
@@ -44,7 +45,7 @@ import {
   sessionStart,
   toLine
 } from "./SessionEvent.ts"
-import { ndjsonSink, SessionLogError, type Sink } from "./write/Sink.ts"
+import { ndjsonSink, SessionLogError, type Sink, withoutSqlite } from "./write/Sink.ts"
 import { SqlitePool, sqliteSink } from "./write/SqlitePool.ts"
 import * as Telemetry from "./write/Telemetry.ts"
 import * as Writer from "./write/Writer.ts"
@@ -267,10 +268,26 @@ const sinksOf = (
     const path = db === false ? undefined : (db ?? (yield* LogEnvironment.databasePath))
     if (path?.endsWith(".ndjson")) return [yield* ndjsonSink({ path, sync: true })]
     const copy = ndjson === false ? undefined : (ndjson ?? `${yield* LogEnvironment.sessionsDirectory}/${id}.ndjson`)
-    const { open } = yield* SqlitePool
-    const database = path === undefined ? [] : [sqliteSink(yield* open(path))]
+    const database = path === undefined ? [] : [yield* databaseSink(path)]
     const file = copy === undefined ? [] : [yield* ndjsonSink({ path: copy, sync: path === undefined })]
     return [...database, ...file]
+  })
+
+/** The database, or the file of NDJSON that takes its place where SQLite is not installed. */
+const databaseSink = (path: string) =>
+  Effect.gen(function* () {
+    const pool = yield* SqlitePool
+    return yield* pool.open(path).pipe(
+      Effect.map(sqliteSink),
+      Effect.catchIf(
+        ({ reason }) => reason === "Unavailable",
+        ({ details, remedy }) =>
+          Effect.zipRight(
+            Effect.logWarning(`${details} The session log is ${withoutSqlite(path)}. ${remedy}`),
+            ndjsonSink({ path: withoutSqlite(path), sync: true })
+          )
+      )
+    )
   })
 
 const rulesOf = (given: SessionLog.Options["redact"]) =>

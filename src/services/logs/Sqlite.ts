@@ -1,13 +1,16 @@
 /**
  * An open SQLite file: the only module that uses @effect/sql-sqlite-node and knows SQLite's error codes.
  *
+ * The package is optional, because better-sqlite3 below it needs a binary that not every machine can download or compile. So it is
+ * imported when a file is opened; if that fails, the fault is `Unavailable`.
+ *
  * The package reports failures to open a file as defects, and traces each statement. Here every failure is a SqliteFault, and
  * statements are not traced, or a log that records spans would record its own. Statements run on the calling thread and cannot be
  * interrupted, so keep them short: read in pages what may be long.
  */
 import * as Reactivity from "@effect/experimental/Reactivity"
+import type * as SqlClient from "@effect/sql/SqlClient"
 import { SqlError } from "@effect/sql/SqlError"
-import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
@@ -17,7 +20,7 @@ import type * as Scope from "effect/Scope"
 export class SqliteFault extends Schema.TaggedError<SqliteFault>()("SqliteFault", {
   /**
    * Missing: no such file or directory. Busy: another process has locked it. Full: no space. Statement: SQLite refused the SQL.
-   * Driver: SQLite is not available, because better-sqlite3's install script did not run or was for another Node.
+   * Unavailable: better-sqlite3 is not installed, or its install script did not run or was for another Node (`unavailable`).
    */
   reason: Schema.Literal(
     "Missing",
@@ -28,7 +31,7 @@ export class SqliteFault extends Schema.TaggedError<SqliteFault>()("SqliteFault"
     "Full",
     "Statement",
     "Disk",
-    "Driver"
+    "Unavailable"
   ),
   path: Schema.String,
   cause: Schema.Defect
@@ -51,8 +54,20 @@ const descriptions: Record<SqliteFault["reason"], string> = {
   Full: "the disk is full",
   Statement: "SQLite refused a statement",
   Disk: "the disk failed",
-  Driver: "better-sqlite3 is not built for this Node"
+  Unavailable: "better-sqlite3 is not installed, or not built for this Node"
 }
+
+/** What is missing, and how to get it, for a fault whose reason is Unavailable. */
+export const unavailable = ({ cause }: SqliteFault): { readonly details: string; readonly remedy: string } =>
+  codeOf(cause).endsWith("MODULE_NOT_FOUND")
+    ? {
+        details: "SQLite is not available: better-sqlite3 is not installed.",
+        remedy: "To use SQLite, run `npm install better-sqlite3@12 @effect/sql-sqlite-node@0.53`."
+      }
+    : {
+        details: "SQLite is not available: better-sqlite3 is not built for this version of Node.",
+        remedy: "To use SQLite, run `npm rebuild better-sqlite3` (with pnpm: `pnpm approve-builds better-sqlite3`)."
+      }
 
 /** A value of SQLite. */
 export type Value = string | number | bigint | Uint8Array | null
@@ -66,7 +81,7 @@ export interface Database {
   readonly rows: (sql: string, values?: ReadonlyArray<Value>) => Effect.Effect<ReadonlyArray<Row>, SqliteFault>
   /** Commits all statements of the effect, or none. `BEGIN` takes no lock: begin with a write, or retry on Busy. */
   readonly transaction: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqliteFault, R>
-  readonly client: SqliteClient.SqliteClient
+  readonly client: SqlClient.SqlClient
 }
 
 /** How to open a database. */
@@ -85,6 +100,10 @@ export const open = ({
   busyMillis = 5000
 }: Options): Effect.Effect<Database, SqliteFault, Scope.Scope> =>
   Effect.gen(function* () {
+    const SqliteClient = yield* Effect.tryPromise({
+      try: () => import("@effect/sql-sqlite-node/SqliteClient"),
+      catch: (cause) => new SqliteFault({ reason: "Unavailable", path, cause })
+    })
     const client = yield* SqliteClient.make({ filename: path, readonly, disableWAL: true }).pipe(
       Effect.provide(Reactivity.layer),
       Effect.catchAllDefect((cause) => new SqliteFault({ reason: reasonOf(cause), path, cause }))
@@ -134,7 +153,7 @@ const reasonOf = (cause: unknown): SqliteFault["reason"] => {
     code === "ERR_DLOPEN_FAILED" ||
     (cause instanceof Error && cause.message.startsWith("Could not locate the bindings"))
   )
-    return "Driver"
+    return "Unavailable"
   // better-sqlite3 checks the directory itself, and throws a TypeError.
   return cause instanceof TypeError && cause.message.includes("directory does not exist") ? "Missing" : "Statement"
 }

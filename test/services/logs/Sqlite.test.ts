@@ -65,10 +65,10 @@ describe("a fault", () => {
     Object.assign(new Error("was compiled against a different Node.js version"), { code: "ERR_DLOPEN_FAILED" })
   ])("of a driver that is not built names the remedy: %s", (cause) => {
     const fault = Sqlite.faultOf("x.db", cause)
-    expect(fault.reason).toBe("Driver")
+    expect(fault.reason).toBe("Unavailable")
     expect(explain(fault).message).toBe(
       "x.db: SQLite is not available: better-sqlite3 is not built for this version of Node. " +
-        "Run `npm rebuild better-sqlite3`, or log to a file: CODEX_LOG_DB_PATH=.codex/log.ndjson."
+        "To use SQLite, run `npm rebuild better-sqlite3` (with pnpm: `pnpm approve-builds better-sqlite3`)."
     )
   })
 

@@ -17,8 +17,11 @@ import type { LogEvent } from "../SessionEvent.ts"
  * a log waits while it is locked.
  */
 export class LogReadError extends Schema.TaggedError<LogReadError>()("LogReadError", {
-  /** `Option`: a table or column in the options does not exist or is not a valid name. `Schema`: no table looks like a log. */
-  reason: Schema.Literal("Missing", "NotALog", "Corrupt", "Locked", "Unreadable", "Option", "Schema"),
+  /**
+   * `Option`: a table or column in the options does not exist or is not a valid name. `Schema`: no table looks like a log.
+   * `Unavailable`: it is a SQLite database, and better-sqlite3 is not installed.
+   */
+  reason: Schema.Literal("Missing", "NotALog", "Corrupt", "Locked", "Unreadable", "Option", "Schema", "Unavailable"),
   path: Schema.String,
   details: Schema.String,
   remedy: Schema.String,
@@ -44,7 +47,7 @@ export interface Columns {
 
 /** Which log to open. */
 export interface Options {
-  /** A database (`.db` and `.sqlite` are both tried) or a file of NDJSON (`.ndjson`, `.jsonl`, and either with `.gz`). */
+  /** A database (`.db` and `.sqlite` are both tried, then `.ndjson`) or a file of NDJSON (`.ndjson`, `.jsonl`, and either with `.gz`). */
   readonly path: string
   /** The table or view. Default: the one that looks most like a log. NDJSON has none. */
   readonly table?: string | undefined
@@ -65,7 +68,7 @@ export const defaultEvery = Duration.millis(250)
 
 /** An open log. */
 export interface Log {
-  /** The file that is read: `logs.sqlite` if `logs.db` was given and does not exist, or the reverse. */
+  /** The file that is read: `logs.sqlite` or `logs.ndjson` if `logs.db` was given and does not exist. */
   readonly path: string
   /** What is read: `session_events(ts, session_id, role, message)`, or `NDJSON`. */
   readonly shape: string

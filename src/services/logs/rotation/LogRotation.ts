@@ -91,7 +91,7 @@ const lock = (directory: string) =>
             path: directory,
             operation: "write",
             details: `its lock file cannot be opened, ${fault.description}`,
-            remedy: "Check its permissions.",
+            remedy: fault.reason === "Unavailable" ? Sqlite.unavailable(fault).remedy : "Check its permissions.",
             cause: fault
           })
     )

@@ -13,8 +13,8 @@ import { FileError } from "../../files/FileError.ts"
  * a caller decides differently: a command continues without its log.
  */
 export class SessionLogError extends Schema.TaggedError<SessionLogError>()("SessionLogError", {
-  /** `Id` and `Event` are mistakes of the caller; the others concern the file. */
-  reason: Schema.Literal("Id", "Event", "Schema", "Unwritable", "Busy", "Full", "Corrupt"),
+  /** `Id` and `Event` are mistakes of the caller, `Unavailable` means that SQLite is not installed; the others concern the file. */
+  reason: Schema.Literal("Id", "Event", "Schema", "Unwritable", "Busy", "Full", "Corrupt", "Unavailable"),
   /** The file, or the option. */
   path: Schema.String,
   details: Schema.String,
@@ -95,6 +95,9 @@ const endsTorn = (file: number, size: number): boolean => {
   const last = Buffer.alloc(1)
   return size > 0 && readSync(file, last, 0, 1, size - 1) === 1 && last[0] !== 0x0a
 }
+
+/** The file of NDJSON that takes the place of a database where SQLite is not installed: `session_logs.ndjson`. */
+export const withoutSqlite = (database: string): string => `${database.replace(/\.(db|sqlite)$/i, "")}.ndjson`
 
 /** Translates an error of the file system. */
 export const unwritable = (path: string, cause: unknown): SessionLogError => {

@@ -18,7 +18,7 @@ import * as Layer from "effect/Layer"
 import * as RcMap from "effect/RcMap"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
-import { type Database, faultOf, open as openSqlite, SqliteFault } from "../Sqlite.ts"
+import { type Database, faultOf, open as openSqlite, SqliteFault, unavailable } from "../Sqlite.ts"
 import { SessionLogError, type Sink, unwritable } from "./Sink.ts"
 
 /** How long SQLite waits for a lock, which blocks the thread; after that, other fibers run between attempts. */
@@ -126,14 +126,8 @@ export const explain = (fault: SqliteFault): SessionLogError => {
       )
     case "Corrupt":
       return error("Corrupt", "is damaged", "Move it away; `sqlite3 old.db .recover` recovers what it contains.")
-    case "Driver":
-      return new SessionLogError({
-        reason: "Unwritable",
-        path,
-        details: "SQLite is not available: better-sqlite3 is not built for this version of Node.",
-        remedy: "Run `npm rebuild better-sqlite3`, or log to a file: CODEX_LOG_DB_PATH=.codex/log.ndjson.",
-        cause
-      })
+    case "Unavailable":
+      return new SessionLogError({ reason: "Unavailable", path, ...unavailable(fault), cause })
     default:
       return error(
         "Unwritable",

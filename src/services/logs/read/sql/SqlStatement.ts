@@ -3,7 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
-import type * as Sqlite from "../../Sqlite.ts"
+import * as Sqlite from "../../Sqlite.ts"
 import { LogReadError } from "../Log.ts"
 
 /** Runs a statement and returns its rows. */
@@ -20,6 +20,8 @@ export const asking =
 
 /** Translates a fault of SQLite. */
 export const readErrorOf = (fault: Sqlite.SqliteFault): LogReadError => {
+  if (fault.reason === "Unavailable")
+    return new LogReadError({ reason: "Unavailable", path: fault.path, ...Sqlite.unavailable(fault), cause: fault })
   const [reason, details, remedy] = translations[isReadOnlyDirectory(fault.cause) ? "Missing" : fault.reason]
   const message = fault.cause instanceof Error ? fault.cause.message : String(fault.cause)
   return new LogReadError({
@@ -38,7 +40,10 @@ const isReadOnlyDirectory = (cause: unknown): boolean =>
 const copy = "Copy it (with its -wal or -journal file, if there is one) to a writable directory, and read the copy"
 
 /** By the reason of the fault: reason, details with SQLite's message for %, and remedy of the error. */
-const translations: Record<Sqlite.SqliteFault["reason"], readonly [LogReadError["reason"], string, string]> = {
+const translations: Record<
+  Exclude<Sqlite.SqliteFault["reason"], "Unavailable">,
+  readonly [LogReadError["reason"], string, string]
+> = {
   Missing: [
     "Unreadable",
     "SQLite cannot open it (%).",
@@ -69,11 +74,6 @@ const translations: Record<Sqlite.SqliteFault["reason"], readonly [LogReadError[
     "Unreadable",
     "SQLite refused a statement (%).",
     "If the table was changed while it was read, try again; or name another one with --table."
-  ],
-  Driver: [
-    "Unreadable",
-    "SQLite is not available: better-sqlite3 is not built for this version of Node.",
-    "Run `npm rebuild better-sqlite3`."
   ],
   Disk: ["Unreadable", "the disk failed (%).", "Check the disk, or read a copy."]
 }
