@@ -2,7 +2,10 @@
  * The order in which a run sees its text: a function of (seed, epoch, index), so a loader's state is two numbers.
  *
  * A text of n tokens is cut into windows of T+1 tokens (T inputs, each with its next token as target) that overlap by one.
- * Every epoch shifts the cuts by its own offset in [0, T) and visits the windows in its own order. The order is a keyed
+ * Every epoch shifts the cuts by its own offset and visits the windows in its own order. Fewer than 2T tokens do not fit into
+ * the windows of one epoch, at the two ends of the text. The offsets walk through their whole range in steps of the golden
+ * ratio: those of any number of epochs are spread evenly, and as many epochs as there are offsets use each of them once, so
+ * every token but the first is a target in some epoch. The order of the windows is a keyed
  * permutation of {0 … N−1} computed per index (a four-round Feistel network, stepping over values ≥ N), so it costs no
  * memory however large the text is. Source: Black & Rogaway 2002, "Ciphers with arbitrary finite domains".
  */
@@ -37,7 +40,7 @@ export const permute = (index: number, size: number, key: number): number => {
 
 /** The windows of a text and their order in each epoch. */
 export interface DataOrder {
-  /** Windows per epoch. The same for every epoch: tokens that an offset cuts off at the end are left out. */
+  /** Windows per epoch, the same for every epoch. */
   readonly windows: number
   /** Position of the first token of window `index` (from 0) of epoch `epoch`. */
   readonly start: (epoch: number, index: number) => number
@@ -52,14 +55,26 @@ export const make = (options: {
   const { contextLength, seed, tokens } = options
   const most = Math.floor((tokens - 1) / contextLength)
   if (most < 1) return undefined
-  // A shift needs spare tokens: a text of a single window is always cut at its start.
-  const windows = Math.max(1, Math.floor((tokens - contextLength) / contextLength))
-  const spare = Math.min(contextLength, tokens - windows * contextLength)
+  // One window less than fits, so that every offset leaves room for the same number; a text of a single window has only that.
+  const windows = Math.max(1, Math.floor(tokens / contextLength) - 1)
+  const offsets = tokens - windows * contextLength
+  const first = mix(mix(seed, 0), 0x5bd1e995) % Math.min(contextLength, offsets)
+  const stride = coprime(offsets)
   return {
     windows,
     start: (epoch, index) => {
-      const key = mix(seed, epoch)
-      return (mix(key, 0x5bd1e995) % spare) + permute(index, windows, key) * contextLength
+      // Both factors are below 2T in a long text, and below 2³² with any that fits in memory: the product is exact.
+      const offset = (first + (epoch % offsets) * stride) % offsets
+      return offset + permute(index, windows, mix(seed, epoch)) * contextLength
     }
   }
 }
+
+/** The whole number from `size` divided by the golden ratio upwards that has no divisor in common with `size`. */
+const coprime = (size: number): number => {
+  let stride = Math.max(1, Math.round(size * ((Math.sqrt(5) - 1) / 2)))
+  while (commonDivisor(stride, size) !== 1) stride += 1
+  return stride
+}
+
+const commonDivisor = (a: number, b: number): number => (b === 0 ? a : commonDivisor(b, a % b))

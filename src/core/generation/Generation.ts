@@ -130,7 +130,7 @@ export const make = (
       generate: (prompt, options, stopToken) => {
         const random = new PCGRandom(options.seed)
         const history = Array.from(prompt)
-        const start = history.slice(-contextLength + 1)
+        const start = history.slice(-Math.max(1, contextLength - 1))
         return Stream.unwrap(
           Effect.map(read(start), (first) =>
             Stream.unfoldEffect({ logits: first, position: start.length }, ({ logits, position }) =>

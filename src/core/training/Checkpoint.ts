@@ -11,8 +11,18 @@ import * as Schema from "effect/Schema"
 import type { TensorDatas } from "../Backend.ts"
 import type { TensorTypes } from "../tensor/Program.ts"
 
+/**
+ * Which data order, schedules and random streams a run uses. It is raised when a version of codex changes one of them, because
+ * a run that resumes with others has bits that no version gives. 2: offsets of the data order, `wsd`, dropout of micro-batches.
+ */
+const currentRevision = 2
+
 /** The state of a run, except its tensors. */
 export class TrainState extends Schema.Class<TrainState>("TrainState")({
+  /** The revision of the data order, schedules and random streams. */
+  revision: Schema.optional(Schema.Int).pipe(
+    Schema.withDefaults({ constructor: () => currentRevision, decoding: () => 1 })
+  ),
   /** Updates that are done. Data order, dropout and learning rate are functions of it and the seed. */
   step: Schema.Int,
   seed: Schema.Int,
@@ -61,7 +71,7 @@ export const removable = (
   return steps.filter((step) => !newest.includes(step) && step !== rule.best)
 }
 
-/** Fails if the tensors of a checkpoint do not have the names and shapes that a run has. */
+/** Fails if a checkpoint is of another revision, or its tensors do not have the names and shapes that a run has. */
 export const requireMatch = (
   checkpoint: Checkpoint,
   types: { readonly parameters: TensorTypes; readonly optimizer: TensorTypes }
@@ -69,6 +79,15 @@ export const requireMatch = (
   const difference =
     differenceOf("Parameter", checkpoint.parameters, types.parameters) ??
     differenceOf("Optimizer state", checkpoint.optimizer, types.optimizer)
+  const { revision } = checkpoint.state
+  if (revision !== currentRevision) {
+    return new CheckpointError({
+      reason: "Mismatch",
+      path: `Checkpoint of step ${checkpoint.state.step}`,
+      details: `It was written by ${revision < currentRevision ? "an earlier" : "a later"} version of codex, which orders the text in another way, so this version cannot continue it with the same bits.`,
+      remedy: "Resume with the version that wrote it, or start a new run. Evaluating and generating work with it."
+    })
+  }
   if (difference === undefined) return Effect.void
   return new CheckpointError({
     reason: "Mismatch",

@@ -21,7 +21,7 @@ export const constant =
 export const linear =
   (from: number, to: number, steps: number): Schedule =>
   (step) =>
-    from + (to - from) * fraction(step, steps)
+    step >= steps ? to : from + (to - from) * fraction(step, steps)
 
 /** Half a cosine wave from `from` down to `to`. Source: Loshchilov & Hutter 2017, https://arxiv.org/abs/1608.03983. */
 export const cosine =
@@ -46,18 +46,23 @@ export const warmup = (rate: number, steps: number, after: Schedule): Schedule =
   steps === 0 ? after : join([linear(rate / steps, rate + rate / steps, steps), after], [steps])
 
 /**
- * Warm-up, stable, decay: constant until the last `decaySteps`, then a straight line to `to`.
- * Source: Hu et al. 2024 (MiniCPM), https://arxiv.org/abs/2404.06395.
+ * Warm-up, stable, decay: constant until the last `decaySteps`, then a straight line to `to`, which it reaches at `steps`. A
+ * decay that is longer than `steps` takes all of them. Source: Hu et al. 2024 (MiniCPM), https://arxiv.org/abs/2404.06395.
  */
-export const stableThenDecay = (rate: number, to: number, steps: number, decaySteps: number): Schedule =>
-  join([constant(rate), linear(rate, to, decaySteps)], [Math.max(0, steps - decaySteps)])
+export const stableThenDecay = (rate: number, to: number, steps: number, decaySteps: number): Schedule => {
+  const decay = Math.min(decaySteps, steps)
+  return join([constant(rate), linear(rate, to, decay)], [steps - decay])
+}
 
 const fraction = (step: number, steps: number): number => (steps <= 0 ? 1 : Math.min(1, Math.max(0, step / steps)))
 
 /** The schedules that a config can name. */
 export const Name = Schema.Literal("constant", "linear", "cosine", "wsd")
 
-/** The schedule of a training run: warm-up, then the named shape over the steps that remain, down to `lr · minRatio`. */
+/**
+ * The schedule of a training run: warm-up, then the named shape over the steps that remain, down to `lr · minRatio` at
+ * `maxSteps`. A warm-up that is longer than the run is not shortened: the rate rises until the run ends.
+ */
 export const fromConfig = (config: {
   readonly schedule: typeof Name.Type
   readonly lr: number

@@ -48,6 +48,41 @@ describe("data order", () => {
     )
   })
 
+  it("every token but the first is a target in some epoch, and no token is one twice in an epoch", () => {
+    FastCheck.assert(
+      FastCheck.property(
+        FastCheck.integer({ min: 1, max: 12 }),
+        FastCheck.integer({ min: 2, max: 120 }),
+        FastCheck.integer(),
+        (contextLength, tokens, seed) => {
+          FastCheck.pre(tokens > contextLength)
+          const order = DataOrder.make({ tokens, contextLength, seed })!
+          const seen = new Set<number>()
+          // As many epochs as there are offsets: fewer than two contexts.
+          for (let epoch = 0; epoch < 2 * contextLength; epoch++) {
+            const targets = Array.from({ length: order.windows }, (_, i) => order.start(epoch, i)).flatMap((start) =>
+              Array.from({ length: contextLength }, (_, i) => start + 1 + i)
+            )
+            expect(new Set(targets).size).toBe(targets.length)
+            for (const target of targets) seen.add(target)
+          }
+          expect([...seen].sort((a, b) => a - b)).toEqual(Array.from({ length: tokens - 1 }, (_, i) => i + 1))
+        }
+      ),
+      { numRuns: 200 }
+    )
+  })
+
+  it("spreads the offsets of the first epochs evenly: a token near an end does not wait long", () => {
+    // 128 + 99 offsets; after eight epochs no gap between neighbours is much larger than an eighth.
+    const order = DataOrder.make({ tokens: 100 * 128 + 99, contextLength: 128, seed: 7 })!
+    const offsets = Array.from({ length: 8 }, (_, epoch) =>
+      Math.min(...Array.from({ length: order.windows }, (_, i) => order.start(epoch, i)))
+    ).sort((a, b) => a - b)
+    const gaps = offsets.map((offset, i) => (i === 0 ? offset + 227 - offsets.at(-1)! : offset - offsets[i - 1]!))
+    expect(Math.max(...gaps)).toBeLessThan((2 * 227) / 8)
+  })
+
   it("differs between epochs and seeds, and is the same again for the same", () => {
     const starts = (seed: number, epoch: number) =>
       Array.from({ length: 100 }, (_, i) =>

@@ -1,11 +1,14 @@
-/** Oracle: probabilities worked out by hand; splitting a text anywhere. Needs nothing. */
+/** Oracle: probabilities worked out by hand; what a context of one token means; splitting a text anywhere. Needs nothing. */
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
 import * as Stream from "effect/Stream"
 import { PCGRandom } from "effect/Utils"
 import { describe, expect, it } from "vitest"
-import { endBefore, type SamplingOptions, sample } from "../../../src/core/generation/Generation.ts"
+import { endBefore, make, type SamplingOptions, sample } from "../../../src/core/generation/Generation.ts"
+import { initialParameters } from "../../../src/core/training/TrainingPrograms.ts"
+import * as ReferenceBackend from "../../../src/services/backend/ReferenceBackend.ts"
+import * as Tiny from "../../training/tiny.ts"
 
 const defaults: SamplingOptions = { temperature: 1, topK: 0, topP: 1, repetitionPenalty: 1, seed: 1 }
 
@@ -55,6 +58,34 @@ describe("sampling", () => {
     expect(greedy([3, 2], [0])).toBe(1)
     expect(greedy([-1, -1.5], [0])).toBe(1)
     expect(greedy([3, 1], [0])).toBe(0)
+  })
+})
+
+describe("a context", () => {
+  /** Eight greedy tokens after a prompt of twelve. */
+  const generated = (contextLength: number) => {
+    const architecture = Tiny.architecture({ max_position_embeddings: contextLength })
+    return Effect.gen(function* () {
+      const generator = yield* make(architecture, initialParameters(architecture.parameters, 5))
+      const prompt = Array.from({ length: 12 }, (_, i) => i)
+      const tokens = generator.generate(prompt, { ...defaults, temperature: 0 }).pipe(Stream.take(8), Stream.runCollect)
+      return Chunk.toReadonlyArray(yield* tokens)
+    }).pipe(Effect.scoped, Effect.provide(ReferenceBackend.layer), Effect.runPromise)
+  }
+
+  it("of one token is enough: each token follows from the one before", async () => {
+    const tokens = await generated(1)
+    expect(tokens).toHaveLength(8)
+    // Greedy and without memory: what follows a token is always the same.
+    const next = new Map<number, number>()
+    for (const [i, token] of tokens.slice(1).entries()) {
+      expect(next.get(tokens[i]!) ?? token).toBe(token)
+      next.set(tokens[i]!, token)
+    }
+  })
+
+  it("of two or three tokens is enough", async () => {
+    for (const length of [2, 3]) expect(await generated(length)).toHaveLength(8)
   })
 })
 

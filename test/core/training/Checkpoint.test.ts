@@ -5,6 +5,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
+import * as Schema from "effect/Schema"
 import type { TensorDatas } from "../../../src/core/Backend.ts"
 import {
   type Checkpoint,
@@ -100,6 +101,22 @@ describe("requireMatch", () => {
         `Checkpoint of step 7: ${details} ` +
           "Resume with the model, optimizer and version of codex that saved it, or start a new run."
       )
+    })
+  )
+
+  it.effect("refuses a checkpoint of a version that orders the text in another way", () =>
+    Effect.gen(function* () {
+      const written = Schema.encodeSync(TrainState)(checkpoint(w, {}).state)
+      expect(written.revision).toBe(2)
+      // State files of codex 0.1 do not have the field.
+      const { revision: _, ...first } = written
+      const state = yield* Schema.decodeUnknown(TrainState)(first)
+      const error = yield* Effect.flip(requireMatch({ ...checkpoint(w, types.optimizer), state }, types))
+      expect(error.reason).toBe("Mismatch")
+      expect(error.message).toContain("Checkpoint of step 7: It was written by an earlier version of codex")
+      const later = new TrainState({ ...state, revision: 3 })
+      const other = yield* Effect.flip(requireMatch({ ...checkpoint(w, types.optimizer), state: later }, types))
+      expect(other.message).toContain("by a later version")
     })
   )
 })
