@@ -17,7 +17,9 @@
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Record from "effect/Record"
+import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
+import * as Limits from "../data/Limits.ts"
 import type { ApiMismatch, PluginInitError } from "../plugin/PluginError.ts"
 import { Registry } from "../plugin/Registry.ts"
 import { interpolate } from "./ConfigInterpolation.ts"
@@ -54,17 +56,27 @@ export const compose = (options: ComposeOptions): Effect.Effect<Composed, Config
     const overrides = yield* Effect.forEach(options.overrides ?? [], Override.parse)
     const primary = yield* source.primary(options.primary)
     const choices = new Map(overrides.flatMap((override) => asChoice(override)))
-    const listed = yield* expand(primary, { choices, group: "", target: [], open: [] })
+    const read = yield* Ref.make(0)
+    const listed = yield* expand(primary, { choices, group: "", target: [], open: [], read })
     let root = listed.root
     const files = [...listed.files]
     for (const override of overrides) {
       if (override.action === "set" && listed.groups.includes(override.key) && choices.has(override.key)) continue
-      const chosen = yield* choose(override, root, primary)
+      const chosen = yield* choose(override, root, primary, read)
       root = chosen === undefined ? yield* Override.apply(root, override, options.schema) : chosen.root
       files.push(...(chosen?.files ?? []))
     }
-    return { root: yield* interpolate(root), files: [...new Set(files)] }
+    yield* withinLimits(root)
+    const interpolated = yield* interpolate(root)
+    yield* withinLimits(interpolated)
+    return { root: interpolated, files: [...new Set(files)] }
   })
+
+/** Fails with the first value that is too deep, or one too many: whatever reads the config later may recurse. */
+const withinLimits = (root: Node.MapNode): Effect.Effect<void, ConfigError> => {
+  const excess = Node.excess(root)
+  return excess === undefined ? Effect.void : fault(excess.origin, excess.details, excess.path)
+}
 
 /** The composed config as a plain value. */
 export const toValue = (composed: Composed): unknown => Node.toValue(composed.root)
@@ -152,6 +164,8 @@ interface Place {
   readonly target: Node.Path
   /** The documents whose defaults lists led here, for detecting circles. */
   readonly open: ReadonlyArray<string>
+  /** How many documents were read. */
+  readonly read: Ref.Ref<number>
 }
 
 interface Expanded extends Composed {
@@ -170,6 +184,12 @@ const expand = (document: Document, place: Place): Effect.Effect<Expanded, Confi
     const source = yield* ConfigSource
     if (place.open.includes(document.path)) {
       return yield* fault(document.path, `circular defaults lists: ${[...place.open, document.path].join(" → ")}`)
+    }
+    if (place.open.length >= Limits.depth) {
+      return yield* fault(document.path, `more than ${Limits.depth} defaults lists lead from one to the next`)
+    }
+    if ((yield* Ref.updateAndGet(place.read, (count) => count + 1)) > Limits.configFiles) {
+      return yield* fault(document.path, `the defaults lists name more than ${Limits.configFiles} files`)
     }
     const open = [...place.open, document.path]
     const own = Node.remove(document.root, ["defaults"])
@@ -191,7 +211,7 @@ const expand = (document: Document, place: Place): Effect.Effect<Expanded, Confi
           const origin = place.choices.get(group) === names ? Override.commandLine : step.origin
           return yield* notFound(group, name, document, origin)
         }
-        const target = step.group === undefined ? place.target : targetOf(found, group)
+        const target = step.group === undefined ? place.target : yield* targetOf(found, group)
         const inner = yield* expand(found, { ...place, group, target, open })
         root = Node.merge(root, inner.root)
         files.push(...inner.files)
@@ -201,11 +221,14 @@ const expand = (document: Document, place: Place): Effect.Effect<Expanded, Confi
     return { root, files, groups }
   })
 
-const targetOf = (document: Document, group: string): Node.Path => {
-  if (document.packageName === "_global_") return []
-  return document.packageName === undefined || document.packageName === "_group_"
-    ? group.split("/")
-    : document.packageName.split(".")
+/** The key under which the content of a document of a group goes. */
+const targetOf = (document: Document, group: string): Effect.Effect<Node.Path, ConfigError> => {
+  const { packageName } = document
+  if (packageName === "_global_") return Effect.succeed([])
+  const path = packageName === undefined || packageName === "_group_" ? group.split("/") : packageName.split(".")
+  return path.length <= Limits.depth
+    ? Effect.succeed(path)
+    : fault(document.path, `its key has more than ${Limits.depth} parts`)
 }
 
 const notFound = (group: string, name: string, from: Document, origin: string) =>
@@ -221,7 +244,7 @@ const notFound = (group: string, name: string, from: Document, origin: string) =
  * A choice from a group that no defaults list names: `+model=x` merges it in, `model=x` replaces the section. Undefined
  * when the override sets a value instead.
  */
-const choose = (override: Override.Override, root: Node.MapNode, primary: Document) =>
+const choose = (override: Override.Override, root: Node.MapNode, primary: Document, read: Ref.Ref<number>) =>
   Effect.gen(function* () {
     const source = yield* ConfigSource
     const names =
@@ -237,12 +260,12 @@ const choose = (override: Override.Override, root: Node.MapNode, primary: Docume
         ? yield* notFound(override.key, wrong, primary, Override.commandLine)
         : undefined
     }
-    const place = { choices: new Map(), group: override.key, open: [primary.path] }
+    const place = { choices: new Map(), group: override.key, open: [primary.path], read }
     let result = override.action === "set" ? Node.remove(root, override.path) : root
     const files: Array<string> = []
     for (const document of found) {
       if (document === undefined) continue
-      const inner = yield* expand(document, { ...place, target: targetOf(document, override.key) })
+      const inner = yield* expand(document, { ...place, target: yield* targetOf(document, override.key) })
       result = Node.merge(result, inner.root)
       files.push(...inner.files)
     }

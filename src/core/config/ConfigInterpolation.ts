@@ -9,60 +9,86 @@
  */
 import * as EffectConfig from "effect/Config"
 import * as Effect from "effect/Effect"
+import * as Limits from "../data/Limits.ts"
 import { type ConfigError, fault, formatPath } from "./ConfigIssue.ts"
 import * as Node from "./ConfigNode.ts"
 import { ConfigSource } from "./ConfigSource.ts"
 
 type Resolve<A> = Effect.Effect<A, ConfigError, ConfigSource>
 
-/** Replaces all interpolations of a config by their values. */
+/** Replaces all interpolations of a config by their values. Each is evaluated once, and together they are bounded (Limits.ts). */
 export const interpolate = (root: Node.MapNode): Resolve<Node.MapNode> =>
-  Effect.map(
-    Effect.forEach(root.entries, ([key, value]) => resolve(root, [key], value, []).pipe(named(key))),
-    (entries) => Node.map(entries, root.origin)
-  )
+  Effect.suspend(() => {
+    if (!refers(root)) return Effect.succeed(root)
+    const run: Run = { root, known: new Map(), values: 0, characters: 0 }
+    return Effect.map(
+      Effect.forEach(root.entries, ([key, value]) => resolve(run, [key], value, []).pipe(named(key))),
+      (entries) => Node.map(entries, root.origin)
+    )
+  })
+
+/** One interpolation of a config. */
+interface Run {
+  readonly root: Node.MapNode
+  /** Values of keys that interpolations refer to. */
+  readonly known: Map<string, Node.Node>
+  /** What interpolations have added so far. */
+  values: number
+  characters: number
+}
+
+const refers = (node: Node.Node): boolean => {
+  switch (node._tag) {
+    case "Scalar":
+      return typeof node.value === "string" && node.value.includes("${")
+    case "List":
+      return node.items.some(refers)
+    case "Map":
+      return [...node.entries.values()].some(refers)
+  }
+}
 
 const named = (key: string) => Effect.map((node: Node.Node): readonly [string, Node.Node] => [key, node])
 
 /** `open` are the keys that are being resolved. An interpolation that leads back to one of them is circular. */
-const resolve = (
-  root: Node.MapNode,
-  path: Node.Path,
-  node: Node.Node,
-  open: ReadonlyArray<string>
-): Resolve<Node.Node> => {
+const resolve = (run: Run, path: Node.Path, node: Node.Node, open: ReadonlyArray<string>): Resolve<Node.Node> => {
   switch (node._tag) {
     case "Map":
       return Effect.map(
-        Effect.forEach(node.entries, ([key, value]) => resolve(root, [...path, key], value, open).pipe(named(key))),
+        Effect.forEach(node.entries, ([key, value]) => resolve(run, [...path, key], value, open).pipe(named(key))),
         (entries) => Node.map(entries, node.origin)
       )
     case "List":
       return Effect.map(
-        Effect.forEach(node.items, (item, i) => resolve(root, [...path, String(i)], item, open)),
+        Effect.forEach(node.items, (item, i) => resolve(run, [...path, String(i)], item, open)),
         (items) => Node.list(items, node.origin)
       )
     case "Scalar": {
-      if (typeof node.value !== "string" || !node.value.includes("${")) return Effect.succeed(node)
+      if (!refers(node)) return Effect.succeed(node)
       const key = formatPath(path)
       if (open.includes(key)) {
-        return fault(
-          node.origin,
-          `circular interpolation: ${[...open.slice(open.indexOf(key)), key].join(" → ")}`,
-          path
-        )
+        const circle = [...open.slice(open.indexOf(key)), key].join(" → ")
+        return fault(node.origin, `circular interpolation: ${circle}`, path)
       }
-      return expand(node.value, { root, path, origin: node.origin, open: [...open, key] })
+      const place = { run, path, origin: node.origin, open: [...open, key], nesting: 0 }
+      if (open.length >= Limits.depth) {
+        return overflow(place, `more than ${Limits.depth} interpolations lead from one to the next`)
+      }
+      return expand(String(node.value), place)
     }
   }
 }
 
 interface Place {
-  readonly root: Node.MapNode
+  readonly run: Run
   readonly path: Node.Path
   readonly origin: string
   readonly open: ReadonlyArray<string>
+  /** How many interpolations are around this one. */
+  readonly nesting: number
 }
+
+const overflow = ({ origin, path }: Place, details: string) => fault(origin, `${details}; write the value itself`, path)
 
 /** The value of a text: that of its only interpolation, or the concatenation of its pieces. */
 const expand = (text: string, place: Place): Resolve<Node.Node> =>
@@ -70,33 +96,50 @@ const expand = (text: string, place: Place): Resolve<Node.Node> =>
     const pieces = yield* split(text, place)
     const [only] = pieces
     if (pieces.length === 1 && only?.reference === true) return yield* evaluate(only.text, place)
-    const written = yield* Effect.forEach(pieces, (piece) =>
-      piece.reference
-        ? Effect.flatMap(evaluate(piece.text, place), (node) =>
-            node._tag === "Scalar"
-              ? Effect.succeed(String(node.value))
-              : fault(
-                  place.origin,
-                  `\${${piece.text}} is a ${node._tag.toLowerCase()} and cannot be inserted into text`,
-                  place.path
-                )
-          )
-        : Effect.succeed(piece.text)
-    )
-    return Node.scalar(written.join(""), place.origin)
+    let written = ""
+    for (const piece of pieces) {
+      written += piece.reference ? yield* textOf(piece.text, place) : piece.text
+      if (place.run.characters + written.length > Limits.interpolatedCharacters + text.length) {
+        const most = `${Limits.interpolatedCharacters / 2 ** 20} MiB`
+        return yield* overflow(place, `interpolations produce more than ${most} of text`)
+      }
+    }
+    if (pieces.some(({ reference }) => reference)) place.run.characters += Math.max(0, written.length - text.length)
+    return Node.scalar(written, place.origin)
   })
+
+const textOf = (expression: string, place: Place): Resolve<string> =>
+  Effect.flatMap(evaluate(expression, place), (node) =>
+    node._tag === "Scalar"
+      ? Effect.succeed(String(node.value))
+      : fault(
+          place.origin,
+          `\${${expression}} is a ${node._tag.toLowerCase()} and cannot be inserted into text`,
+          place.path
+        )
+  )
 
 const evaluate = (expression: string, place: Place): Resolve<Node.Node> =>
   Effect.gen(function* () {
-    const inner = yield* expand(expression, place)
+    const { open, origin, path: from, run } = place
+    if (place.nesting >= Limits.depth) {
+      return yield* overflow(place, `more than ${Limits.depth} interpolations are inside each other`)
+    }
+    const inner = yield* expand(expression, { ...place, nesting: place.nesting + 1 })
     const text = inner._tag === "Scalar" ? String(inner.value) : expression
     const resolver = /^([\w.]+):([\s\S]*)$/.exec(text)
     if (resolver !== null) return yield* callResolver(resolver[1]!, resolver[2]!, place)
     const path = text.replaceAll(/\[(\d+)\]/g, ".$1").split(".")
-    const target = Node.get(place.root, path)
-    if (target === undefined) return yield* fault(place.origin, `\${${text}} is not a key of the config`, place.path)
-    const value = yield* resolve(place.root, path, target, place.open)
-    return { ...value, origin: place.origin }
+    const target = Node.get(run.root, path)
+    if (target === undefined) return yield* fault(origin, `\${${text}} is not a key of the config`, from)
+    const key = formatPath(path)
+    const value = run.known.get(key) ?? (yield* resolve(run, path, target, open))
+    run.known.set(key, value)
+    run.values += Node.countValues(value, Limits.repeatedValues) - 1
+    if (run.values > Limits.repeatedValues) {
+      return yield* overflow(place, `interpolations repeat more than ${Limits.repeatedValues} values`)
+    }
+    return { ...value, origin }
   })
 
 const callResolver = (name: string, argument: string, place: Place): Resolve<Node.Node> =>

@@ -5,6 +5,7 @@
  * are merged from first to last. Merging is associative unless a key is a map in one document and not in another.
  */
 import * as Predicate from "effect/Predicate"
+import * as Limits from "../data/Limits.ts"
 
 /** A value other than a list or map. */
 export type Scalar = string | number | boolean | null
@@ -134,4 +135,54 @@ export const remove = (root: MapNode, path: Path): MapNode => {
   if (rest.length === 0) entries.delete(part)
   else if (present._tag === "Map") entries.set(part, remove(present, rest))
   return map(entries, root.origin)
+}
+
+/** The first value that makes a config too large for what reads it afterwards: one too deep, or one too many. */
+export interface Excess {
+  readonly path: Path
+  readonly origin: string
+  readonly details: string
+}
+
+/** Finds it without recursion, in at most `Limits.configValues` steps. */
+export const excess = (root: Node): Excess | undefined => {
+  const open: Array<{ readonly key: string; readonly entries: Iterator<readonly [string, Node]> }> = []
+  let next: readonly [string, Node] | undefined = ["", root]
+  for (let values = 1; next !== undefined; values++) {
+    const [key, node]: readonly [string, Node] = next
+    const found = (details: string): Excess => ({
+      path: [...open.map((level) => level.key), key].slice(1),
+      origin: node.origin,
+      details
+    })
+    if (values > Limits.configValues) return found(`the config has more than ${Limits.configValues} values`)
+    if (node._tag !== "Scalar") {
+      if (open.length === Limits.depth) return found(`more than ${Limits.depth} maps and lists are inside each other`)
+      open.push({ key, entries: childrenOf(node) })
+    }
+    next = undefined
+    for (let level = open.at(-1); level !== undefined && next === undefined; level = open.at(-1)) {
+      const step = level.entries.next()
+      if (step.done === true) open.pop()
+      else next = step.value
+    }
+  }
+  return undefined
+}
+
+const childrenOf = (node: ListNode | MapNode): Iterator<readonly [string, Node]> =>
+  node._tag === "Map"
+    ? node.entries.entries()
+    : node.items.map((item, i): readonly [string, Node] => [String(i), item]).values()
+
+/** How many values a node has, itself included; `most + 1` for any larger number. */
+export const countValues = (node: Node, most: number): number => {
+  const waiting: Array<Node> = [node]
+  let count = 0
+  for (let next = waiting.pop(); next !== undefined && count <= most; next = waiting.pop()) {
+    count += 1
+    if (next._tag === "Map") waiting.push(...[...next.entries.values()].slice(0, most + 1))
+    else if (next._tag === "List") waiting.push(...next.items.slice(0, most + 1))
+  }
+  return count
 }

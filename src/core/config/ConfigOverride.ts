@@ -12,7 +12,8 @@
 import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import type * as AST from "effect/SchemaAST"
-import { ConfigError, ConfigIssue, fault, formatPath, nearest } from "./ConfigIssue.ts"
+import * as Limits from "../data/Limits.ts"
+import { ConfigError, ConfigIssue, fault, formatPath, nearest, show } from "./ConfigIssue.ts"
 import * as Node from "./ConfigNode.ts"
 import { ConfigSource } from "./ConfigSource.ts"
 
@@ -38,7 +39,10 @@ export const parse = (text: string): Effect.Effect<Override, ConfigError, Config
     const path = key.replaceAll(/\[(\d+)\]/g, ".$1").split(/[./]/)
     if (match === null || path.includes("") || (sigil !== "~" && value === undefined)) {
       const forms = "write key=value, group=name, +key=value to add, or ~key to remove"
-      return yield* fault(commandLine, `${JSON.stringify(text)} is not an override; ${forms}`)
+      return yield* fault(commandLine, `${show(text)} is not an override; ${forms}`)
+    }
+    if (path.length > Limits.depth) {
+      return yield* fault(commandLine, `${show(key)} has more than ${Limits.depth} parts`)
     }
     if (sigil === "~") return { action: "delete", key, path, value: Node.scalar(null, commandLine) }
     const node = value === undefined || value === "" ? Node.scalar("", commandLine) : yield* source.parse(value)

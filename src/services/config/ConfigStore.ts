@@ -10,22 +10,28 @@ import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import {
+  Composer,
+  type CST,
   isAlias,
+  isCollection,
   isMap,
+  isNode,
   isPair,
   isScalar,
   isSeq,
+  Lexer,
   LineCounter,
-  parseDocument,
-  stringify,
-  type Document as YamlDocument,
-  type Node as YamlNode
+  Parser,
+  stringify
 } from "yaml"
 import { ConfigError, ConfigIssue, fault } from "../../core/config/ConfigIssue.ts"
 import * as Node from "../../core/config/ConfigNode.ts"
 import { ConfigSource, type Document } from "../../core/config/ConfigSource.ts"
+import * as Limits from "../../core/data/Limits.ts"
+import { plural } from "../../core/Plural.ts"
 
 /** Options of {@link layer}. */
 export interface Options {
@@ -49,15 +55,17 @@ const make = ({ workingDirectory, packagedConfigs }: Options) =>
     const read = (file: string): Effect.Effect<Document, ConfigError> =>
       Effect.gen(function* () {
         const name = display(file)
-        const text = yield* Effect.mapError(fs.readFileString(file), (error) =>
+        const unreadable = (error: PlatformError) =>
           fault(name, isMissing(error) ? "there is no such file" : `cannot be read: ${error.message}`)
-        )
-        const root = yield* parseYaml(text.replace(/^\uFEFF/, ""), name)
-        const header = /^(?:\s*(?:#.*)?\n)*?#\s*@package\s+(\S+)/.exec(text)
-        if (root._tag === "Map") return { path: name, root: { ...root, origin: name }, packageName: header?.[1] }
-        if (root._tag === "Scalar" && root.value === null) {
-          return { path: name, root: Node.map([], name), packageName: header?.[1] }
+        const { size } = yield* Effect.mapError(fs.stat(file), unreadable)
+        if (size > Limits.configBytes) {
+          return yield* fault(name, `a config file of more than ${Limits.configBytes / 2 ** 20} MiB is not read`)
         }
+        const text = yield* Effect.mapError(fs.readFileString(file), unreadable)
+        const root = yield* parseYaml(text.replace(/^\uFEFF/, ""), name)
+        const packageName = packageOf(text)
+        if (root._tag === "Map") return { path: name, root: { ...root, origin: name }, packageName }
+        if (root._tag === "Scalar" && root.value === null) return { path: name, root: Node.map([], name), packageName }
         return yield* fault(root.origin, "a config file must be a map of `key: value` lines")
       })
 
@@ -109,6 +117,16 @@ export const layer = (options: Options): Layer.Layer<ConfigSource, never, FileSy
 
 const isMissing = (error: PlatformError) => error._tag === "SystemError" && error.reason === "NotFound"
 
+/** The argument of `# @package …` among the comments at the top. */
+const packageOf = (text: string): string | undefined => {
+  for (const line of text.replace(/^\uFEFF/, "").split("\n")) {
+    if (!/^\s*(#|$)/.test(line)) return undefined
+    const [, name] = /^#\s*@package\s+(\S+)/.exec(line) ?? []
+    if (name !== undefined) return name
+  }
+  return undefined
+}
+
 /** Parses a YAML file. Origins are `name:line`. */
 export const parseYaml = (text: string, name: string): Effect.Effect<Node.Node, ConfigError> =>
   parse(text, (line) => `${name}:${line}`)
@@ -134,62 +152,159 @@ export const toYaml = (value: unknown): string => stringify(value, { lineWidth: 
 const parse = (text: string, originOf: (line: number) => string): Effect.Effect<Node.Node, ConfigError> =>
   Effect.suspend(() => {
     const counter = new LineCounter()
-    const document = parseDocument(text, { lineCounter: counter, prettyErrors: false, merge: true })
-    const originAt = (offset: number | undefined) => originOf(counter.linePos(offset ?? 0).line)
-    const issues = [...document.errors, ...document.warnings].map(
-      ({ message, pos }) =>
-        new ConfigIssue({
-          problem: "invalid",
-          path: [],
-          expected: "",
-          got: "",
-          details: `not valid YAML: ${message}`,
-          origin: originAt(pos[0])
-        })
+    const place = (offset: number) => originOf(counter.linePos(offset).line)
+    const invalid = (offset: number, details: string, path: Node.Path = []) =>
+      new ConfigIssue({
+        problem: "invalid",
+        path,
+        expected: "",
+        got: "",
+        details,
+        origin: place(offset)
+      })
+    const tokens = tokensOf(text, counter)
+    if (Either.isLeft(tokens)) {
+      const { details, offset } = tokens.left
+      return new ConfigError({ issues: [invalid(offset, details)] })
+    }
+    // Whether keys are unique is checked below: the library compares each with each.
+    const composer = new Composer({ prettyErrors: false, merge: true, uniqueKeys: false, logLevel: "silent" })
+    const [document, second] = [...composer.compose(tokens.right, true, text.length)]
+    if (document === undefined) return Effect.succeed(Node.scalar(null, originOf(1)))
+    const issues = [...document.errors, ...document.warnings].map(({ message, pos }) =>
+      invalid(pos[0], `not valid YAML: ${message}`)
     )
-    return issues.length > 0
-      ? new ConfigError({ issues })
-      : Effect.succeed(toNode(document, document.contents, (node) => originAt(node.range?.[0]), originAt(0)))
+    if (second !== undefined) issues.push(invalid(second.range[0], "not valid YAML: a file must have one document"))
+    if (issues.length > 0) return new ConfigError({ issues: listed(issues) })
+    const converter = new Converter(place, invalid)
+    const root = converter.node(document.contents, [], 0)
+    return converter.issues.length > 0 ? new ConfigError({ issues: listed(converter.issues) }) : Effect.succeed(root)
   })
 
-const toNode = (
-  document: YamlDocument,
-  node: unknown,
-  originOf: (node: YamlNode) => string,
-  origin: string
-): Node.Node => {
-  if (isAlias(node)) return toNode(document, node.resolve(document), originOf, origin)
-  if (isSeq(node)) {
-    return Node.list(
-      node.items.map((item) => toNode(document, item, originOf, isNode(item) ? originOf(item) : origin)),
-      origin
-    )
+const listed = (issues: ReadonlyArray<ConfigIssue>): ReadonlyArray<ConfigIssue> => {
+  const more = issues.length - Limits.listedFaults
+  if (more <= 0) return issues
+  const last = issues[Limits.listedFaults]!
+  return [
+    ...issues.slice(0, Limits.listedFaults),
+    new ConfigIssue({ ...last, path: [], details: `and ${plural(more, "more fault")}` })
+  ]
+}
+
+interface TooMuch {
+  readonly details: string
+  readonly offset: number
+}
+
+/** The syntax of a text, within the limits: building a document of it recurses. */
+const tokensOf = (text: string, counter: LineCounter): Either.Either<ReadonlyArray<CST.Token>, TooMuch> => {
+  if (text.length > Limits.configBytes) {
+    return Either.left({ offset: 0, details: `there are more than ${Limits.configBytes / 2 ** 20} MiB of YAML` })
   }
-  if (isMap(node)) {
-    let result = Node.map([], origin)
-    for (const pair of node.items) {
-      if (!isPair(pair)) continue
-      const at = isNode(pair.key) ? originOf(pair.key) : origin
-      const value = toNode(document, pair.value, originOf, at)
-      // The parser's `merge` option makes the key `<<` a symbol. A quoted "<<" stays a string.
-      const key = isScalar(pair.key) ? pair.key.value : String(pair.key)
-      result =
-        typeof key === "symbol"
-          ? mergeUnder(value, result)
-          : Node.map(new Map(result.entries).set(String(key), value), origin)
+  const parser = new Parser(counter.addNewLine)
+  const tokens: Array<CST.Token> = []
+  let count = 0
+  counter.addNewLine(0)
+  for (const lexeme of new Lexer().lex(text)) {
+    tokens.push(...parser.next(lexeme))
+    // The document itself and a scalar are on the stack, too.
+    if (parser.stack.length > Limits.depth + 2) {
+      const details = `more than ${Limits.depth} maps and lists are inside each other`
+      return Either.left({ offset: parser.offset, details })
     }
-    return result
+    if (++count > Limits.yamlTokens) {
+      return Either.left({ offset: parser.offset, details: `there are more than ${Limits.yamlTokens} words of YAML` })
+    }
   }
-  return Node.fromValue(isScalar(node) ? node.value : null, origin)
+  tokens.push(...parser.end())
+  return Either.right(tokens)
 }
 
-const isNode = (value: unknown): value is YamlNode => isScalar(value) || isMap(value) || isSeq(value) || isAlias(value)
+/**
+ * Makes config values of YAML nodes. An alias gives the value of its anchor, which is made only once, so aliases cost nothing here;
+ * what they would cost later is counted.
+ */
+class Converter {
+  readonly issues: Array<ConfigIssue> = []
+  /** Undefined while the value of the anchor is being made. */
+  private readonly anchors = new Map<string, Node.Node | undefined>()
+  private repeated = 0
+  private readonly place: (offset: number) => string
+  private readonly invalid: (offset: number, details: string, path: Node.Path) => ConfigIssue
 
-/** `<<`: adds the keys that the map lacks from another map, or from several, of which the first takes precedence. */
-const mergeUnder = (merged: Node.Node, map: Node.MapNode): Node.MapNode => {
-  const maps = merged._tag === "List" ? merged.items : [merged]
-  return maps.reduce<Node.MapNode>(
-    (result, other) => (other._tag === "Map" ? Node.map([...other.entries, ...result.entries], result.origin) : result),
-    map
-  )
+  constructor(
+    place: (offset: number) => string,
+    invalid: (offset: number, details: string, path: Node.Path) => ConfigIssue
+  ) {
+    this.place = place
+    this.invalid = invalid
+  }
+
+  /** `offset` is where the node is said to be written: at its key, or at itself as an item of a list. */
+  node(node: unknown, path: Node.Path, offset: number): Node.Node {
+    const origin = this.place(offset)
+    if (isAlias(node)) return { ...this.alias(node.source, path, offset), origin }
+    const anchor = isScalar(node) || isCollection(node) ? node.anchor : undefined
+    if (anchor !== undefined) this.anchors.set(anchor, undefined)
+    const value = isSeq(node)
+      ? Node.list(
+          node.items.map((item, i) => this.node(item, [...path, String(i)], startOf(item, offset))),
+          origin
+        )
+      : isMap(node)
+        ? this.map(node.items, path, offset)
+        : Node.fromValue(isScalar(node) ? node.value : null, origin)
+    if (anchor !== undefined) this.anchors.set(anchor, value)
+    return value
+  }
+
+  private alias(name: string, path: Node.Path, offset: number): Node.Node {
+    const value = this.anchors.get(name)
+    const fail = (details: string) => {
+      this.issues.push(this.invalid(offset, details, path))
+      return Node.map([], "")
+    }
+    if (value === undefined) return fail(`*${name} is inside the value that it stands for`)
+    const left = Limits.repeatedValues - this.repeated
+    if (left < 0) return Node.map([], "")
+    this.repeated += Node.countValues(value, left)
+    return this.repeated > Limits.repeatedValues
+      ? fail(`aliases repeat more than ${Limits.repeatedValues} values up to *${name}; write fewer of them`)
+      : value
+  }
+
+  private map(items: ReadonlyArray<unknown>, path: Node.Path, offset: number): Node.MapNode {
+    const own = new Map<string, Node.Node>()
+    const merged: Array<Node.Node> = []
+    for (const pair of items) {
+      if (!isPair(pair)) continue
+      const at = startOf(pair.key, offset)
+      // The parser's `merge` option makes the key `<<` a symbol. A quoted "<<" stays a string.
+      if (isScalar(pair.key) && typeof pair.key.value === "symbol") {
+        const value = this.node(pair.value, path, at)
+        const maps = value._tag === "List" ? value.items : [value]
+        if (maps.every(({ _tag }) => _tag === "Map")) merged.push(...maps)
+        else this.issues.push(this.invalid(at, "<< must be followed by a map, or by a list of maps", path))
+        continue
+      }
+      const key = this.node(pair.key, path, at)
+      if (key._tag !== "Scalar") {
+        this.issues.push(this.invalid(at, "a key must be a word, a number or a quoted string", path))
+        continue
+      }
+      const name = String(key.value)
+      if (own.has(name))
+        this.issues.push(this.invalid(at, "the key is already in this map; remove one of the two", [...path, name]))
+      own.set(name, this.node(pair.value, [...path, name], at))
+    }
+    const origin = this.place(offset)
+    return merged.reduce<Node.MapNode>(mergeUnder, Node.map(own, origin))
+  }
 }
+
+/** The offset of a node; of one without text, that of whatever contains it. */
+const startOf = (node: unknown, parent: number): number => (isNode(node) ? (node.range?.[0] ?? parent) : parent)
+
+/** `<<`: adds the keys that the map lacks from another map. Of several, the first takes precedence. */
+const mergeUnder = (map: Node.MapNode, other: Node.Node): Node.MapNode =>
+  other._tag === "Map" ? Node.map([...other.entries, ...map.entries], map.origin) : map

@@ -1,0 +1,38 @@
+/**
+ * JSON that somebody else may have written, within the limits of Limits.ts. `JSON.parse` takes any depth, but what walks its result
+ * afterwards (schemas, messages, JSON.stringify) recurses.
+ */
+import * as Either from "effect/Either"
+import * as ParseResult from "effect/ParseResult"
+import * as Schema from "effect/Schema"
+import * as Limits from "./Limits.ts"
+
+/** Parses JSON. The error says what is wrong, as the end of a sentence: `it is not JSON (Unexpected end of JSON input)`. */
+export const parse = (text: string): Either.Either<unknown, string> =>
+  Either.filterOrLeft(
+    Either.try({
+      try: (): unknown => JSON.parse(text),
+      catch: (cause) => `it is not JSON (${cause instanceof Error ? cause.message : cause})`
+    }),
+    (value) => Limits.tooDeep(value) === undefined,
+    () => `it has more than ${Limits.depth} objects and arrays inside each other`
+  )
+
+/** A schema of JSON text, as `Schema.parseJson`. `space` is the indentation of what is written. */
+export const schema = <A, I, R>(
+  content: Schema.Schema<A, I, R>,
+  { space }: { readonly space?: number } = {}
+): Schema.Schema<A, string, R> =>
+  Schema.compose(
+    Schema.transformOrFail(Schema.String, Schema.Unknown, {
+      strict: true,
+      decode: (text, _, ast) =>
+        Either.mapLeft(parse(text), (details) => new ParseResult.Type(ast, shortened(text), details)),
+      encode: (value) => ParseResult.succeed(JSON.stringify(value, null, space))
+    }),
+    content,
+    { strict: false }
+  )
+
+/** An error keeps the value that it is about. */
+const shortened = (text: string) => (text.length > 60 ? `${text.slice(0, 57)}...` : text)
