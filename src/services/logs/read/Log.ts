@@ -1,10 +1,8 @@
 /**
  * An open log, the options to open one, and the error when it cannot be read. Public through LogReader.ts.
  */
-import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
+import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
 import * as ExitCode from "../../../core/ExitCode.ts"
@@ -93,13 +91,6 @@ export interface Log {
   /** How many lines were skipped so far, because they are not events (torn by a crash, for example). */
   readonly skipped: Effect.Effect<number>
 }
-
-/** Device and inode of the file that a path names now, to notice that it was replaced; undefined if there is none. */
-export const identityOf = (fs: FileSystem.FileSystem, path: string): Effect.Effect<string | undefined> =>
-  fs.stat(path).pipe(
-    Effect.map(({ dev, ino }) => `${dev}:${Option.getOrElse(ino, () => 0)}`),
-    Effect.orElseSucceed(() => undefined)
-  )
 
 /** Translates a failure of the file system or of gzip. */
 export const unreadable =

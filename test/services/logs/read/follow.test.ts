@@ -1,34 +1,88 @@
 /**
  * Following a log: the last events, then each new one, whatever happens to the log meanwhile.
  *
- * Oracle: the messages, in the order in which the test writes them.
+ * Oracle: the messages, in the order in which the test writes them. No test waits for a time: a check of the log begins by asking
+ * which file its path names, so a check is over when the next one asks.
  */
-import { appendFileSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs"
+import {
+  appendFileSync,
+  closeSync,
+  openSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync
+} from "node:fs"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import * as TestServices from "effect/TestServices"
 import type { LogQuery } from "../../../../src/services/logs/LogQuery.ts"
-import type * as LogReader from "../../../../src/services/logs/LogReader.ts"
-import { type Database, open, workspace } from "./workspace.ts"
+import * as LogReader from "../../../../src/services/logs/LogReader.ts"
+import { type Database, open, type Workspace, workspace } from "./workspace.ts"
 
-/** Follows until the message `end`; `work` happens meanwhile, in steps with some looks between. */
-const followed = (log: LogReader.Log, query: LogQuery, steps: ReadonlyArray<() => void>) =>
+/** Opens a log; `after` runs when a call to the file system has returned: "stat", "open" or "read". */
+const observed = (path: string, after: (call: string) => void, options: Omit<LogReader.Options, "path"> = {}) =>
   Effect.gen(function* () {
-    const reading = yield* log.follow(query, { every: "10 millis" }).pipe(
-      Stream.map(({ message }) => message),
-      Stream.takeUntil((message) => message === "end"),
-      Stream.runCollect,
-      Effect.map((found) => [...found]),
-      Effect.fork
+    const real = yield* FileSystem.FileSystem
+    const told =
+      (call: string) =>
+      <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+        Effect.ensuring(
+          effect,
+          Effect.sync(() => after(call))
+        )
+    const fs: FileSystem.FileSystem = {
+      ...real,
+      stat: (of) => told("stat")(real.stat(of)),
+      open: (of, how) =>
+        Effect.map(told("open")(real.open(of, how)), (file) =>
+          Object.assign(Object.create(file), {
+            read: (buffer: Uint8Array) => told("read")(file.read(buffer)),
+            seek: (offset: bigint, from: FileSystem.SeekMode) => file.seek(offset, from)
+          })
+        )
+    }
+    return yield* Effect.provideService(LogReader.open({ path, ...options }), FileSystem.FileSystem, fs)
+  }).pipe(Effect.provide(NodeFileSystem.layer))
+
+const messages = (log: LogReader.Log, query: LogQuery) =>
+  log.follow(query, { every: "1 millis" }).pipe(
+    Stream.map(({ message }) => message),
+    Stream.takeUntil((message) => message === "end")
+  )
+
+const collected = <E>(found: Stream.Stream<string, E>) => Effect.map(Stream.runCollect(found), (all) => [...all])
+
+/** Follows until the message `end`; `work` happens meanwhile, in steps with at least one whole check before each. */
+const followed = (
+  path: string,
+  query: LogQuery,
+  steps: ReadonlyArray<() => void>,
+  options: Omit<LogReader.Options, "path"> = {}
+) =>
+  Effect.gen(function* () {
+    let checks = 0
+    const log = yield* observed(
+      path,
+      (call) => {
+        if (call === "stat") checks += 1
+      },
+      options
     )
+    const reading = yield* Effect.fork(collected(messages(log, query)))
     for (const step of steps) {
-      yield* Effect.sleep("60 millis")
+      // A check asks three times if it opens another file, so one that begins from now on is over at the fourth question.
+      const over = checks + 4
+      yield* Effect.sleep("1 millis").pipe(Effect.repeat({ until: () => checks >= over }))
       step()
     }
     return yield* Fiber.join(reading)
-  }).pipe(Effect.timeout("5 seconds"), TestServices.provideLive)
+  }).pipe(TestServices.provideLive)
 
 const table = "CREATE TABLE logs(ts REAL, session TEXT, message TEXT);"
 
@@ -52,7 +106,6 @@ describe("following a table", () => {
     Effect.gen(function* () {
       const { work, database } = yield* sqlite()
       for (let i = 0; i < 12; i++) database.prepare("INSERT INTO logs VALUES (?, 's', ?)").run(-i, `${i}`)
-      const log = yield* open(work.path("log.db"))
       const steps = [
         () => add(database, "a", "b"),
         () => undefined,
@@ -60,9 +113,9 @@ describe("following a table", () => {
         () => add(database, "end")
       ]
       const last = ["2", "3", "4", "5", "6", "7", "8", "9", "10", "11"]
-      expect(yield* followed(log, {}, steps)).toEqual([...last, "a", "b", "c", "end"])
-      expect(yield* followed(log, { last: 2 }, [])).toEqual(["c", "end"])
-      expect(yield* followed(log, { last: 0 }, [() => add(database, "end")])).toEqual(["end"])
+      expect(yield* followed(work.path("log.db"), {}, steps)).toEqual([...last, "a", "b", "c", "end"])
+      expect(yield* followed(work.path("log.db"), { last: 2 }, [])).toEqual(["c", "end"])
+      expect(yield* followed(work.path("log.db"), { last: 0 }, [() => add(database, "end")])).toEqual(["end"])
     })
   )
 
@@ -70,13 +123,12 @@ describe("following a table", () => {
     Effect.gen(function* () {
       const { work, database } = yield* sqlite()
       add(database, "old one", "other")
-      const log = yield* open(work.path("log.db"))
       const steps = [
         () => add(database, "no", "a ONE"),
         () => add(database, "no"),
         () => add(database, "one more", "end")
       ]
-      const reading = followed(log, { contains: "n" }, steps)
+      const reading = followed(work.path("log.db"), { contains: "n" }, steps)
       expect(yield* reading).toEqual(["old one", "no", "a ONE", "no", "one more", "end"])
     })
   )
@@ -85,7 +137,6 @@ describe("following a table", () => {
     Effect.gen(function* () {
       const { work, database } = yield* sqlite()
       add(database, "a", "b", "c")
-      const log = yield* open(work.path("log.db"))
       const steps = [
         () => {
           database.exec("DELETE FROM logs")
@@ -99,7 +150,7 @@ describe("following a table", () => {
         () => database.exec("DELETE FROM logs"),
         () => add(database, "end")
       ]
-      expect(yield* followed(log, {}, steps)).toEqual(["a", "b", "c", "d", "e", "f", "g", "h", "end"])
+      expect(yield* followed(work.path("log.db"), {}, steps)).toEqual(["a", "b", "c", "d", "e", "f", "g", "h", "end"])
     })
   )
 
@@ -107,14 +158,13 @@ describe("following a table", () => {
     Effect.gen(function* () {
       const { work, database } = yield* sqlite()
       add(database, "a", "b", "c", "d")
-      const log = yield* open(work.path("log.db"))
       const steps = [
         () => database.exec("DELETE FROM logs WHERE message = 'd'"),
         () => add(database, "e"),
         () => database.exec("DELETE FROM logs WHERE message IN ('a', 'b')"),
         () => add(database, "end")
       ]
-      expect(yield* followed(log, {}, steps)).toEqual(["a", "b", "c", "d", "e", "end"])
+      expect(yield* followed(work.path("log.db"), {}, steps)).toEqual(["a", "b", "c", "d", "e", "end"])
     })
   )
 
@@ -122,7 +172,6 @@ describe("following a table", () => {
     Effect.gen(function* () {
       const { work, database } = yield* sqlite()
       add(database, "a")
-      const log = yield* open(work.path("log.db"))
       const steps = [
         () => {
           add(database, "b")
@@ -140,7 +189,7 @@ describe("following a table", () => {
           next.close()
         }
       ]
-      expect(yield* followed(log, {}, steps)).toEqual(["a", "b", "c", "end"])
+      expect(yield* followed(work.path("log.db"), {}, steps)).toEqual(["a", "b", "c", "end"])
     })
   )
 
@@ -156,10 +205,16 @@ describe("following a table", () => {
         const put = (ts: number, n: number, message: string) => () =>
           database.prepare(`INSERT INTO ${into} VALUES (?, ?, ?)`).run(ts, n, message)
         for (const [i, message] of ["a", "b", "b2"].entries()) put(Math.min(2, i + 1), i + 1, message)()
-        const log = yield* open(work.path("log.db"), { table: "logs" })
         // Two events of one time, one of them seen before the other is there.
         const steps = [put(2, 4, "c"), put(2, 5, "d"), () => undefined, put(3, 6, "e"), put(4, 7, "end")]
-        expect(yield* followed(log, { last: 2 }, steps)).toEqual(["b", "b2", "c", "d", "e", "end"])
+        expect(yield* followed(work.path("log.db"), { last: 2 }, steps, { table: "logs" })).toEqual([
+          "b",
+          "b2",
+          "c",
+          "d",
+          "e",
+          "end"
+        ])
       })
     )
 
@@ -168,8 +223,13 @@ describe("following a table", () => {
       const { work, database } = yield* sqlite()
       add(database, "a")
       const log = yield* open(work.path("log.db"))
-      const steps = [() => database.exec("BEGIN EXCLUSIVE"), () => add(database, "end"), () => database.exec("COMMIT")]
-      expect(yield* followed(log, {}, steps)).toEqual(["a", "end"])
+      const reading = yield* Effect.fork(TestServices.provideLive(collected(messages(log, {}))))
+      // The lock is there when the log is opened, or soon after.
+      database.exec("BEGIN EXCLUSIVE")
+      add(database, "end")
+      yield* TestServices.provideLive(Effect.sleep("50 millis"))
+      database.exec("COMMIT")
+      expect(yield* Fiber.join(reading)).toEqual(["a", "end"])
     })
   )
 })
@@ -182,7 +242,6 @@ describe("following NDJSON", () => {
     Effect.gen(function* () {
       const work = yield* workspace
       const path = work.write("log.ndjson", `torn\n${line("a", "b", "c")}`)
-      const log = yield* open(path)
       const half = line("d").slice(0, 9)
       const steps = [
         () => appendFileSync(path, half),
@@ -200,8 +259,25 @@ describe("following NDJSON", () => {
         () => writeFileSync(path, line("h")),
         () => appendFileSync(path, line("end"))
       ]
-      expect(yield* followed(log, { last: 2 }, steps)).toEqual(["b", "c", "d", "e", "f", "g", "h", "end"])
-      expect(yield* log.skipped).toBe(1)
+      expect(yield* followed(path, { last: 2 }, steps)).toEqual(["b", "c", "d", "e", "f", "g", "h", "end"])
+    })
+  )
+
+  it.scoped("counts a torn line once it has ended", () =>
+    Effect.gen(function* () {
+      const work = yield* workspace
+      const path = work.write("log.ndjson", `torn\n${line("a")}half`)
+      const log = yield* open(path)
+      const skipped = yield* log.follow({}, { every: "1 millis" }).pipe(
+        Stream.tap(({ message }) =>
+          Effect.sync(() => (message === "a" ? appendFileSync(path, ` a line\n${line("end")}`) : undefined))
+        ),
+        Stream.takeUntil(({ message }) => message === "end"),
+        Stream.runDrain,
+        Effect.zipRight(log.skipped),
+        TestServices.provideLive
+      )
+      expect(skipped).toBe(2)
     })
   )
 
@@ -228,8 +304,122 @@ describe("following NDJSON", () => {
     Effect.gen(function* () {
       const work = yield* workspace
       const path = work.write("log.ndjson", "")
-      const log = yield* open(path)
-      expect(yield* followed(log, {}, [() => appendFileSync(path, line("a", "end"))])).toEqual(["a", "end"])
+      expect(yield* followed(path, {}, [() => appendFileSync(path, line("a", "end"))])).toEqual(["a", "end"])
+    })
+  )
+})
+
+/**
+ * Follows until `end`, and calls `work` right after a call to the file system: the call number `at` after the message `from`, or after
+ * the log was opened.
+ */
+const disturbed = (path: string, at: number, work: () => void, from?: string) =>
+  Effect.gen(function* () {
+    let left = Number.POSITIVE_INFINITY
+    const log = yield* observed(path, () => {
+      if (left === 0) work()
+      left -= 1
+    })
+    if (from === undefined) left = at
+    const found = Stream.tap(messages(log, {}), (message) =>
+      Effect.sync(() => {
+        if (message === from) left = at
+      })
+    )
+    return yield* collected(found)
+  }).pipe(TestServices.provideLive)
+
+/** More calls to the file system than a check makes that opens another file. */
+const calls = Array.from({ length: 10 }, (_, i) => i)
+
+describe("no line is lost or repeated, whichever call to the file system is followed by", () => {
+  const rename = (work: Workspace, path: string): void => {
+    appendFileSync(path, line("c"))
+    renameSync(path, work.path("old.ndjson"))
+    writeFileSync(path, line("d", "end"))
+  }
+  const remove = (_: Workspace, path: string): void => {
+    appendFileSync(path, line("c"))
+    rmSync(path)
+    writeFileSync(path, line("d", "end"))
+  }
+  const rewrite = (_: Workspace, path: string): void => {
+    truncateSync(path)
+    appendFileSync(path, line("c", "d", "end"))
+  }
+  for (const [what, disturb] of Object.entries({
+    "a line and a rename": rename,
+    "a line and a removal": remove,
+    "a longer text in the same file": rewrite
+  })) {
+    it.scoped(what, () =>
+      Effect.forEach(calls, (at) =>
+        Effect.gen(function* () {
+          const work = yield* workspace
+          const path = work.write("log.ndjson", line("a", "b"))
+          expect(yield* disturbed(path, at, () => disturb(work, path), "b"), `call ${at}`).toEqual([
+            "a",
+            "b",
+            "c",
+            "d",
+            "end"
+          ])
+        })
+      )
+    )
+
+    it.scoped(`${what}, while the log is opened`, () =>
+      Effect.forEach(calls, (at) =>
+        Effect.gen(function* () {
+          const work = yield* workspace
+          const path = work.write("log.ndjson", line("a", "b"))
+          const found = yield* disturbed(path, at, () => disturb(work, path))
+          expect(found.slice(found.indexOf("d")), `call ${at}`).toEqual(["d", "end"])
+          // The old lines are there if the old file was opened.
+          expect(["", "a b c", "c", "a b"]).toContain(found.slice(0, found.indexOf("d")).join(" "))
+        })
+      )
+    )
+  }
+
+  for (const [when, from, old] of [
+    ["", "b", ["a", "b", "c"]],
+    [", while the log is opened", undefined, undefined]
+  ] as const)
+    it.scoped(`a row and another database${when}`, () =>
+      Effect.forEach(calls, (at) =>
+        Effect.gen(function* () {
+          const { work, database } = yield* sqlite()
+          add(database, "a", "b")
+          const next = work.database("next.db", table)
+          add(next, "d", "end")
+          next.close()
+          const replace = () => {
+            add(database, "c")
+            renameSync(work.path("next.db"), work.path("log.db"))
+          }
+          const found = yield* disturbed(work.path("log.db"), at, replace, from)
+          expect(found.slice(found.indexOf("d")), `call ${at}`).toEqual(["d", "end"])
+          if (old !== undefined) expect(found.slice(0, found.indexOf("d")), `call ${at}`).toEqual(old)
+        })
+      )
+    )
+
+  it.scoped("a line of a writer that had opened the file before it was renamed", () =>
+    Effect.gen(function* () {
+      const work = yield* workspace
+      const path = work.write("log.ndjson", line("a"))
+      const writer = openSync(path, "a")
+      const steps = [
+        () => {
+          renameSync(path, work.path("old.ndjson"))
+          writeFileSync(path, line("b"))
+        },
+        () => writeSync(writer, line("late")),
+        () => appendFileSync(path, line("end"))
+      ]
+      expect(yield* followed(path, {}, steps)).toEqual(["a", "b", "late", "end"])
+      closeSync(writer)
     })
   )
 })

@@ -92,30 +92,32 @@ const PAGE_ROWS = 1000
 const PAGE_BYTES = 4 << 20
 
 /** The events at these positions, read in pages. */
-/** The events of a query, in its order. */
-export const eventsAt = (
+const eventsAt = (
   fs: FileSystem.FileSystem,
   file: NdjsonFile,
   places: ReadonlyArray<Place>
 ): Stream.Stream<LogEvent, LogReadError> =>
   Stream.unwrapScoped(
-    Effect.map(fs.open(file.path, { flag: "r" }), (handle) =>
-      Stream.paginateChunkEffect(0, (start) =>
-        Effect.gen(function* () {
-          const end = pageEnd(places, start)
-          const page = places.slice(start, end)
-          const texts = file.gzip ? [] : yield* linesAt(handle, page)
-          const events = page.flatMap(({ event }, i) => event ?? file.parse(texts[i]!) ?? [])
-          return [Chunk.unsafeFromArray(events), end < places.length ? Option.some(end) : Option.none<number>()]
-        })
-      )
+    Effect.map(fs.open(file.path, { flag: "r" }), (handle) => eventsIn(handle, file, places)).pipe(
+      Effect.mapError(unreadable(file.path))
     )
-  ).pipe(
-    Stream.catchTags({
-      BadArgument: (error) => Stream.fail(unreadable(file.path)(error)),
-      SystemError: (error) => Stream.fail(unreadable(file.path)(error))
-    })
   )
+
+/** The events at these positions of an open file, read in pages. */
+export const eventsIn = (
+  handle: FileSystem.File,
+  file: NdjsonFile,
+  places: ReadonlyArray<Place>
+): Stream.Stream<LogEvent, LogReadError> =>
+  Stream.paginateChunkEffect(0, (start) =>
+    Effect.gen(function* () {
+      const end = pageEnd(places, start)
+      const page = places.slice(start, end)
+      const texts = file.gzip ? [] : yield* linesAt(handle, page)
+      const events = page.flatMap(({ event }, i) => event ?? file.parse(texts[i]!) ?? [])
+      return [Chunk.unsafeFromArray(events), end < places.length ? Option.some(end) : Option.none<number>()]
+    })
+  ).pipe(Stream.mapError(unreadable(file.path)))
 
 const pageEnd = (places: ReadonlyArray<Place>, start: number): number => {
   let bytes = 0
@@ -145,7 +147,7 @@ const linesAt = (handle: FileSystem.File, page: ReadonlyArray<Place>) =>
   })
 
 /** Reads `length` bytes, or fewer at the end of the file. */
-export const bytesAt = (handle: FileSystem.File, offset: number, length: number) =>
+const bytesAt = (handle: FileSystem.File, offset: number, length: number) =>
   Effect.gen(function* () {
     yield* handle.seek(offset, "start")
     const bytes = new Uint8Array(length)

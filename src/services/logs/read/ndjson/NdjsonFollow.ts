@@ -1,138 +1,143 @@
 /**
- * New lines of an NDJSON file, by byte offset; an incomplete line waits for its end.
+ * New lines of an NDJSON file. Each byte is read once; an incomplete line waits for its end.
  *
- * If the path has become another file, or the file no longer has the bytes that were read last, it is read from its start.
+ * The file may be truncated or rewritten at any moment. So each read begins with the bytes that were read last, and one system call
+ * returns both: only if they are still the same are the bytes after them new. Otherwise the file is read from its start.
  */
 import type * as FileSystem from "@effect/platform/FileSystem"
+import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { type LogQuery, matcher } from "../../LogQuery.ts"
-import type { LogEvent } from "../../SessionEvent.ts"
-import { defaultEvery, defaultLast, identityOf, type Log, type LogReadError } from "../Log.ts"
-import { bytesAt, eventsAt, type Place } from "./NdjsonEvents.ts"
-import { lines as linesOf, type NdjsonFile, type NdjsonLine } from "./NdjsonLines.ts"
+import * as FollowedFile from "../FollowedFile.ts"
+import { defaultLast, type Log, type LogReadError, unreadable } from "../Log.ts"
+import { eventsIn, type Place } from "./NdjsonEvents.ts"
+import { lines, type NdjsonFile, type NdjsonLine, splitter } from "./NdjsonLines.ts"
 
-/** The last events of the file, then new ones. */
+/** The last events of the file, then new ones. A gzipped file is complete, so it has no new ones. */
 export const follow = (
   fs: FileSystem.FileSystem,
-  whole: NdjsonFile,
+  file: NdjsonFile,
   query: LogQuery,
-  { every = defaultEvery, once = false }: NonNullable<Parameters<Log["follow"]>[1]> = {}
-): Stream.Stream<LogEvent, LogReadError> =>
-  Stream.unwrap(
-    Effect.gen(function* () {
-      const matches = matcher(query)
-      // An incomplete line is not counted as skipped.
-      const file: NdjsonFile = {
-        ...whole,
-        note: (record) => (record.ended || record.event !== undefined ? whole.note(record) : undefined)
-      }
-      const most = query.last ?? defaultLast
-      let { identity, position, mark } = nowhere
-      let places: Array<Place> = []
-      /** Moves the position behind a line, and returns whether it is an event of the query. */
-      const pass = ({ offset, length, ended, event }: NdjsonLine): boolean => {
-        if (!ended && event === undefined) return false
-        position = offset + length + (ended ? 1 : 0)
-        return event !== undefined && matches(event)
-      }
-      let marked = 0
-      // If nothing was read, the old bytes stay: the file may have been truncated just now.
-      const remember = Effect.suspend(() =>
-        position === marked
-          ? Effect.void
-          : Effect.map(markAt(fs, file, position), (bytes) => {
-              marked = position
-              mark = bytes
-            })
-      )
-      identity = yield* identityOf(fs, file.path)
-      const size = yield* sizeOf(fs, file)
+  options: NonNullable<Parameters<Log["follow"]>[1]> = {}
+): FollowedFile.EventStream => {
+  const passes = ({ reason }: LogReadError) => reason === "Missing"
+  if (!file.gzip)
+    return FollowedFile.follow(
+      { fs, path: file.path, open: (whole) => tailOf(fs, file, query, whole), passes },
+      options
+    )
+  const places = lastPlaces(file, query)
+  const last = Stream.runForEachChunk(lines(file), (chunk) => Effect.sync(() => places.add(chunk)))
+  const first = Stream.unwrap(
+    Effect.map(last, () => Stream.fromIterable(places.take().flatMap(({ event }) => event ?? [])))
+  )
+  return options.once === true ? first : Stream.concat(first, Stream.never)
+}
+
+const tailOf = (fs: FileSystem.FileSystem, file: NdjsonFile, query: LogQuery, whole: boolean) =>
+  Effect.gen(function* () {
+    const handle = yield* fs.open(file.path, { flag: "r" })
+    const places = lastPlaces(file, query)
+    let further = furtherLines(handle, file, 0)
+    if (!whole) {
+      const size = Number((yield* handle.stat).size)
       // The last events are near the end: a growing part of the file is read until there are enough.
       for (let window = WINDOW; ; window *= 8) {
-        const start = file.gzip ? 0 : Math.max(0, size - window)
-        places = []
-        yield* Stream.runForEachChunk(linesFrom(file, start), (chunk) =>
-          Effect.sync(() => {
-            for (const record of chunk)
-              if (pass(record)) places.push({ ...record, event: file.gzip ? record.event : undefined })
-            if (places.length > 2 * most) places = most === 0 ? [] : places.slice(-most)
-          })
-        )
-        if (start === 0 || places.length >= most) break
+        const start = Math.max(0, size - window)
+        further = furtherLines(handle, file, start)
+        yield* Stream.runForEachChunk(further, (chunk) => Effect.sync(() => places.add(chunk)))
+        if (start === 0 || places.count() >= places.most) break
+        places.take()
       }
-      yield* remember
-      const check = Effect.gen(function* () {
-        yield* Effect.sleep(every)
-        const now = yield* identityOf(fs, file.path)
-        if (now === undefined || file.gzip) return Stream.empty
-        const seen = yield* markAt(fs, file, position)
-        if (now !== identity || seen === undefined || seen !== mark) {
-          position = 0
-          marked = 0
-          mark = ""
-        }
-        identity = now
-        const from = position
-        // The file may be renamed at any moment.
-        const further = Stream.catchAll(linesOf({ ...file, note: () => undefined }, from), (error) =>
-          error.reason === "Missing" ? Stream.empty : Stream.fail(error)
-        )
-        const deliver = (lines: typeof further) =>
-          lines.pipe(
-            Stream.tap((record) => Effect.sync(() => file.note(record))),
-            Stream.filter(pass),
-            Stream.flatMap(({ event }) => Stream.fromIterable(event === undefined ? [] : [event])),
-            Stream.concat(Stream.drain(Stream.fromEffect(remember)))
-          )
-        if (from === 0) return deliver(further)
-        // The file may be rewritten between the check of its mark and the reading: the next check detects that.
-        const lines = yield* Stream.runCollect(further)
-        return (yield* markAt(fs, file, from)) === mark ? deliver(Stream.fromChunk(lines)) : Stream.empty
+    }
+    const tail: FollowedFile.Tail = {
+      first: eventsIn(handle, file, places.take()),
+      check: Effect.succeed(
+        Stream.filterMap(further, ({ event }) => Option.filter(Option.fromNullable(event), matcher(query)))
+      ),
+      // A file without a name gets no new lines.
+      ending: Effect.match(handle.stat, {
+        onFailure: () => true,
+        onSuccess: ({ nlink }) => Option.contains(nlink, 0)
       })
-      const first = eventsAt(fs, file, most === 0 ? [] : places.slice(-most))
-      return once ? first : Stream.concat(first, Stream.flatten(Stream.repeatEffect(check)))
+    }
+    return tail
+  }).pipe(
+    Effect.catchTags({
+      BadArgument: (error) => Effect.fail(unreadable(file.path)(error)),
+      SystemError: (error) => Effect.fail(unreadable(file.path)(error))
     })
   )
 
+/** Collects where the last events of a query are. */
+const lastPlaces = (file: NdjsonFile, query: LogQuery) => {
+  const matches = matcher(query)
+  const most = query.last ?? defaultLast
+  let places: Array<Place> = []
+  const last = () => (most === 0 ? [] : places.slice(-most))
+  return {
+    most,
+    count: () => places.length,
+    add: (found: Iterable<NdjsonLine>): void => {
+      for (const line of found)
+        if (line.event !== undefined && matches(line.event))
+          places.push({ ...line, event: file.gzip || most <= FEW ? line.event : undefined })
+      if (places.length > 2 * most) places = last()
+    },
+    /** Returns the places, and begins anew. */
+    take: (): ReadonlyArray<Place> => {
+      const taken = last()
+      places = []
+      return taken
+    }
+  }
+}
+
 /** Bytes at the end of a file that usually contain the last events. */
 const WINDOW = 1 << 20
-
-/** The lines from a byte on; a line that begins before it is left out. */
-const linesFrom = (file: NdjsonFile, start: number): Stream.Stream<NdjsonLine, LogReadError> => {
-  if (start === 0) return linesOf(file)
-  const note: NdjsonFile["note"] = (record) => (record.offset > start ? file.note(record) : undefined)
-  return Stream.filter(linesOf({ ...file, note }, start), ({ offset }) => offset > start)
-}
-
-const sizeOf = (fs: FileSystem.FileSystem, { path }: NdjsonFile) =>
-  fs.stat(path).pipe(
-    Effect.map(({ size }) => Number(size)),
-    Effect.orElseSucceed(() => 0)
-  )
-
-interface ReadingPosition {
-  /** Device and inode of the file that was read. */
-  readonly identity: string | undefined
-  readonly position: number
-  /** The bytes before the position, to recognize the file by. */
-  readonly mark: string | undefined
-}
-
-const nowhere: ReadingPosition = { identity: undefined, position: 0, mark: "" }
-
+/** So many events are kept; of more, only their places, which are wrong if the file is rewritten before they are read again. */
+const FEW = 1000
+/** Bytes of one read. */
+const READ = 256 * 1024
+/** Bytes before the position of a file, to recognize what was read by. */
 const MARK = 64
 
-/** Undefined if the file is shorter. */
-const markAt = (fs: FileSystem.FileSystem, { path, gzip }: NdjsonFile, position: number) =>
-  gzip
-    ? Effect.succeed("")
-    : Effect.flatMap(fs.open(path, { flag: "r" }), (handle) =>
-        bytesAt(handle, Math.max(0, position - MARK), Math.min(MARK, position))
-      ).pipe(
-        Effect.map((bytes) =>
-          bytes.length < Math.min(MARK, position) ? undefined : new TextDecoder("latin1").decode(bytes)
-        ),
-        Effect.scoped,
-        Effect.orElseSucceed(() => undefined)
-      )
+/**
+ * The lines that were added since the stream was last read to its end; first, all from the byte `start`, without the line that begins
+ * before it. Read to their end, they leave an incomplete line to the next time.
+ */
+const furtherLines = (
+  handle: FileSystem.File,
+  file: NdjsonFile,
+  start: number
+): Stream.Stream<NdjsonLine, LogReadError> => {
+  const buffer = new Uint8Array(READ)
+  let mark = new Uint8Array(0)
+  let position = start
+  let least = start === 0 ? 0 : start + 1
+  const isWhole = ({ offset }: NdjsonLine): boolean => offset >= least
+  const noting: NdjsonFile = { ...file, note: (line) => (isWhole(line) ? file.note(line) : undefined) }
+  let split = splitter(noting, start)
+  const chunk = (found: ReadonlyArray<NdjsonLine>) => Chunk.unsafeFromArray(found.filter(isWhole))
+  return Stream.paginateChunkEffect(false, (grown) =>
+    Effect.gen(function* () {
+      yield* handle.seek(position - mark.length, "start")
+      const bytes = buffer.subarray(0, Number(yield* handle.read(buffer)))
+      if (Buffer.compare(bytes.subarray(0, mark.length), mark) !== 0) {
+        mark = new Uint8Array(0)
+        position = 0
+        least = 0
+        split = splitter(noting, 0)
+        return [chunk([]), Option.some(false)]
+      }
+      const added = bytes.slice(mark.length)
+      // An incomplete line is parsed again only if it has grown.
+      if (added.length === 0) return [chunk(grown ? split.complete() : []), Option.none()]
+      position += added.length
+      mark = bytes.slice(-MARK)
+      return [chunk(split.push(added)), Option.some(true)]
+    })
+  ).pipe(Stream.mapError(unreadable(file.path)))
+}

@@ -65,16 +65,28 @@ const bytesOf = ({ path, gzip }: NdjsonFile, from: number): Stream.Stream<Uint8A
     )
   })
 
-/** Splits bytes into lines; an incomplete line waits for more bytes. */
-const splitter = ({ parse, note }: NdjsonFile, from: number) => {
+/** Turns the bytes of a file, as they come, into lines. */
+export interface Splitter {
+  /** Adds bytes, and returns the lines that end in them. */
+  readonly push: (bytes: Uint8Array) => ReadonlyArray<NdjsonLine>
+  /** What was written after the last line feed, if it is already an event; otherwise it waits for more bytes. */
+  readonly complete: () => ReadonlyArray<NdjsonLine>
+  /** What was written after the last line feed, at the end of the file. */
+  readonly end: () => ReadonlyArray<NdjsonLine>
+}
+
+/** Splits bytes into lines; the first byte is at `from`. */
+export const splitter = ({ parse, note }: NdjsonFile, from: number): Splitter => {
   let waiting: Array<Uint8Array> = []
   let length = 0
   let offset = from
+  const text = (): string => (length > LONGEST ? "" : decode(waiting))
   const take = (ended: boolean): ReadonlyArray<NdjsonLine> => {
-    const line = length > LONGEST ? "" : decode(waiting)
+    const line = text()
     const blank = length <= LONGEST && line.trim() === ""
     const record = { offset, length, ended, event: blank ? undefined : parse(line) }
-    offset += length + 1
+    // The line feed of a line that was taken before it came is a blank line of its own.
+    offset += length + (ended ? 1 : 0)
     waiting = []
     length = 0
     if (blank) return []
@@ -87,7 +99,7 @@ const splitter = ({ parse, note }: NdjsonFile, from: number) => {
     else waiting = []
   }
   return {
-    push: (bytes: Uint8Array): Array<NdjsonLine> => {
+    push: (bytes) => {
       const found: Array<NdjsonLine> = []
       let start = 0
       for (let end = bytes.indexOf(LINE_FEED); end >= 0; end = bytes.indexOf(LINE_FEED, start)) {
@@ -98,7 +110,8 @@ const splitter = ({ parse, note }: NdjsonFile, from: number) => {
       if (start < bytes.length) append(bytes.subarray(start))
       return found
     },
-    end: (): ReadonlyArray<NdjsonLine> => (length > 0 ? take(false) : [])
+    complete: () => (length > 0 && parse(text()) !== undefined ? take(false) : []),
+    end: () => (length > 0 ? take(false) : [])
   }
 }
 

@@ -1,20 +1,16 @@
 /**
  * New events of a table: by rowid, which grows with each row; without rowids by time, else by counting.
- *
- * A log may be rotated while it is followed. If the path has become another file, that file is opened, and all of it is new.
  */
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as ExecutionStrategy from "effect/ExecutionStrategy"
-import * as Exit from "effect/Exit"
-import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { LogQuery } from "../../LogQuery.ts"
 import type { LogEvent } from "../../SessionEvent.ts"
-import { defaultEvery, defaultLast, identityOf, type Log, type LogReadError } from "../Log.ts"
+import * as FollowedFile from "../FollowedFile.ts"
+import { defaultEvery, defaultLast, type Log, type LogReadError } from "../Log.ts"
 import { events } from "./SqlEvents.ts"
 import {
   allOf,
@@ -31,65 +27,39 @@ import {
 import { type Ask, quoted, text } from "./SqlStatement.ts"
 import type { TableShape } from "./TableShape.ts"
 
-type EventStream = Stream.Stream<LogEvent, LogReadError>
+type EventStream = FollowedFile.EventStream
 
-/** The growing end of a table. */
-interface Tail {
-  /** The last events at the start. */
-  readonly first: EventStream
-  /** The events since the previous check. */
-  readonly check: Effect.Effect<EventStream, LogReadError>
-}
-
-/** A database file that may be replaced. */
-export interface FollowedFile {
+/** A database file to follow, and how to open the file that the path names now. */
+export interface FollowedDatabase {
   readonly fs: FileSystem.FileSystem
   readonly path: string
-  /** Opens the file that the path names now. */
   readonly reopen: Effect.Effect<SqlSource, LogReadError, Scope.Scope>
 }
 
 /** The last events of the table, then new ones. */
 export const follow = (
-  { fs, path, reopen }: FollowedFile,
+  { fs, path, reopen }: FollowedDatabase,
   query: LogQuery,
-  { every = defaultEvery, once = false }: NonNullable<Parameters<Log["follow"]>[1]> = {}
-): EventStream =>
-  Stream.unwrapScoped(
-    Effect.gen(function* () {
-      const outer = yield* Effect.scope
-      const wait = { while: isLocked, schedule: Schedule.spaced(every) }
-      /** A tail with its own scope, so that the connection to a replaced file can be closed. */
-      const opened = (whole: boolean) =>
-        Effect.gen(function* () {
-          const scope = yield* Scope.fork(outer, ExecutionStrategy.sequential)
-          const identity = yield* identityOf(fs, path)
-          const tail = yield* Effect.retry(reopen, wait).pipe(
-            Effect.flatMap((source) => tailOf(waitingForLocks(source, every), query, whole)),
-            Scope.extend(scope),
-            Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
-          )
-          return { tail, identity, close: Scope.close(scope, Exit.void) }
+  options: NonNullable<Parameters<Log["follow"]>[1]> = {}
+): EventStream => {
+  const { every = defaultEvery } = options
+  const wait = { while: isLocked, schedule: Schedule.spaced(every) }
+  const open = (whole: boolean) =>
+    Effect.retry(reopen, wait).pipe(
+      Effect.flatMap((source) => tailOf(waitingForLocks(source, every), query, whole)),
+      Effect.map((tail): FollowedFile.Tail => {
+        // SQLite does not tell whether a file was removed, so a replaced one is checked twice.
+        let asked = 0
+        const ending = Effect.sync(() => {
+          asked += 1
+          return asked > 1
         })
-      let current = yield* opened(false)
-      const check = Effect.gen(function* () {
-        yield* Effect.sleep(every)
-        const now = yield* identityOf(fs, path)
-        const { identity, tail, close } = current
-        if (now === undefined || now === identity) return yield* tail.check
-        // Its writer may not have created the table yet: then the next check opens it.
-        const next = yield* Effect.option(opened(true))
-        if (Option.isNone(next)) return yield* tail.check
-        // Events that were written to the old file after the last check.
-        const rest = yield* Effect.flatMap(tail.check, Stream.runCollect)
-        yield* close
-        current = next.value
-        return Stream.fromChunk(rest)
+        return { ...tail, ending }
       })
-      const { first } = current.tail
-      return once ? first : Stream.concat(first, Stream.flatten(Stream.repeatEffect(check)))
-    })
-  )
+    )
+  // The writer of the new file may not have created the table yet.
+  return FollowedFile.follow({ fs, path, open, passes: () => true }, options)
+}
 
 const isLocked = ({ reason }: LogReadError): boolean => reason === "Locked"
 
@@ -99,8 +69,10 @@ const waitingForLocks = (source: SqlSource, every: Duration.DurationInput): SqlS
   ask: (sql, values) => Effect.retry(source.ask(sql, values), { while: isLocked, schedule: Schedule.spaced(every) })
 })
 
+type Growth = Omit<FollowedFile.Tail, "ending">
+
 /** `whole`: all existing events are new. */
-const tailOf = (source: SqlSource, query: LogQuery, whole: boolean): Effect.Effect<Tail, LogReadError> => {
+const tailOf = (source: SqlSource, query: LogQuery, whole: boolean): Effect.Effect<Growth, LogReadError> => {
   const { rowid } = source.shape
   const last = query.last ?? defaultLast
   return rowid === null ? countedTail(source, query, last, whole) : numberedTail(source, rowid, query, last, whole)
@@ -116,7 +88,7 @@ const numberedTail = (
   query: LogQuery,
   last: number,
   whole: boolean
-): Effect.Effect<Tail, LogReadError> =>
+): Effect.Effect<Growth, LogReadError> =>
   Effect.gen(function* () {
     const rows = rowsOf(shape, rowid)
     // Found by rowid, so that the cost of a check depends on the new rows, not on the size of the session.
@@ -228,14 +200,14 @@ const countedTail = (
   query: LogQuery,
   last: number,
   whole: boolean
-): Effect.Effect<Tail, LogReadError> => {
+): Effect.Effect<Growth, LogReadError> => {
   const forward: LogQuery = { ...query, order: "asc", last: undefined, limit: undefined, offset: undefined }
   const ending: LogQuery = { ...forward, last: whole ? 0 : last }
   return source.shape.columns.time === undefined ? counted(source, forward, ending) : timed(source, forward, ending)
 }
 
 /** By time: events of the latest second that was seen are remembered, so that none is returned twice and none is missed. */
-const timed = (source: SqlSource, forward: LogQuery, ending: LogQuery): Effect.Effect<Tail, LogReadError> =>
+const timed = (source: SqlSource, forward: LogQuery, ending: LogQuery): Effect.Effect<Growth, LogReadError> =>
   Effect.gen(function* () {
     let latest = forward.since ?? Number.NEGATIVE_INFINITY
     let seen = new Map<string, number>()
@@ -267,7 +239,7 @@ const timed = (source: SqlSource, forward: LogQuery, ending: LogQuery): Effect.E
     return { first: Stream.fromIterable(first), check }
   })
 
-const counted = (source: SqlSource, forward: LogQuery, ending: LogQuery): Effect.Effect<Tail, LogReadError> =>
+const counted = (source: SqlSource, forward: LogQuery, ending: LogQuery): Effect.Effect<Growth, LogReadError> =>
   Effect.gen(function* () {
     const { sql, values } = conditionOf(source.shape, forward)
     const count = Effect.map(
