@@ -3,7 +3,7 @@
  *
  * The command is bundled because its start-up time is mostly the loading of some three hundred small modules of Effect.
  * What a command needs only when it runs is behind `import()`, so it becomes a separate chunk and does not slow down
- * `codex --help`. Native modules are not bundled. The threads that run ONNX Runtime and encode text are separate entries,
+ * `codex --help`. Native modules and ONNX Runtime are not bundled. The threads that run ONNX Runtime and encode text are separate entries,
  * because a Worker needs a file.
  *
  *     npm run generate && node scripts/build.mjs
@@ -66,7 +66,7 @@ export const bundle = async () => {
     minifyWhitespace: true,
     sourcemap: "linked",
     sourcesContent: false,
-    external: ["onnxruntime-node", "better-sqlite3"],
+    external: ["onnxruntime-node", "onnxruntime-web", "better-sqlite3"],
     plugins: [fewChunks],
     // Bundled CommonJS packages call `require` for Node's built-in modules.
     banner: {

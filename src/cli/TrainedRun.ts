@@ -35,7 +35,7 @@ export const checkpoint = Options.text("checkpoint").pipe(
 )
 
 /** `--device cpu`: overrides CODEX_DEVICE, which overrides the run's config. */
-export const device = Options.choice("device", ["auto", "cpu", "webgpu", "cuda", "coreml", "dml"]).pipe(
+export const device = Options.choice("device", ["auto", "cpu", "wasm", "webgpu", "cuda", "coreml", "dml"]).pipe(
   Options.withDescription("Where to compute. Default: CODEX_DEVICE, else the run's config"),
   Options.optional
 )

@@ -46,7 +46,7 @@ export class BackendError extends Schema.TaggedError<BackendError>()("BackendErr
 
 /** What a backend computes on. */
 export interface DeviceInfo {
-  /** `reference`, `cpu`, `webgpu`, `cuda`, `coreml` or `dml`: the device that really runs. */
+  /** `reference`, `cpu`, `wasm`, `webgpu`, `cuda`, `coreml` or `dml`: the device that really runs. */
   readonly device: string
   /** Threads that one operator may use; 1 if the device has no threads. */
   readonly threads: number

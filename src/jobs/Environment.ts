@@ -52,7 +52,7 @@ export interface AnyPluginGroup {
 
 /** Options of `Run.layer`. Each overrides the environment, which overrides the config. */
 export interface Options {
-  /** Where to compute. `auto` takes the best device that starts. */
+  /** Where to compute. `auto` takes the best device that starts. Default: `cpu`, or `wasm` where onnxruntime-node is missing. */
   readonly device?: BackendConfig["device"] | undefined
   /** Threads that one operator may use. Results can differ in their last bits by it. */
   readonly threads?: number | undefined

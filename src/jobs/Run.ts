@@ -13,6 +13,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as Struct from "effect/Struct"
 import { Backend } from "../core/Backend.ts"
 import * as Config from "../core/config/Config.ts"
 import { BackendConfig, type RunConfig } from "../core/config/RunConfig.ts"
@@ -54,7 +55,7 @@ export type {
   Services,
   Settings
 } from "./RunPlan.ts"
-export { NothingToResume, OtherConfig, type SavedRun, type Which } from "./SavedRun.ts"
+export { NothingToResume, OtherConfig, OtherDevice, type SavedRun, type Which } from "./SavedRun.ts"
 
 /** How to train, besides the config. */
 export interface TrainHooks extends Omit<TrainingRun.TrainOptions, "resume"> {
@@ -192,11 +193,15 @@ export type OpenError = Effect.Effect.Error<ReturnType<typeof open>>
 
 const BackendSection = Schema.Struct({ backend: BackendConfig })
 
-/** The backend of a saved config, unless the layer or the environment names another. */
+/**
+ * The backend of a saved config, unless the layer or the environment names another. `cpu` is the default: a run that was trained
+ * there can be used where onnxruntime-node is missing.
+ */
 const savedBackend = ({ backend }: RunConfig) =>
   Effect.gen(function* () {
     const { withDevice } = yield* Environment
-    const { root } = Config.fromValue({ backend }, "the config of the run")
+    const saved = backend.device === "cpu" ? Struct.omit(backend, "device") : backend
+    const { root } = Config.fromValue({ backend: saved }, "the config of the run")
     const section = { root: yield* withDevice(root), files: [] }
     return (yield* Config.decode(BackendSection, section)).backend
   })

@@ -10,10 +10,11 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import * as Struct from "effect/Struct"
 import { formatPath, show } from "../core/config/ConfigIssue.ts"
 import { RunConfig } from "../core/config/RunConfig.ts"
 import * as ExitCode from "../core/ExitCode.ts"
-import { CheckpointError, CheckpointStore } from "../core/training/Checkpoint.ts"
+import { type Checkpoint, CheckpointError, CheckpointStore } from "../core/training/Checkpoint.ts"
 import { type RunDirectory, RunStore } from "../services/runs/RunStore.ts"
 import { decodeSaved } from "./RunPlan.ts"
 
@@ -52,6 +53,23 @@ export class OtherConfig extends Schema.TaggedError<OtherConfig>()("OtherConfig"
     return (
       `${this.run}: this run was made with another config: ${this.differences.join(", ")}. ` +
       "Leave out --config and the overrides to resume it with its own, or start a new run."
+    )
+  }
+}
+
+/** A run that was trained on another device than the one that started: resuming it there would not give the same bits. */
+export class OtherDevice extends Schema.TaggedError<OtherDevice>()("OtherDevice", {
+  run: Schema.String,
+  trained: Schema.String,
+  started: Schema.String
+}) {
+  get [ExitCode.symbol]() {
+    return ExitCode.usage
+  }
+  override get message() {
+    return (
+      `${this.run}: this run was trained on device ${this.trained}, and on ${this.started} it would not continue with the same bits. ` +
+      `Resume it with CODEX_DEVICE=${this.trained}, or start a new run.`
     )
   }
 }
@@ -102,16 +120,22 @@ export const requireConfig = ({ config, run }: SavedRun, wanted: RunConfig): Eff
   return differences.length === 0 ? Effect.void : new OtherConfig({ run: run.directory, differences })
 }
 
+/** Fails if the checkpoint that a run is resumed from was written on another device. Those of codex 0.1.0 do not say. */
+export const requireDevice = (run: RunDirectory, { provenance }: Checkpoint, started: string) => {
+  const trained = provenance.backend ?? started
+  return trained === started ? Effect.void : new OtherDevice({ run: run.directory, trained, started })
+}
+
 const configOf = (run: RunDirectory) =>
   Effect.gen(function* () {
     const store = yield* RunStore
     return yield* decodeSaved(yield* store.config(run), run.configFile)
   })
 
-/** What decides a run's bits; how it is logged does not. */
+/** What decides a run's bits; how it is logged does not, and its checkpoints say on which device they were written. */
 const encoded = (config: RunConfig): unknown => {
-  const { logging: _, ...deciding } = Schema.encodeSync(RunConfig)(config)
-  return deciding
+  const { backend, logging: _, ...deciding } = Schema.encodeSync(RunConfig)(config)
+  return { ...deciding, backend: Struct.omit({ ...backend }, "device") }
 }
 
 /** Keys in which two configs differ: `training.lr (0.001 there, 0.002 here)`. */

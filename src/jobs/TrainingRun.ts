@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
 import * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
+import { Backend } from "../core/Backend.ts"
 import { Registry } from "../core/plugin/Registry.ts"
 import { Tracker } from "../core/Tracker.ts"
 import type { ParameterSpecs } from "../core/tensor/Module.ts"
@@ -22,6 +23,7 @@ import { FileError } from "../services/files/FileError.ts"
 import { type RunDirectory, RunStore } from "../services/runs/RunStore.ts"
 import * as RunComponents from "./RunComponents.ts"
 import type { RunPlan } from "./RunPlan.ts"
+import * as SavedRun from "./SavedRun.ts"
 
 export interface TrainOptions {
   /** A run to resume from its newest complete checkpoint. */
@@ -80,6 +82,8 @@ export const train = (
         if (newest !== undefined && newest.checkpoint.state.finished !== null) {
           return { run, state: newest.checkpoint.state, checkpoint: newest.path }
         }
+        const { info } = yield* Backend
+        if (newest !== undefined) yield* SavedRun.requireDevice(run, newest.checkpoint, info.device)
         const { session, tokens } = yield* Effect.gen(function* () {
           const components = yield* RunComponents.make(config, run.tokenizer, { onEvent, services }).pipe(
             Scope.extend(scope)
@@ -89,7 +93,7 @@ export const train = (
             ...components,
             training: config.training,
             files: { "run.yaml": text },
-            provenance: commit === undefined ? {} : { git_commit: commit },
+            provenance: { backend: info.device, ...(commit === undefined ? {} : { git_commit: commit }) },
             resume: newest?.checkpoint
           }
           const { contextLength } = yield* TrainingSession.plan(options)

@@ -235,13 +235,13 @@ describe("the device", () => {
   const both = "backend: { device: webgpu, threads: 3 }"
   const variables = { CODEX_DEVICE: "cuda", CODEX_THREADS: "7" }
 
-  it.effect("is that of the option, else of the environment, else of the config, else the CPU", () =>
+  it.effect("is that of the option, else of the environment, else of the config, else left to the backend", () =>
     Effect.gen(function* () {
       expect(yield* of({ device: "cpu", threads: 1 }, variables, both)).toEqual({ device: "cpu", threads: 1 })
       expect(yield* of({}, variables, both)).toEqual({ device: "cuda", threads: 7 })
       expect(yield* of({ threads: 2 }, { CODEX_DEVICE: "cuda" }, both)).toEqual({ device: "cuda", threads: 2 })
       expect(yield* of({}, {}, both)).toEqual({ device: "webgpu", threads: 3 })
-      expect(yield* of({}, {}, "")).toEqual({ device: "cpu" })
+      expect(yield* of({}, {}, "")).toEqual({})
     })
   )
 

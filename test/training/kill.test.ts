@@ -28,7 +28,7 @@ beforeAll(async () => {
     bundle: true,
     format: "esm",
     platform: "node",
-    external: ["onnxruntime-node"],
+    external: ["onnxruntime-node", "onnxruntime-web"],
     banner: { js: 'import { createRequire as own } from "node:module"; const require = own(import.meta.url);' },
     logLevel: "silent"
   })

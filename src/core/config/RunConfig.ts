@@ -128,12 +128,15 @@ export const LoggingConfig = Schema.Struct({
 })
 export type LoggingConfig = typeof LoggingConfig.Type
 
+/** The devices that can be named. `wasm` is ONNX Runtime's WebAssembly build, which is there wherever Node is. */
+export const DeviceName = Schema.Literal("auto", "cpu", "wasm", "webgpu", "cuda", "coreml", "dml")
+
 /** Where to compute. */
 export const BackendConfig = Schema.Struct({
-  device: optional(
-    Schema.Literal("auto", "cpu", "webgpu", "cuda", "coreml", "dml"),
-    "device to compute on",
-    () => "cpu" as const
+  device: Schema.optional(
+    DeviceName.annotations({
+      description: "device to compute on; default: cpu, or wasm where onnxruntime-node is missing"
+    })
   ),
   threads: Schema.optional(count.annotations({ description: "threads per operator" }))
 })

@@ -14,6 +14,7 @@ import { availableParallelism } from "node:os"
 import { dirname, join } from "node:path"
 import * as Config from "effect/Config"
 import type { ConfigError } from "effect/ConfigError"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
@@ -22,6 +23,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import { Backend, BackendError, type TensorDatas } from "../../core/Backend.ts"
+import { DeviceName } from "../../core/config/RunConfig.ts"
 import { plural } from "../../core/Plural.ts"
 import { lower, splitRowUpdates } from "../../core/tensor/Lower.ts"
 import type { OnnxGraph } from "../../core/tensor/OnnxGraph.ts"
@@ -30,11 +32,15 @@ import { show, type TensorData, type TensorType } from "../../core/tensor/Tensor
 import * as WorkerThread from "../WorkerThread.ts"
 import { encode } from "./onnx/OnnxModel.ts"
 import { type Device, type Reply, type Request, transfersOf, type WireTensor } from "./onnx/OnnxProtocol.ts"
+import { version } from "./onnx/OnnxRuntime.ts"
 
 /** What to compute on. */
 export interface Options {
-  /** The device; `auto` takes the best one that starts, the CPU if no other does. Default: `cpu`, as in a config. */
-  readonly device?: Device | "auto"
+  /**
+   * The device; `auto` takes the best one that starts, the CPU if no other does. Default: `cpu`, or `wasm` with a warning where
+   * onnxruntime-node is not installed or cannot be loaded; `auto` does the same. A device that is named is never replaced.
+   */
+  readonly device?: Device | "auto" | undefined
   /** Threads that one operator may use. Default: those of the machine, at most 4. The last bits of results depend on it. */
   readonly threads?: number
 }
@@ -46,7 +52,7 @@ export const layer = (options: Options = {}): Layer.Layer<Backend, BackendError>
 export const layerConfig: Layer.Layer<Backend, BackendError | ConfigError> = Layer.unwrapEffect(
   Effect.map(
     Config.all({
-      device: Config.option(Config.literal("auto", "cpu", "webgpu", "cuda", "coreml", "dml")("CODEX_DEVICE")),
+      device: Config.option(Config.literal(...DeviceName.literals)("CODEX_DEVICE")),
       threads: Config.option(
         Config.integer("CODEX_THREADS").pipe(
           Config.validate({ message: "expected 1 or more threads", validation: (threads) => threads >= 1 })
@@ -73,21 +79,54 @@ export const make = (options: Options = {}): Effect.Effect<Backend.Service, Back
         (attempt) => Scope.extend(startDevice(device, threads), attempt),
         (attempt, exit) => (Exit.isFailure(exit) ? Scope.close(attempt, exit) : Effect.void)
       )
-    const device = options.device ?? "cpu"
-    if (device !== "auto") return yield* start(device)
+    const named = (device: Device) => Effect.catchTag(start(device), "RuntimeMissing", asError)
+    const portable = (missing: RuntimeMissing) =>
+      Effect.zipLeft(
+        named("wasm"),
+        Effect.logWarning(
+          `Running on device wasm, which is several times slower: ${missing.details} ${missing.howToGet}`
+        )
+      )
+    const onProcessor = Effect.catchTag(start("cpu"), "RuntimeMissing", portable)
+    if (options.device === undefined) return yield* onProcessor
+    if (options.device !== "auto") return yield* named(options.device)
     const reasons: Array<string> = []
     for (const candidate of accelerators(process.platform)) {
       const absent = absence(candidate)
       if (absent === undefined) {
         const started = yield* Effect.either(start(candidate))
         if (Either.isRight(started)) return started.right
+        // The other devices need the same build.
+        if (started.left._tag === "RuntimeMissing") return yield* portable(started.left)
         reasons.push(started.left.message)
       } else reasons.push(absent)
     }
-    const backend = yield* start("cpu")
-    yield* Effect.logWarning(`Running on the CPU, because no accelerator started. ${reasons.join(" ")}`)
+    const backend = yield* onProcessor
+    if (backend.info.device === "cpu") {
+      yield* Effect.logWarning(`Running on the CPU, because no accelerator started. ${reasons.join(" ")}`)
+    }
     return backend
   })
+
+/** The build of ONNX Runtime that a device needs cannot be loaded. */
+class RuntimeMissing extends Data.TaggedError("RuntimeMissing")<{
+  readonly device: Device
+  readonly installed: boolean
+  readonly details: string
+}> {
+  get howToGet() {
+    if (this.device === "wasm") return "Install codex-ml again: onnxruntime-web is one of its dependencies."
+    const install = `npm install --ignore-scripts onnxruntime-node@${version}`
+    return this.installed
+      ? `It has builds for Linux with glibc (x64, arm64), macOS (arm64) and Windows (x64, arm64); there, install it again: ${install}`
+      : `To install it: ${install}`
+  }
+}
+
+const asError = ({ details, device, howToGet }: RuntimeMissing) => {
+  const remedy = device === "wasm" ? howToGet : `${howToGet} (or use device wasm)`
+  return new BackendError({ reason: "Unavailable", subject: device, details, remedy })
+}
 
 /** Devices that `auto` tries, best first. WebGPU keeps state on the device; the others copy it at every run. */
 const accelerators = (platform: NodeJS.Platform): ReadonlyArray<Device> =>
@@ -101,8 +140,11 @@ const absence = (device: Device): string | undefined => {
   if (process.platform !== "linux") return undefined
   if (device === "cuda") {
     const library = `bin/napi-v6/linux/${process.arch}/libonnxruntime_providers_cuda.so`
-    const installed = existsSync(join(dirname(runtimePackage()), library))
-    return installed ? undefined : "cuda: its libraries are not installed (`npm run gpu:install`)."
+    const folder = nativeFolder()
+    // Without the package, the device is tried and says so.
+    return folder === undefined || existsSync(join(folder, library))
+      ? undefined
+      : "cuda: its libraries are not installed (`npm run gpu:install`)."
   }
   if (device === "webgpu") {
     const cards = ["/dev/dri", "/dev/nvidiactl", "/dev/dxg"]
@@ -112,7 +154,8 @@ const absence = (device: Device): string | undefined => {
 }
 
 const remedies: { readonly [D in Device]: string } = {
-  cpu: "Reinstall onnxruntime-node for this platform.",
+  cpu: "Install onnxruntime-node again for this platform, or use device wasm.",
+  wasm: "Node must support WebAssembly with SIMD and, for more than one thread, SharedArrayBuffer.",
   webgpu: "WebGPU needs a graphics driver (on Linux a Vulkan driver: see `vulkaninfo`), or use device cpu.",
   cuda: "Run `npm run gpu:install` (Linux x64, CUDA 12 with cuDNN 9), or use device cpu.",
   coreml: "CoreML exists on macOS only; use device cpu.",
@@ -121,13 +164,17 @@ const remedies: { readonly [D in Device]: string } = {
 
 const providers: { readonly [D in Device]: string } = {
   cpu: "CPUExecutionProvider",
+  wasm: "WebAssembly",
   webgpu: "WebGpuExecutionProvider",
   cuda: "CUDAExecutionProvider",
   coreml: "CoreMLExecutionProvider",
   dml: "DmlExecutionProvider"
 }
 
-const startDevice = (device: Device, threads: number): Effect.Effect<Backend.Service, BackendError, Scope.Scope> =>
+const startDevice = (
+  device: Device,
+  threads: number
+): Effect.Effect<Backend.Service, BackendError | RuntimeMissing, Scope.Scope> =>
   Effect.gen(function* () {
     const unavailable = (details: string, cause?: unknown) =>
       new BackendError({ reason: "Unavailable", subject: device, details, remedy: remedies[device], cause })
@@ -140,13 +187,14 @@ const startDevice = (device: Device, threads: number): Effect.Effect<Backend.Ser
     const reply = yield* client
       .ask({ _tag: "Start", device, threads, probe })
       .pipe(Effect.mapError((error) => unavailable(error.message, error.cause)))
-    if (reply._tag === "Failed") return yield* unavailable(reply.details)
+    if (reply._tag === "Missing") return yield* new RuntimeMissing({ device, ...reply })
+    if (reply._tag !== "Started") return yield* unavailable(detailsOf(reply))
     let executables = 0
     return Backend.make({
       info: {
         device,
         threads,
-        description: `onnxruntime-node ${runtimeVersion()}, ${providers[device]}, ${plural(threads, "thread")}`
+        description: `${reply.runtime}, ${providers[device]}, ${plural(threads, "thread")}`
       },
       compile: (programs, state) => Effect.suspend(() => compile(client, device, executables++, programs, state))
     })
@@ -232,9 +280,13 @@ const fromGone = (gone: WorkerThread.WorkerGone, subject: string) =>
 
 const fromReply = (reply: Reply, request: Request): Effect.Effect<ReadonlyArray<WireTensor>, BackendError> => {
   if (reply._tag === "Done") return Effect.succeed(reply.tensors)
+  const subject = reply._tag === "Failed" ? reply.subject : request._tag
   const reason = request._tag === "Compile" ? "Compile" : request._tag === "Run" ? "Run" : "State"
-  return new BackendError({ reason, subject: reply.subject, details: reply.details })
+  return new BackendError({ reason, subject, details: detailsOf(reply) })
 }
+
+const detailsOf = (reply: Reply): string =>
+  "details" in reply ? reply.details : `the thread answered "${reply._tag}" to another request.`
 
 /** Copies, so that the buffers can be transferred and the caller keeps its own. */
 const toWire = (values: TensorDatas, wanted: (name: string) => boolean = () => true): ReadonlyArray<WireTensor> =>
@@ -252,9 +304,11 @@ const toDatas = (tensors: ReadonlyArray<WireTensor>): TensorDatas =>
     tensors.map(({ data, dtype, name, shape }): [string, TensorData] => [name, { data, dtype, shape }])
   )
 
-const runtimePackage = (): string => createRequire(import.meta.url).resolve("onnxruntime-node/package.json")
-
-const runtimeVersion = (): string => {
-  const { version }: { readonly version: string } = createRequire(import.meta.url)(runtimePackage())
-  return version
+/** The folder of onnxruntime-node, if it is installed. */
+const nativeFolder = (): string | undefined => {
+  try {
+    return dirname(createRequire(import.meta.url).resolve("onnxruntime-node/package.json"))
+  } catch {
+    return undefined
+  }
 }

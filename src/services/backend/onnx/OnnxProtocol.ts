@@ -4,11 +4,12 @@
  * Each request has one reply with the same `id`, and the worker answers in the order of the requests. The worker does not
  * check names, types and lengths: `Backend.make` has.
  */
+import type { BackendConfig } from "../../../core/config/RunConfig.ts"
 import type { RowUpdate } from "../../../core/tensor/Lower.ts"
 import type { DType, Shape } from "../../../core/tensor/Tensor.ts"
 
-/** What one backend runs on. `auto` is resolved before a worker starts. */
-export type Device = "cpu" | "webgpu" | "cuda" | "coreml" | "dml"
+/** What a backend runs on. `auto` is resolved before a worker starts. `wasm` is always there; the others need onnxruntime-node. */
+export type Device = Exclude<BackendConfig["device"], "auto" | undefined>
 
 /** A tensor in a message. */
 export interface WireTensor {
@@ -85,9 +86,19 @@ export interface Stop {
 /** What the backend sends. */
 export type Request = Start | Compile | Run | ReadState | WriteState | Release | Stop
 
+/** The answer to `Start` where the build of ONNX Runtime that the device needs cannot be loaded. */
+export interface Missing {
+  readonly _tag: "Missing"
+  readonly installed: boolean
+  readonly details: string
+}
+
 /** What the worker sends. */
 export type Reply =
   | { readonly _tag: "Done"; readonly tensors: ReadonlyArray<WireTensor> }
+  /** The answer to `Start`: package and version of the runtime. */
+  | { readonly _tag: "Started"; readonly runtime: string }
+  | Missing
   /** `details` is ONNX Runtime's own message. */
   | { readonly _tag: "Failed"; readonly subject: string; readonly details: string }
 

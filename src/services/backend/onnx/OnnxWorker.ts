@@ -10,7 +10,7 @@
  * in the order tensors, sessions, thread (any other order aborts too). Does not import Effect, so a thread starts in 50 ms.
  */
 import { parentPort } from "node:worker_threads"
-import { env, InferenceSession, listSupportedBackends, Tensor } from "onnxruntime-node"
+import type { InferenceSession, Tensor } from "onnxruntime-web"
 import type { Envelope } from "../../WorkerThread.ts"
 import {
   buffersOf,
@@ -23,6 +23,7 @@ import {
   type WireProgram,
   type WireTensor
 } from "./OnnxProtocol.ts"
+import { load, type OnnxRuntime, whyMissing } from "./OnnxRuntime.ts"
 
 interface LoadedProgram extends Pick<WireProgram, "reads" | "updates" | "writes"> {
   readonly session: InferenceSession
@@ -49,7 +50,7 @@ const failed = (subject: string, error: unknown): Reply => ({
 })
 
 const sessionOptions = (device: Device, threads: number): InferenceSession.SessionOptions => ({
-  executionProviders: device === "cpu" ? ["cpu"] : [device, "cpu"],
+  executionProviders: device === "cpu" || device === "wasm" ? [device] : [device, "cpu"],
   // "basic" on WebGPU: higher levels fuse nodes into forms that this provider does not have and the CPU would run.
   graphOptimizationLevel: device === "webgpu" ? "basic" : "all",
   intraOpNumThreads: threads,
@@ -66,13 +67,6 @@ const sessionOptions = (device: Device, threads: number): InferenceSession.Sessi
   enableMemPattern: device !== "dml",
   logSeverityLevel: 4
 })
-
-const toTensor = ({ data, dtype, shape }: WireTensor): Tensor =>
-  data instanceof Float32Array
-    ? new Tensor("float32", data, shape)
-    : data instanceof Int32Array
-      ? new Tensor("int32", data, shape)
-      : new Tensor(dtype === "bool" ? "bool" : "uint8", data, shape)
 
 const fromTensor = (name: string, tensor: Tensor, options: { readonly copy: boolean }): WireTensor => {
   const { data, dims: shape } = tensor
@@ -103,10 +97,20 @@ const replaceRows = ({ position, rows, state }: Update): void => {
 }
 
 /** The sessions and state of one worker: starts with a device, then answers until `Stop`. */
-const makeEngine = ({ device, threads }: Start) => {
+const makeEngine = (
+  { device, threads }: Start,
+  { InferenceSession, name: runtime, providers, Tensor }: OnnxRuntime
+) => {
   const keepsState = device === "webgpu"
   const executables = new Map<number, Loaded>()
   const standing: Array<InferenceSession> = []
+
+  const toTensor = ({ data, dtype, shape }: WireTensor): Tensor =>
+    data instanceof Float32Array
+      ? new Tensor("float32", data, shape)
+      : data instanceof Int32Array
+        ? new Tensor("int32", data, shape)
+        : new Tensor(dtype === "bool" ? "bool" : "uint8", data, shape)
 
   const createSession = (
     model: Uint8Array,
@@ -119,15 +123,14 @@ const makeEngine = ({ device, threads }: Start) => {
 
   const probe = async (model: Uint8Array): Promise<Reply> => {
     // Without a provider of this name, ONNX Runtime prints a line and runs on the CPU instead.
-    const built = listSupportedBackends().map(({ name }) => name)
-    if (!built.includes(device)) {
-      return failed(device, `onnxruntime-node has ${built.join(", ")} on ${process.platform}-${process.arch}.`)
+    if (!providers.includes(device)) {
+      return failed(device, `${runtime} has ${providers.join(", ")} on ${process.platform}-${process.arch}.`)
     }
     const session = await createSession(model)
     // Kept until the end: when its last session is released, WebGPU drops the device and every compiled shader.
     standing.push(session)
     await session.run({ x: new Tensor("float32", Float32Array.of(1), [1]) })
-    return done()
+    return { _tag: "Started", runtime }
   }
 
   const release = async (executable: number): Promise<Reply> => {
@@ -255,14 +258,19 @@ const subjectOf = (request: Request): string =>
 /** Answers the messages of `port` in the order in which they arrive. */
 const serve = (port: NonNullable<typeof parentPort>) => {
   let engine: ReturnType<typeof makeEngine> | undefined
-  // Errors are returned as values with ONNX Runtime's own text, so it should not print them too.
-  env.logLevel = "fatal"
+  const start = async (request: Start): Promise<Reply> => {
+    let runtime: OnnxRuntime
+    try {
+      runtime = await load(request.device, request.threads)
+    } catch (error) {
+      return { _tag: "Missing", ...whyMissing(request.device, error) }
+    }
+    engine = makeEngine(request, runtime)
+    return await engine.probe(request.probe)
+  }
   const answer = async (request: Request): Promise<Reply> => {
     try {
-      if (request._tag === "Start") {
-        engine = makeEngine(request)
-        return await engine.probe(request.probe)
-      }
+      if (request._tag === "Start") return await start(request)
       return engine === undefined ? failed(request._tag, "no device was started") : await engine.answer(request)
     } catch (error) {
       return failed(subjectOf(request), error)
