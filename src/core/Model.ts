@@ -88,7 +88,8 @@ export interface Architecture {
   readonly parameters: ParameterSpecs
   /**
    * Logits [B·T, V] of every position for token ids [B, T] (int32), T ≤ contextLength.
-   * `dropoutSeed`, an int32 scalar, turns dropout on: the masks are a function of it and nothing else.
+   * `dropoutSeed` turns dropout on: the masks are a function of it and nothing else. It is given to `ops.dropout` or `ops.uniform`
+   * as it is (for a micro-batch it also says which one), with a stream of its own for each use.
    */
   readonly forward: (parameters: Tensors, tokens: Tensor, options?: { readonly dropoutSeed?: Tensor }) => Tensor
   /** What one sequence keeps between decoding steps, as state tensors: the keys and values of a transformer. */

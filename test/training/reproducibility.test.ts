@@ -57,4 +57,30 @@ describe("gradient accumulation", () => {
       for (const [i, loss] of whole.entries()) expect(Math.abs(parts[i]! - loss)).toBeLessThan(1e-5)
     }).pipe(Effect.provide(Tiny.cpu))
   )
+
+  it.effect(
+    "with dropout gives the losses of the whole batch too: every row has its own mask, whatever part it is in",
+    () =>
+      Effect.gen(function* () {
+        const run = (accumulation: number, dropout: number) =>
+          Effect.map(
+            Tiny.eventsOf(
+              {
+                architecture: Tiny.architecture({ dropout }),
+                training: { batch_size: 4, gradient_accumulation_steps: accumulation, max_steps: 3 }
+              },
+              Training.steps()
+            ),
+            Tiny.losses
+          )
+        const whole = yield* run(1, 0.5)
+        for (const accumulation of [2, 8]) {
+          const parts = yield* run(accumulation, 0.5)
+          for (const [i, loss] of whole.entries()) expect(Math.abs(parts[i]! - loss)).toBeLessThan(1e-5)
+        }
+        // The losses above are not those without masks.
+        const plain = yield* run(1, 0)
+        expect(Math.abs(plain[2]! - whole[2]!)).toBeGreaterThan(1e-3)
+      }).pipe(Effect.provide(Tiny.cpu))
+  )
 })

@@ -9,6 +9,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { streamUsedTwice } from "./ops/random.ts"
 import { input, ShapeError, sameShape, show, type Tensor, type TensorType, topologicalOrder } from "./Tensor.ts"
 
 /** A graph with names for its inputs and results. `make` builds and checks one. */
@@ -114,7 +115,8 @@ export const faultOf = (program: Program): string | undefined => {
     ...Object.entries(program.state).map(([name, type]) => [`state/${name}`, type] as const),
     ...Object.entries(program.inputs).map(([name, type]) => [`input/${name}`, type] as const)
   ])
-  for (const node of topologicalOrder(roots(program))) {
+  const nodes = topologicalOrder(roots(program))
+  for (const node of nodes) {
     for (const type of node.types) {
       const wrong = type.shape.find((size) => !Number.isInteger(size) || size < 0)
       if (wrong !== undefined) return `a tensor has the shape [${type.shape.join(", ")}]`
@@ -125,6 +127,10 @@ export const faultOf = (program: Program): string | undefined => {
     if (type.dtype !== node.types[0].dtype || !sameShape(type.shape, node.types[0].shape)) {
       return `"${node.name}" is declared as ${show(type)} and read as ${show(node.types[0])}`
     }
+  }
+  const stream = streamUsedTwice(nodes)
+  if (stream !== undefined) {
+    return `random stream ${stream} is used twice with one seed, which gives the same numbers twice: give each use its own stream`
   }
   return undefined
 }

@@ -43,6 +43,8 @@ export interface AppliedOperator {
   readonly name: string
   /** The definition that it was made from, to compare with; its own fields need the attributes. */
   readonly definition: object
+  /** Values that were fixed when the graph was built. */
+  readonly attributes: { readonly [key: string]: number | boolean | string | ReadonlyArray<number> }
   readonly reference: (inputs: ReadonlyArray<NdArray>, outputs: ReadonlyArray<TensorType>) => ReadonlyArray<NdArray>
   readonly gradient: ((backward: Backward) => ReadonlyArray<Tensor | undefined>) | NonDifferentiable
   readonly onnx: (

@@ -4,7 +4,7 @@
  *
  * Both share the state `parameter/<name>`; `train` also keeps `optimizer/<name>`. Gradient accumulation is unrolled: the
  * batch is cut into micro-batches whose gradients are added up inside one graph, so only one micro-batch's activations
- * are in memory at a time and the result is that of the whole batch.
+ * are in memory at a time and the result is that of the whole batch, with the dropout masks that the whole batch has.
  */
 import type * as Effect from "effect/Effect"
 import { PCGRandom } from "effect/Utils"
@@ -18,6 +18,7 @@ import { cast, lessOrEqual } from "../tensor/ops/compare.ts"
 import { add, div, maximum } from "../tensor/ops/elementwise.ts"
 import { gatherElements } from "../tensor/ops/gather.ts"
 import { crossEntropy } from "../tensor/ops/loss.ts"
+import { seedOfPart } from "../tensor/ops/random.ts"
 import { max } from "../tensor/ops/reduce.ts"
 import { slice } from "../tensor/ops/shape.ts"
 import * as Program from "../tensor/Program.ts"
@@ -90,12 +91,13 @@ export const trainProgram = (
       const micro = sizes.batchSize / sizes.accumulation
       const rows = (tensor: Tensor, i: number) =>
         sizes.accumulation === 1 ? tensor : slice(tensor, 0, i * micro, (i + 1) * micro)
+      const seed = (i: number) => (sizes.accumulation === 1 ? inputs.seed! : seedOfPart(inputs.seed!, i))
       const scored = sum(cast(lessOrEqual(integers([0], []), inputs.targets!), "float32"))
       const count = maximum(scored, scalar(1))
       let loss: Tensor | undefined
       let gradients: ReadonlyArray<Tensor> | undefined
       for (let i = 0; i < sizes.accumulation; i++) {
-        const logits = architecture.forward(parameters, rows(inputs.tokens!, i), { dropoutSeed: inputs.seed! })
+        const logits = architecture.forward(parameters, rows(inputs.tokens!, i), { dropoutSeed: seed(i) })
         const nats = crossEntropy(logits, flat(rows(inputs.targets!, i)), { ignoreIndex })
         const part = div(sum(nats), count)
         const own = grad(

@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import { Backend } from "../../../../src/core/Backend.ts"
 import { grad } from "../../../../src/core/tensor/Gradient.ts"
 import { sum } from "../../../../src/core/tensor/ops/broadcast.ts"
-import { dropout, randomBits, uniform } from "../../../../src/core/tensor/ops/random.ts"
+import { dropout, randomBits, seedOfPart, uniform } from "../../../../src/core/tensor/ops/random.ts"
 import * as Program from "../../../../src/core/tensor/Program.ts"
 import * as Reference from "../../../../src/core/tensor/Reference.ts"
 import { constant, integers, scalar, type Tensor } from "../../../../src/core/tensor/Tensor.ts"
@@ -80,7 +80,7 @@ describe("randomBits", () => {
 
   it("refuses a seed that is not an int32 scalar", () => {
     expect(() => randomBits(scalar(1), [2], { stream: 0 })).toThrow(
-      "randomBits(float32[]): the seed must be an int32 scalar"
+      "randomStream(float32[]): the seed must be an int32 scalar, or one of seedOfPart"
     )
   })
 
@@ -165,7 +165,8 @@ describe("uniform", () => {
         build: (_, { seed }) => ({
           outputs: {
             bits: randomBits(seed!, [300, 7], { stream: 1 }),
-            uniform: uniform(seed!, [300, 7], { stream: 1 })
+            uniform: uniform(seed!, [300, 7], { stream: 2 }),
+            part: randomBits(seedOfPart(seed!, 2), [100, 7], { stream: 1 })
           }
         })
       })
@@ -175,6 +176,7 @@ describe("uniform", () => {
         const actual = yield* executable.run("program", inputs)
         const expected = Reference.run(program, {}, inputs).outputs
         expect(actual.bits!.data).toEqual(expected.bits!.data)
+        expect(actual.part!.data).toEqual(actual.bits!.data.subarray(1400))
         actual.uniform!.data.forEach((value, i) => {
           expect(Math.abs(value - expected.uniform!.data[i]!)).toBeLessThan(1e-7)
         })
@@ -189,6 +191,80 @@ const [T, C] = [64, 100]
 const ones = constant({ dtype: "float32", shape: [T, C], data: new Float32Array(T * C).fill(1) })
 const mask = (seed: number, stream: number, rate = 0.2) =>
   numbersOf(dropout(ones, integers([seed], []), { rate, stream }))
+
+describe("seedOfPart", () => {
+  it("continues the numbers of the parts before it", () => {
+    const part = (index: number) =>
+      Reference.evaluate([randomBits(seedOfPart(integers([9], []), index), [2, 5], { stream: 2 })], new Map())[0]!
+    const whole = Array.from(bits(9, 2, 40))
+    for (const index of [0, 1, 3]) {
+      expect(Array.from(part(index).data)).toEqual(whole.slice(10 * index, 10 * index + 10))
+    }
+  })
+})
+
+describe("masks of micro-batches", () => {
+  it("have the stated mean and are not correlated, for all pairs of parts, streams and neighbouring seeds", () => {
+    const size = 8192
+    const cases = [7, 8].flatMap((seed) =>
+      [0, 1].flatMap((stream) => [0, 1, 2, 3].map((part) => ({ seed, stream, part })))
+    )
+    const ones = constant({ dtype: "float32", shape: [size], data: new Float32Array(size).fill(1) })
+    const masks = cases.map(({ part, seed, stream }) => {
+      const y = dropout(ones, seedOfPart(integers([seed], []), part), { rate: 0.25, stream })
+      return Float64Array.from(Reference.evaluate([y], new Map())[0]!.data, (value) => (value === 0 ? -0.75 : 0.25))
+    })
+    // Variance of one element 3/16, of a product of two (3/16)²; five standard deviations.
+    const deviation = Math.sqrt(size) * (3 / 16)
+    masks.forEach((mask, i) => {
+      expect(Math.abs(totalOf(mask))).toBeLessThan(5 * Math.sqrt((size * 3) / 16))
+      for (const other of masks.slice(0, i)) {
+        expect(Math.abs(totalOf(mask.map((value, k) => value * other[k]!)))).toBeLessThan(5 * deviation)
+      }
+    })
+  })
+})
+
+describe("a stream", () => {
+  const faultOf = (build: (seed: Tensor) => ReadonlyArray<Tensor>) =>
+    Effect.runSync(
+      Effect.flip(
+        Program.make({
+          name: "twice",
+          state: {},
+          inputs: { seed: { dtype: "int32", shape: [] } },
+          build: (_, { seed }) => ({ outputs: Object.fromEntries(build(seed!).map((tensor, i) => [`${i}`, tensor])) })
+        })
+      )
+    ).message
+  const message =
+    'Program "twice": random stream 4 is used twice with one seed, which gives the same numbers twice: give each use its own stream'
+
+  it("that is used twice with one seed is refused, whatever it is used for", () => {
+    const x = constant({ dtype: "float32", shape: [3], data: Float32Array.of(1, 2, 3) })
+    expect(faultOf((seed) => [4, 4].map((stream) => dropout(x, seed, { rate: 0.5, stream })))).toBe(message)
+    expect(
+      faultOf((seed) => {
+        const part = seedOfPart(seed, 1)
+        return [uniform(part, [2], { stream: 4 }), randomBits(part, [5], { stream: 4 })]
+      })
+    ).toBe(message)
+  })
+
+  it("may be used with another seed, for another part, and its numbers as often as they are needed", () => {
+    const once = Program.make({
+      name: "once",
+      state: {},
+      inputs: { seed: { dtype: "int32", shape: [] } },
+      build: (_, { seed }) => {
+        const x = uniform(seed!, [2], { stream: 4 })
+        const parts = [0, 1].map((part) => uniform(seedOfPart(seed!, part), [2], { stream: 4 }))
+        return { outputs: { x, sum: sum(x), first: parts[0]!, second: parts[1]! } }
+      }
+    })
+    expect(Effect.runSync(Effect.either(once))._tag).toBe("Right")
+  })
+})
 
 describe("dropout", () => {
   it("keeps a share of 1 − rate, scaled so that the expected value stays", () => {
