@@ -10,17 +10,19 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Encoding from "effect/Encoding"
+import * as Option from "effect/Option"
+import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as DatasetIdentity from "./data/DatasetIdentity.ts"
 import * as Plugin from "./plugin/Plugin.ts"
 
 /** What a document is used for. */
-export type Split = "train" | "validation"
+export type Split = DatasetIdentity.Split
 
 /** Data that cannot be read as requested. `path` is the file or pattern, `line` counts from 1. */
 export class DatasetError extends Schema.TaggedError<DatasetError>()("DatasetError", {
-  reason: Schema.Literal("NotFound", "Empty", "InvalidText", "Unreadable"),
+  reason: Schema.Literal("NotFound", "Empty", "InvalidText", "Unreadable", "Changed"),
   path: Schema.String,
   line: Schema.optional(Schema.Number),
   details: Schema.String,
@@ -36,6 +38,8 @@ export interface Document {
   /** Where it comes from: a path, or a path and a row. Unique within the dataset. */
   readonly id: string
   readonly text: string
+  /** What it is a part of: the path of its file. Default: the id. A change of the data is told by these names. */
+  readonly source?: string
 }
 
 /** The dataset of a run. */
@@ -50,18 +54,31 @@ export class Dataset extends Context.Tag("codex/Dataset")<Dataset, Dataset.Servi
   })
 
   /**
-   * A dataset from the documents of its splits. The fingerprint is derived from them, once for each dataset made. The services
-   * that reading needs are taken from here.
+   * A dataset from the documents of its splits. Identity and fingerprint are derived from them, once for each dataset made.
+   * Documents that are read after that are compared with it: if they have changed, reading ends with an error. The services that
+   * reading needs are taken from here.
    */
   static make<R = never>(primitives: Dataset.Primitives<R>): Effect.Effect<Dataset.Service, never, R> {
     return Effect.gen(function* () {
       const context = yield* Effect.context<R>()
-      const documents = (split: Split) => Stream.provideContext(primitives.documents(split), context)
+      const read = (split: Split) => Stream.provideContext(primitives.documents(split), context)
+      const known = yield* Ref.make(Option.none<DatasetIdentity.DatasetIdentity>())
       const given = primitives.fingerprint
-      const fingerprint = yield* Effect.cached(
-        given === undefined ? fingerprintOf(documents) : Effect.provide(given, context)
+      const identity = yield* Effect.cached(
+        given === undefined
+          ? Effect.tap(DatasetIdentity.ofDocuments(read), (identity) => Ref.set(known, Option.some(identity)))
+          : Effect.flatMap(Effect.provide(given, context), DatasetIdentity.ofFingerprint)
       )
-      return { documents, fingerprint, files: primitives.files ?? [] }
+      const documents = (split: Split) =>
+        Stream.unwrap(
+          Effect.map(Ref.get(known), (identity) =>
+            Option.isNone(identity)
+              ? read(split)
+              : DatasetIdentity.checked(read(split), identity.value[split], changedWhileRead)
+          )
+        )
+      const fingerprint = Effect.map(identity, ({ fingerprint }) => fingerprint)
+      return { documents, identity, fingerprint, files: primitives.files ?? [] }
     })
   }
 }
@@ -84,6 +101,8 @@ export declare namespace Dataset {
   interface Service {
     /** Documents of a split, one at a time: bounded memory however large the data. */
     readonly documents: (split: Split) => Stream.Stream<Document, DatasetError>
+    /** The SHA-256 of each split and of its sources, and their names. Two datasets are the same if their fingerprints are. */
+    readonly identity: Effect.Effect<DatasetIdentity.DatasetIdentity, DatasetError>
     /** SHA-256 (hex) over contents, order and split. Names and times of files do not matter. */
     readonly fingerprint: Effect.Effect<string, DatasetError>
     /** The files that the documents come from, in order; none if they come from elsewhere. */
@@ -91,28 +110,10 @@ export declare namespace Dataset {
   }
 }
 
-/**
- * A chain over the splits and their documents: each link is the SHA-256 of the link before it, of its type (a split or a
- * document) and of the SHA-256 of its content. No two datasets have the same chain, and only one document is held at a time.
- */
-const fingerprintOf = (documents: Dataset.Service["documents"]): Effect.Effect<string, DatasetError> =>
-  Effect.gen(function* () {
-    const encoder = new TextEncoder()
-    let chain = new Uint8Array(32)
-    const link = (type: "split" | "document", content: string) =>
-      Effect.gen(function* () {
-        const digest = yield* sha256(encoder.encode(content))
-        chain = yield* sha256(Uint8Array.from([...chain, ...encoder.encode(type), ...digest]))
-      })
-    for (const split of ["train", "validation"] as const) {
-      yield* link("split", split)
-      yield* Stream.runForEach(documents(split), ({ text }) => link("document", text))
-    }
-    return Encoding.encodeHex(chain)
+const changedWhileRead = (source: string | undefined) =>
+  new DatasetError({
+    reason: "Changed",
+    path: source ?? "The dataset",
+    details: "the text changed while it was read.",
+    remedy: "Run again when no other program writes to it."
   })
-
-const sha256 = (bytes: Uint8Array<ArrayBuffer>) =>
-  Effect.map(
-    Effect.promise(() => crypto.subtle.digest("SHA-256", bytes)),
-    (digest) => new Uint8Array(digest)
-  )

@@ -84,19 +84,47 @@ describe("the fingerprint", () => {
     })
   )
 
-  it.effect("is the chain over splits and documents", () =>
+  it.effect("is the SHA-256 of the splits' digests, each of the SHA-256 of its documents", () =>
     Effect.gen(function* () {
-      const { fingerprint } = yield* Dataset.make({ documents: counted().documents })
-      let chain: Uint8Array = new Uint8Array(32)
-      for (const [type, content] of [
-        ["split", "train"],
-        ["document", "é"],
-        ["split", "validation"],
-        ["document", "é"]
-      ] as const) {
-        chain = sha256(chain, type, sha256(content))
-      }
-      expect(yield* fingerprint).toBe(Buffer.from(chain).toString("hex"))
+      const hex = (...parts: ReadonlyArray<string | Uint8Array>) => sha256(...parts).toString("hex")
+      const one = yield* Dataset.make({ documents: counted().documents })
+      const split = hex(`1 ${hex("é")}`)
+      expect(yield* one.fingerprint).toBe(hex(`${split} ${split}`))
+      const texts = Array.from({ length: 1500 }, (_, i) => `${i}`)
+      const many = yield* Dataset.make({
+        documents: () =>
+          Stream.fromIterable(texts.map((text, i) => ({ id: text, text, source: i < 1490 ? "a" : text })))
+      })
+      const digests = texts.map((text) => sha256(text))
+      const { train } = yield* many.identity
+      const chain = hex(sha256(...digests.slice(0, 1025)), ...digests.slice(1025))
+      expect(train).toMatchObject({ digest: hex(`1500 ${chain}`), documents: 1500, bytes: 4890 })
+      expect(train.sources?.map(({ documents, name }) => `${name} ${documents}`).slice(0, 2)).toEqual([
+        "a 1490",
+        "1490 1"
+      ])
+      expect(train.sources?.at(-1)).toEqual({ name: "1499", documents: 1, bytes: 4, sha256: hex("1499") })
+    })
+  )
+
+  it.effect("is compared with the documents that are read afterwards", () =>
+    Effect.gen(function* () {
+      const texts = ["a", "b"]
+      const dataset = yield* Dataset.make({
+        documents: (split) =>
+          split === "validation"
+            ? Stream.empty
+            : Stream.fromIterable(texts.map((text, i) => ({ id: `${i}.txt`, text })))
+      })
+      yield* Stream.runDrain(dataset.documents("train"))
+      yield* dataset.fingerprint
+      yield* Stream.runDrain(dataset.documents("train"))
+      texts[1] = "B"
+      const error = yield* Effect.flip(Stream.runDrain(dataset.documents("train")))
+      expect(error).toMatchObject({ reason: "Changed" })
+      expect(error.message).toBe(
+        "1.txt: the text changed while it was read. Run again when no other program writes to it."
+      )
     })
   )
 

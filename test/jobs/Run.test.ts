@@ -192,9 +192,9 @@ layer(environment, { excludeTestServices: true })("services in the place of name
       const made = yield* Dataset.make({ documents: split })
       const data: Dataset.Service = {
         ...made,
-        fingerprint: Effect.zipRight(
+        identity: Effect.zipRight(
           Ref.update(fingerprints, (count) => count + 1),
-          made.fingerprint
+          made.identity
         )
       }
       const tokenizer = yield* Effect.provide(Tokenizer, ByteTokenizer.layer({}))

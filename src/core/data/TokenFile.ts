@@ -5,6 +5,7 @@
  */
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { Dataset, DatasetError, Split } from "../Dataset.ts"
@@ -49,5 +50,10 @@ export declare namespace TokenCache {
       /** Called after each document with the numbers of documents and of UTF-8 bytes so far. */
       readonly onProgress?: (done: { readonly documents: number; readonly bytes: number }) => Effect.Effect<void>
     }) => Effect.Effect<TokenFile, DatasetError | TokenFileError, Scope.Scope>
+    /** The tokens of the split with this digest (core/data/DatasetIdentity.ts), if the cache has them. No text is read. */
+    readonly find: (options: {
+      readonly digest: string
+      readonly tokenizer: Tokenizer.Service
+    }) => Effect.Effect<Option.Option<TokenFile>, TokenFileError, Scope.Scope>
   }
 }

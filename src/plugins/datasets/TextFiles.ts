@@ -3,17 +3,26 @@
  *
  * A path that exists is used literally, even if it contains pattern characters. A directory means the files with certain
  * extensions in it and below it. Anything else is a pattern (`*`, `**`, `?`, `[a-z]`, `{a,b}`). Patterns keep the order of the
- * list, files of one pattern come in natural order, and a file that is named twice counts once, at its first place.
+ * list, files of one pattern come in natural order. A file counts once, at its first place, by whichever names it was found: two
+ * patterns, a symbolic link to it or to a folder above it, a hard link.
+ *
+ * Files are read in full at every start: only their bytes decide whether they have changed, since sizes and times can stay the
+ * same. Small files are read with one call each, several at a time.
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
-import { type Dataset, DatasetError } from "../../core/Dataset.ts"
+import * as Stream from "effect/Stream"
+import { type Dataset, DatasetError, type Document } from "../../core/Dataset.ts"
 import { naturalOrder } from "../../core/data/NaturalOrder.ts"
 
 /** A file of text that was found, with its size at that time. */
-export type TextFile = Dataset.File
+export interface TextFile extends Dataset.File {
+  /** The same for all names of one file. */
+  readonly key: string
+}
 
 /** A part of a file: bytes from `start` up to `end`. */
 export interface FileRange {
@@ -35,7 +44,7 @@ export const find = (
       const absolute = path.resolve(file)
       if (!first.has(absolute)) first.set(absolute, file)
     }
-    const files = yield* Effect.forEach(first.values(), sized, { concurrency: 16 })
+    const files = distinct(yield* Effect.forEach(first.values(), measured, { concurrency: 16 }))
     const full = files.filter((file) => file.bytes > 0)
     if (full.length > 0) return full
     return yield* new DatasetError({
@@ -110,12 +119,25 @@ const glob = (pattern: string | ReadonlyArray<string>, directory?: string) =>
     return matches.sort(naturalOrder)
   })
 
-const sized = (path: string) =>
+const measured = (path: string) =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const info = yield* Effect.mapError(fs.stat(path), (cause) => unreadable(path, cause))
-    return { path, bytes: Number(info.size) }
+    const inode = Option.filter(info.ino, (inode) => inode > 0 && Number.isSafeInteger(inode))
+    const key = yield* Option.match(inode, {
+      // Slower: the system is asked for each folder of the path.
+      onNone: () => Effect.mapError(fs.realPath(path), (cause) => unreadable(path, cause)),
+      onSome: (inode) => Effect.succeed(`${info.dev}:${inode}`)
+    })
+    return { path, bytes: Number(info.size), key } satisfies TextFile
   })
+
+/** The first of several names of one file. */
+const distinct = (files: ReadonlyArray<TextFile>): ReadonlyArray<TextFile> => {
+  const byKey = new Map<string, TextFile>()
+  for (const file of files) if (!byKey.has(file.key)) byKey.set(file.key, file)
+  return [...byKey.values()]
+}
 
 const unreadable = (path: string, cause: unknown): DatasetError =>
   new DatasetError({
@@ -131,6 +153,63 @@ const reasonOf = (cause: unknown): string =>
 export const LINE_FEED = 0x0a
 /** Bytes that are read at a time to count lines. */
 const BLOCK = 1 << 20
+
+/** A file of at most this many bytes is read with one call. */
+const SMALL = 1 << 16
+/** Small files that are read before their documents are taken. */
+const TOGETHER = 256
+
+/**
+ * The documents of ranges, in order. A small file that is whole in its range is read at once and given to `whole`, others are read by
+ * `parts`.
+ */
+export const documentsOf = <R>(
+  ranges: ReadonlyArray<FileRange>,
+  read: {
+    readonly whole: (range: FileRange, bytes: Uint8Array) => Effect.Effect<ReadonlyArray<Document>, DatasetError, R>
+    readonly parts: (range: FileRange) => Stream.Stream<Document, DatasetError, R>
+  }
+): Stream.Stream<Document, DatasetError, FileSystem.FileSystem | R> =>
+  Stream.flatMap(Stream.fromIterable(batched(ranges)), (batch) =>
+    batch.length === 1 && !isSmall(batch[0]!)
+      ? read.parts(batch[0]!)
+      : Stream.fromIterableEffect(
+          Effect.map(
+            Effect.forEach(
+              batch,
+              (range) => Effect.flatMap(readSmall(range.file), (bytes) => read.whole(range, bytes)),
+              {
+                concurrency: 16
+              }
+            ),
+            (documents) => documents.flat()
+          )
+        )
+  )
+
+const isSmall = ({ end, file, start }: FileRange): boolean => start === 0 && end === file.bytes && file.bytes <= SMALL
+
+/** Ranges in order: small ones together, each other one alone. */
+const batched = (ranges: ReadonlyArray<FileRange>): ReadonlyArray<ReadonlyArray<FileRange>> => {
+  const batches: Array<Array<FileRange>> = []
+  let open: Array<FileRange> | undefined
+  for (const range of ranges) {
+    if (isSmall(range) && open !== undefined && open.length < TOGETHER) open.push(range)
+    else {
+      const batch = [range]
+      batches.push(batch)
+      open = isSmall(range) ? batch : undefined
+    }
+  }
+  return batches
+}
+
+const readSmall = (file: TextFile) =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const bytes = yield* Effect.mapError(fs.readFile(file.path), (cause) => unreadable(file.path, cause))
+    return bytes.length < file.bytes ? yield* changed(file) : bytes.subarray(0, file.bytes)
+  })
 
 /** The bytes [start, end) of a file. */
 export const readBytes = (file: TextFile, start: number, end: number) =>

@@ -7,7 +7,7 @@
  * `fraction` of it, or the last 1/k. 0 holds nothing out; 1 holds everything out.
  */
 import type * as FileSystem from "@effect/platform/FileSystem"
-import * as Path from "@effect/platform/Path"
+import type * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { DatasetError, type Split } from "../../core/Dataset.ts"
@@ -160,17 +160,16 @@ export const ranges = <R>(
     return { files, train: [train], validation: [validation] }
   })
 
-/** Files that are named for both splits are held out. */
+/** Files that are named for both splits, by whichever of their names, are held out. */
 const heldOutByPath = (
   files: ReadonlyArray<TextFiles.TextFile>,
   patterns: ReadonlyArray<string>,
   extensions: ReadonlyArray<string>
 ) =>
   Effect.gen(function* () {
-    const path = yield* Path.Path
     const validation = yield* TextFiles.find(patterns, extensions)
-    const held = new Set(validation.map((file) => path.resolve(file.path)))
-    const train = files.filter((file) => !held.has(path.resolve(file.path)))
+    const held = new Set(validation.map(({ key }) => key))
+    const train = files.filter(({ key }) => !held.has(key))
     if (train.length > 0) {
       return { files: [...train, ...validation], train: train.map(whole), validation: validation.map(whole) }
     }

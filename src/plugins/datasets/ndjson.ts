@@ -7,6 +7,7 @@
  * skipped. Any other line without such a text is an error with its line number, so that missing data is noticed.
  */
 import type * as FileSystem from "@effect/platform/FileSystem"
+import * as Arr from "effect/Array"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -17,6 +18,7 @@ import * as Stream from "effect/Stream"
 import { Dataset, DatasetError, type Document } from "../../core/Dataset.ts"
 import * as Utf8 from "../../core/data/Utf8.ts"
 import * as Plugin from "../../core/plugin/Plugin.ts"
+import * as TextFiles from "./TextFiles.ts"
 import { countLineFeeds, type FileRange, invalidText, LINE_FEED, readBytes } from "./TextFiles.ts"
 import * as ValidationSplit from "./ValidationSplit.ts"
 
@@ -43,12 +45,19 @@ export const NdjsonDataset = Plugin.make(Dataset.kind, "ndjson", {
         Dataset.make({
           files: ranges.files,
           documents: (split) =>
-            Stream.flatMap(Stream.fromIterable(ranges[split]), (range) => documentsOf(range, config.field))
+            TextFiles.documentsOf(ranges[split], {
+              whole: (range, bytes) =>
+                Effect.map(
+                  Effect.forEach(linesIn(bytes), (line) => parse(range, line, config.field)),
+                  Arr.filter(({ text }) => text !== "")
+                ),
+              parts: (range) => parts(range, config.field)
+            })
         })
     )
 })
 
-const documentsOf = (range: FileRange, field: string): Stream.Stream<Document, DatasetError, FileSystem.FileSystem> =>
+const parts = (range: FileRange, field: string): Stream.Stream<Document, DatasetError, FileSystem.FileSystem> =>
   linesOf(range).pipe(
     Stream.mapChunksEffect((lines) =>
       Effect.map(
@@ -69,7 +78,7 @@ const parse = (
     if (Either.isLeft(decoded)) return yield* invalidText(file, start + decoded.left, bytes[decoded.left]!)
     const id = `${file.path}:${number}`
     const line = number === 1 ? decoded.right.replace(/^\uFEFF/, "") : decoded.right
-    if (line.trim() === "") return { id, text: "" }
+    if (line.trim() === "") return { id, text: "", source: file.path }
     const fault = (details: string, remedy: string) =>
       new DatasetError({ reason: "InvalidText", path: file.path, line: number, details, remedy })
     const value = yield* Effect.try({
@@ -87,7 +96,7 @@ const parse = (
       )
     }
     const text = Object.hasOwn(value, field) ? value[field] : undefined
-    if (typeof text === "string") return { id, text }
+    if (typeof text === "string") return { id, text, source: file.path }
     const keys = Object.keys(value)
     return yield* text === undefined
       ? fault(
@@ -128,6 +137,18 @@ interface Line {
   readonly number: number
   /** Where it starts in the file, in bytes. */
   readonly start: number
+}
+
+/** The lines of a file that was read at once. */
+const linesIn = (bytes: Uint8Array): ReadonlyArray<Line> => {
+  const lines: Array<Line> = []
+  for (let start = 0; start < bytes.length; ) {
+    const end = bytes.indexOf(LINE_FEED, start)
+    const line = bytes.subarray(start, end < 0 ? bytes.length : end)
+    lines.push({ bytes: line, number: lines.length + 1, start })
+    start += line.length + 1
+  }
+  return lines
 }
 
 const BLOCK = 1 << 20

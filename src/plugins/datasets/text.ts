@@ -6,6 +6,7 @@
  * start of a file is dropped; line ends stay as they are. Nothing is cleaned, deduplicated or shuffled.
  */
 import type * as FileSystem from "@effect/platform/FileSystem"
+import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
@@ -14,6 +15,7 @@ import * as Stream from "effect/Stream"
 import { Dataset, type DatasetError, type Document } from "../../core/Dataset.ts"
 import * as Utf8 from "../../core/data/Utf8.ts"
 import * as Plugin from "../../core/plugin/Plugin.ts"
+import * as TextFiles from "./TextFiles.ts"
 import { type FileRange, invalidText, LINE_FEED, readBytes, type TextFile } from "./TextFiles.ts"
 import * as ValidationSplit from "./ValidationSplit.ts"
 
@@ -39,28 +41,42 @@ export const TextDataset = Plugin.make(Dataset.kind, "text", {
       Dataset.make({
         files: ranges.files,
         documents: (split) =>
-          Stream.flatMap(Stream.fromIterable(ranges[split]), (range) => documentsOf(range, config.document_bytes))
+          TextFiles.documentsOf(ranges[split], {
+            whole: (range, bytes) =>
+              bytes.length <= config.document_bytes
+                ? Effect.map(decode(range.file, 0, bytes), (document) => (document.text === "" ? [] : [document]))
+                : Effect.map(Stream.runCollect(parts(range, config.document_bytes)), Chunk.toReadonlyArray),
+            parts: (range) => parts(range, config.document_bytes)
+          })
       })
     )
 })
 
 /** The documents of a range, each at most `limit` bytes, so that memory is bounded. */
-const documentsOf = (range: FileRange, limit: number): Stream.Stream<Document, DatasetError, FileSystem.FileSystem> =>
+const parts = (range: FileRange, limit: number): Stream.Stream<Document, DatasetError, FileSystem.FileSystem> =>
   Stream.unfoldEffect(range.start, (start) =>
     start >= range.end
       ? Effect.succeedNone
       : Effect.gen(function* () {
-          const { file } = range
-          const bytes = yield* readBytes(file, start, Math.min(range.end, start + limit))
+          const bytes = yield* readBytes(range.file, start, Math.min(range.end, start + limit))
           const end = start + bytes.length === range.end ? bytes.length : cutOf(bytes)
-          const text = Utf8.decode(bytes.subarray(0, end))
-          if (Either.isLeft(text)) return yield* invalidText(file, start + text.left, bytes[text.left]!)
-          const whole = start === 0 && end === file.bytes
-          const id = whole ? file.path : `${file.path}#${start}`
-          const document = { id, text: start === 0 ? text.right.replace(/^\uFEFF/, "") : text.right }
+          const document = yield* decode(range.file, start, bytes.subarray(0, end))
           return Option.some([document, start + end] as const)
         })
   ).pipe(Stream.filter((document) => document.text !== ""))
+
+/** The document of bytes that begin at `start` of a file. */
+const decode = (file: TextFile, start: number, bytes: Uint8Array) =>
+  Effect.gen(function* () {
+    const text = Utf8.decode(bytes)
+    if (Either.isLeft(text)) return yield* invalidText(file, start + text.left, bytes[text.left]!)
+    const whole = start === 0 && bytes.length === file.bytes
+    return {
+      id: whole ? file.path : `${file.path}#${start}`,
+      text: start === 0 ? text.right.replace(/^\uFEFF/, "") : text.right,
+      source: file.path
+    } satisfies Document
+  })
 
 /** Where to end a document in these bytes, which are followed by more of the range. */
 const cutOf = (bytes: Uint8Array): number => {

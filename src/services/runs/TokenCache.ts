@@ -1,8 +1,8 @@
 /**
  * Text is tokenized once into a flat file of token ids, which is then read by position.
  *
- * An entry is a directory whose name is the SHA-256 of what it depends on: the dataset's fingerprint, the split, the tokenizer's
- * files, the format version. It holds `tokens.bin`, ids as uint16 or, above 65,536 ids, uint32, little endian (as on every
+ * An entry is a directory whose name is the SHA-256 of what it depends on: the digest of the split, the tokenizer's files, the
+ * format version. So the text that a run held out is found as long as it is there, also after the files have changed. It holds `tokens.bin`, ids as uint16 or, above 65,536 ids, uint32, little endian (as on every
  * machine that ONNX Runtime runs on), and `index.json` with the counts and the SHA-256. An entry appears whole or not at all
  * (services/files/AtomicFiles.ts), and two processes may build the same one at once: the first that is in place stays. An entry
  * that does not agree with its index is built again. The open file is released with the scope.
@@ -29,7 +29,7 @@ import type { Encoded, Width } from "./EncodeWorker.ts"
 export const defaultDirectory = ".codex/cache/tokens"
 
 /** Raised when the format changes, or when a tokenizer of the same files gives other ids. */
-const FORMAT = 1
+const FORMAT = 2
 
 const Index = Schema.Struct({
   format: Schema.Literal(FORMAT),
@@ -89,20 +89,30 @@ const make = (options: Options): Effect.Effect<TokenCache.Service, never, FileSy
 
     const open: TokenCache.Service["open"] = (options) =>
       Effect.gen(function* () {
-        const key = keyOf(options, yield* options.dataset.fingerprint)
+        const identity = yield* options.dataset.identity
+        const key = keyOf(identity[options.split].digest, options.tokenizer)
         const entry = path.join(directory, key)
         const existing = yield* check(entry, key)
         const index = Option.isSome(existing) ? existing.value : yield* build(entry, key, options)
         return yield* openTokens(fs, path.join(entry, "tokens.bin"), index)
       }).pipe(Effect.withSpan("TokenCache.open"))
 
-    return { open }
+    const find: TokenCache.Service["find"] = ({ digest, tokenizer }) =>
+      Effect.gen(function* () {
+        const key = keyOf(digest, tokenizer)
+        const entry = path.join(directory, key)
+        const index = yield* check(entry, key)
+        return yield* Effect.transposeOption(
+          Option.map(index, (index) => openTokens(fs, path.join(entry, "tokens.bin"), index))
+        )
+      }).pipe(Effect.withSpan("TokenCache.find"))
+
+    return { open, find }
   })
 
-const keyOf = (options: Parameters<TokenCache.Service["open"]>[0], fingerprint: string): string => {
-  const { split, tokenizer } = options
+const keyOf = (digest: string, tokenizer: Tokenizer.Service): string => {
   const files = Object.entries(tokenizer.files).sort(([a], [b]) => (a < b ? -1 : 1))
-  const parts = [FORMAT, fingerprint, split, tokenizer.vocabularySize, tokenizer.endOfText ?? null, files]
+  const parts = [FORMAT, digest, tokenizer.vocabularySize, tokenizer.endOfText ?? null, files]
   return createHash("sha256").update(JSON.stringify(parts)).digest("hex")
 }
 

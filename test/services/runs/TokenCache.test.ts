@@ -11,7 +11,7 @@ import * as Exit from "effect/Exit"
 import * as FastCheck from "effect/FastCheck"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
-import { type Dataset, DatasetError } from "../../../src/core/Dataset.ts"
+import { Dataset, DatasetError } from "../../../src/core/Dataset.ts"
 import { TokenCache } from "../../../src/core/data/TokenFile.ts"
 import { Tokenizer } from "../../../src/core/Tokenizer.ts"
 import * as Pipeline from "../../../src/core/tokenizer/Pipeline.ts"
@@ -49,15 +49,16 @@ const much = Array.from({ length: 16 }, (_, i) => `${i} ${"the the the 漢 ".rep
 /** A dataset in memory that counts how often its documents were read. */
 const counting = (documents: ReadonlyArray<string>, fingerprint = "f") => {
   const reads = { count: 0 }
-  const dataset: Dataset.Service = {
-    documents: () =>
-      Stream.suspend(() => {
-        reads.count++
-        return Stream.fromIterable(documents.map((text, i) => ({ id: String(i), text })))
-      }),
-    fingerprint: Effect.succeed(fingerprint),
-    files: []
-  }
+  const dataset = Effect.runSync(
+    Dataset.make({
+      documents: () =>
+        Stream.suspend(() => {
+          reads.count++
+          return Stream.fromIterable(documents.map((text, i) => ({ id: String(i), text })))
+        }),
+      fingerprint: Effect.succeed(fingerprint)
+    })
+  )
   return { dataset, reads }
 }
 
