@@ -205,8 +205,7 @@ const countChanges = (before: DatasetIdentity, after: DatasetIdentity): Readonly
     if (a.digest === b.digest) return []
     const name = split === "train" ? "the training text" : "the held-out text"
     if (a.documents === undefined || b.documents === undefined) return [name]
-    const counts = ({ bytes, documents }: SplitIdentity) =>
-      `${plural(documents ?? 0, "document")}, ${plural(bytes ?? 0, "byte")}`
+    const counts = ({ bytes, documents }: SplitIdentity) => `${plural(documents ?? 0, "document")}, ${bytes ?? 0} bytes`
     return [`${name} (${counts(a)} → ${counts(b)})`]
   })
 
