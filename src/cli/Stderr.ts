@@ -2,7 +2,7 @@
  * What a command writes to stderr besides progress: log lines while it runs, and the error that ended it.
  *
  * stdout belongs to the command's result. A failure that was foreseen is its message and nothing else: errors compute messages
- * that say what to do. A defect is a bug of codex, and the text says so. Stacks and causes show under `--debug` only.
+ * that say what to do. A defect is a bug of codex, or of a plugin's package, and the text says so. Stacks and causes show under `--debug` only.
  */
 import * as Terminal from "@effect/platform/Terminal"
 import * as Cause from "effect/Cause"
@@ -48,6 +48,8 @@ export const errorText = (cause: Cause.Cause<unknown>, { debug }: { readonly deb
   const [defect] = Chunk.toReadonlyArray(Cause.defects(cause))
   if (defect === undefined) return ""
   const hint = debug ? "" : " Run it again with --debug for a trace."
+  // The code of another package, which the message names.
+  if (Predicate.isTagged(defect, "PluginFault")) return `${describe(defect)}${hint}${trace}`
   return `internal error: ${describe(defect)}\nThis is a bug in codex; please report it.${hint}${trace}`
 }
 

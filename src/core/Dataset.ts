@@ -50,7 +50,12 @@ export class Dataset extends Context.Tag("codex/Dataset")<Dataset, Dataset.Servi
   /** The kind of dataset plugins. */
   static readonly kind: Plugin.Kind<"dataset", Dataset, Dataset.Service> = Plugin.kind("dataset", {
     api: 1,
-    tag: Dataset
+    tag: Dataset,
+    contract: {
+      documents: Schema.Struct({ id: Schema.String, text: Schema.String }),
+      fingerprint: Schema.String,
+      files: Schema.Array(Schema.Struct({ path: Schema.String, bytes: Schema.Number }))
+    }
   })
 
   /**

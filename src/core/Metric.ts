@@ -6,6 +6,7 @@
  * associative; any split of the samples gives the same result). Averages are never averaged.
  */
 import * as Context from "effect/Context"
+import * as Schema from "effect/Schema"
 import * as Plugin from "./plugin/Plugin.ts"
 
 /** Sums over the scored tokens of one window of text. */
@@ -19,10 +20,16 @@ export interface Sample {
   readonly correct: number
 }
 
+const totals = Schema.Array(Schema.Number)
+
 /** A metric of an evaluation. */
 export class Metric extends Context.Tag("codex/Metric")<Metric, Metric.Service>() {
   /** The kind of metric plugins. */
-  static readonly kind: Plugin.Kind<"metric", Metric, Metric.Service> = Plugin.kind("metric", { api: 1, tag: this })
+  static readonly kind: Plugin.Kind<"metric", Metric, Metric.Service> = Plugin.kind("metric", {
+    api: 1,
+    tag: this,
+    contract: { empty: totals, update: totals, combine: totals, result: Schema.Number }
+  })
 
   /**
    * A metric of the totals of a sample, and a function of their sum.

@@ -39,7 +39,14 @@ export class Model extends Context.Tag("codex/Model")<Model, Model.Service>() {
   static readonly Error = ModelError
 
   /** What plugins name: `Plugin.make(Model.kind, "bigram", { … })`. */
-  static readonly kind: Plugin.Kind<"model", Model, Model.Service> = Plugin.kind("model", { api: 1, tag: Model })
+  static readonly kind: Plugin.Kind<"model", Model, Model.Service> = Plugin.kind("model", {
+    api: 1,
+    tag: Model,
+    contract: {
+      contextLength: Schema.Int,
+      architecture: { gives: { forward: Schema.Object, decode: Schema.Object } }
+    }
+  })
 
   /**
    * A model from parameters and `forward`. The rest of an architecture is derived if it is not given: `cache` and

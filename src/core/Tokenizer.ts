@@ -78,6 +78,8 @@ export interface ChatOptions {
   readonly variables?: { readonly [name: string]: unknown }
 }
 
+const ids = Schema.instanceOf(Int32Array)
+
 /** Encodes text to token ids and decodes ids to text. A plugin implements it with {@link Tokenizer.make}. */
 export class Tokenizer extends Context.Tag("codex/Tokenizer")<Tokenizer, Tokenizer.Service>() {
   /** A saved tokenizer that cannot be read. */
@@ -92,7 +94,23 @@ export class Tokenizer extends Context.Tag("codex/Tokenizer")<Tokenizer, Tokeniz
   /** The kind of plugin that makes a tokenizer. One that reads files takes the file as `path` in its config. */
   static readonly kind: Plugin.Kind<"tokenizer", Tokenizer, Tokenizer.Service> = Plugin.kind("tokenizer", {
     api: 1,
-    tag: Tokenizer
+    tag: Tokenizer,
+    contract: {
+      vocabularySize: Schema.Int,
+      encode: ids,
+      encodeBatch: Schema.Array(ids),
+      encodeWithSpecialTokens: ids,
+      decode: Schema.String,
+      decodeBatch: Schema.Array(Schema.String),
+      decodeWithSpecialTokens: Schema.String,
+      decodeStream: Schema.String,
+      token: Schema.UndefinedOr(Schema.String),
+      byteLength: Schema.Number,
+      batch: Schema.Object,
+      encoding: Schema.Object,
+      encodeWithOffsets: Schema.Object,
+      applyChatTemplate: Schema.Any
+    }
   })
   /**
    * The service from its primitives. Any derived member can be given too: for speed, or because the tokenizer has a template, a

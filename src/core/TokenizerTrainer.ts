@@ -28,6 +28,11 @@ export class TokenizerTrainError extends Schema.TaggedError<TokenizerTrainError>
   }
 }
 
+const trained = Schema.Struct({
+  files: Schema.Record({ key: Schema.String, value: Schema.String }),
+  vocabularySize: Schema.Int
+})
+
 /** Trains tokenizers. A plugin implements it with {@link TokenizerTrainer.make}. */
 export class TokenizerTrainer extends Context.Tag("codex/TokenizerTrainer")<
   TokenizerTrainer,
@@ -39,7 +44,11 @@ export class TokenizerTrainer extends Context.Tag("codex/TokenizerTrainer")<
   /** The kind of plugin that trains tokenizers. */
   static readonly kind: Plugin.Kind<"tokenizer-trainer", TokenizerTrainer, TokenizerTrainer.Service> = Plugin.kind(
     "tokenizer-trainer",
-    { api: 1, tag: TokenizerTrainer }
+    {
+      api: 1,
+      tag: TokenizerTrainer,
+      contract: { train: trained, trainSizes: Schema.Array(trained) }
+    }
   )
   /** The service from its primitives. */
   static make({ trainSizes, vocabularySize }: TokenizerTrainer.Primitives): TokenizerTrainer.Service {

@@ -35,7 +35,8 @@ export class Tracker extends Context.Tag("codex/Tracker")<Tracker, Tracker.Servi
   /** The kind of tracker plugins. */
   static readonly kind: Plugin.Kind<"tracker", Tracker, Tracker.Service> = Plugin.kind("tracker", {
     api: 1,
-    tag: Tracker
+    tag: Tracker,
+    contract: { open: { gives: { log: Schema.Any } } }
   })
 
   /**

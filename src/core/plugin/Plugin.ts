@@ -15,10 +15,19 @@ import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as ConfigIssue from "../config/ConfigIssue.ts"
+import type { Contract } from "./Contract.ts"
 import type * as FilePattern from "./FilePattern.ts"
 import { PluginConfigError } from "./PluginError.ts"
 
-export { ApiMismatch, DuplicatePlugin, PluginConfigError, PluginInitError, UnknownPlugin } from "./PluginError.ts"
+export type { Contract } from "./Contract.ts"
+export {
+  ApiMismatch,
+  DuplicatePlugin,
+  PluginConfigError,
+  PluginFault,
+  PluginInitError,
+  UnknownPlugin
+} from "./PluginError.ts"
 
 /** Marks plugins. A symbol of the global registry is the same in every copy of this package. */
 export const TypeId: unique symbol = Symbol.for("codex/Plugin")
@@ -32,6 +41,8 @@ export interface Kind<Name extends string, Id, Service> {
   /** The version of the interface. It is raised when existing plugins would no longer work. */
   readonly api: number
   readonly tag: Context.Tag<Id, Service>
+  /** What the services must give. It is checked where a plugin of another package is used. */
+  readonly contract?: Contract
 }
 
 /** A plugin without the types of its config and service, as the registry holds it. */
@@ -83,7 +94,7 @@ export type Requirements<P extends Any> = P extends Any ? Effect.Effect.Context<
 /** Declares a kind of plugin. */
 export const kind = <const Name extends string, Id, Service>(
   name: Name,
-  options: { readonly api: number; readonly tag: Context.Tag<Id, Service> }
+  options: { readonly api: number; readonly tag: Context.Tag<Id, Service>; readonly contract?: Contract }
 ): Kind<Name, Id, Service> => ({ name, ...options })
 
 /** Declares a plugin. Nothing runs until its layer is built or the registry resolves it. */
@@ -121,7 +132,10 @@ export const make = <KindName extends string, const Name extends string, Id, Ser
   const serve = (value: A): Layer.Layer<Id, E, Exclude<R, Scope.Scope>> =>
     Layer.scoped(
       kind.tag,
-      Effect.suspend(() => options.make(value))
+      Effect.suspend(() => {
+        const made = options.make(value)
+        return Effect.isEffect(made) ? made : Effect.dieMessage("its make did not return an Effect")
+      })
     )
   return {
     ...options,

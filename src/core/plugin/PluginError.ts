@@ -59,6 +59,28 @@ export class PluginInitError extends Schema.TaggedError<PluginInitError>()("Plug
   }
 }
 
+/**
+ * The code of a plugin from another package threw, died, or gave a value of the wrong type while it was used. It is a defect of
+ * that package, not of this program: the message names it.
+ */
+export class PluginFault extends Schema.TaggedError<PluginFault>()("PluginFault", {
+  kind: Schema.String,
+  name: Schema.String,
+  origin: Schema.String,
+  /** The member of the service that was used: `encode`. */
+  member: Schema.String,
+  details: Schema.String,
+  /** What was thrown. */
+  cause: Schema.optional(Schema.Defect)
+}) {
+  override get message() {
+    return (
+      `${this.kind} "${this.name}" (${this.origin}) failed in ${this.member}: ${this.details}. ` +
+      `This is an error in ${this.origin}: report it to its author.`
+    )
+  }
+}
+
 /** Two plugins of one kind have the same name. */
 export class DuplicatePlugin extends Schema.TaggedError<DuplicatePlugin>()("DuplicatePlugin", {
   kind: Schema.String,

@@ -12,9 +12,11 @@ import * as Hash from "effect/Hash"
 import * as JSONSchema from "effect/JSONSchema"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as RcMap from "effect/RcMap"
 import type * as Scope from "effect/Scope"
 import { nearest } from "../config/ConfigIssue.ts"
+import * as Contract from "./Contract.ts"
 import * as FilePattern from "./FilePattern.ts"
 import type * as Plugin from "./Plugin.ts"
 import { ApiMismatch, DuplicatePlugin, type PluginConfigError, PluginInitError, UnknownPlugin } from "./PluginError.ts"
@@ -124,7 +126,8 @@ export const layer = (
           const entry = yield* find(kind.name, name)
           yield* checkApi(entry.info, kind.api)
           const { bound } = yield* entry.load
-          return { entry, prepared: yield* bound.prepare(config) }
+          const prepared = bound.prepare(config)
+          return { entry, prepared: yield* entry.foreign ? foreignDefects(entry.info, prepared) : prepared }
         })
 
       return {
@@ -142,7 +145,7 @@ export const layer = (
         resolve: (kind, name, config) =>
           Effect.gen(function* () {
             const { entry, prepared } = yield* prepare(kind, name, config)
-            const context = yield* RcMap.get(instances, new Instance(entry, prepared))
+            const context = yield* RcMap.get(instances, new Instance(entry, prepared, guarding(entry, kind)))
             return yield* Option.match(Context.getOption(context, kind.tag), {
               onSome: Effect.succeed,
               onNone: () => initError(entry.info, new Error(`its make did not give a ${kind.tag.key} service`))
@@ -167,14 +170,16 @@ interface Entry {
 class Instance implements Equal.Equal {
   readonly entry: Entry
   readonly prepared: Plugin.Prepared
-  constructor(entry: Entry, prepared: Plugin.Prepared) {
+  readonly guard: Guard
+  constructor(entry: Entry, prepared: Plugin.Prepared, guard: Guard) {
     this.entry = entry
     this.prepared = prepared
+    this.guard = guard
   }
   get make(): Effect.Effect<Context.Context<never>, PluginInitError, Scope.Scope> {
     const { info, foreign } = this.entry
     const made = Effect.mapError(this.prepared.make, (cause) => initError(info, cause))
-    return foreign ? Effect.catchAllDefect(made, (cause) => initError(info, cause)) : made
+    return foreign ? Effect.flatMap(foreignDefects(info, made), this.guard) : made
   }
   [Equal.symbol](that: Equal.Equal): boolean {
     return (
@@ -187,6 +192,25 @@ class Instance implements Equal.Equal {
     return Hash.string(this.entry.info.key)
   }
 }
+
+/** Checks and guards the service of a plugin from another package. */
+type Guard = (made: Context.Context<never>) => Effect.Effect<Context.Context<never>, PluginInitError>
+
+const guarding =
+  <Name extends string, Id, Service>(entry: Entry, { contract, tag }: Plugin.Kind<Name, Id, Service>): Guard =>
+  (made) => {
+    const service = Option.getOrUndefined(Context.getOption(made, tag))
+    if (contract === undefined || service === undefined) return Effect.succeed(made)
+    const problem = Contract.problem(service, contract)
+    if (problem !== undefined || !Predicate.isObject(service)) return initError(entry.info, new Error(problem))
+    return Effect.succeed(Context.add(made, tag, Contract.guard(service, contract, pluginOf(entry.info))))
+  }
+
+const pluginOf = ({ kind, name, origin }: PluginInfo): Contract.Blamed => ({ kind, name, origin })
+
+/** The code of another package may throw anywhere. */
+const foreignDefects = <A, E, R>(info: PluginInfo, effect: Effect.Effect<A, E, R>) =>
+  Effect.catchAllDefect(effect, (cause) => initError(info, cause))
 
 const initError = (info: PluginInfo, cause: unknown) =>
   new PluginInitError({ kind: info.kind, name: info.name, origin: info.origin, cause })
@@ -237,7 +261,7 @@ const fromDiscovered = (found: Discovered, environment: Context.Context<unknown>
       const plugin = yield* Effect.mapError(found.load, (cause) => initError(info, cause))
       const loaded = describePlugin(plugin, origin)
       yield* checkApi(loaded, api)
-      return { info: loaded, bound: yield* bind(plugin, environment) }
+      return { info: loaded, bound: yield* foreignDefects(info, bind(plugin, environment)) }
     })
   }
 }

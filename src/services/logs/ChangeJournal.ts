@@ -228,8 +228,21 @@ const cell = (text: string): string => {
 const describe = (error: unknown, redact: (text: string) => string) => ({
   tag: Predicate.hasProperty(error, "_tag") ? String(error._tag) : null,
   message: redact(messageOf(error)),
-  ...fieldsOf(error, redact)
+  ...fieldsOf(error, redact),
+  ...traceOf(error, redact)
 })
+
+/** Errors whose cause may be an exception in the code of a plugin. */
+const pluginErrors = ["PluginFault", "PluginInitError", "PluginLoadError"]
+
+/** The stack of an exception: of a defect, or in the code of a plugin. */
+const traceOf = (error: unknown, redact: (text: string) => string): { readonly trace?: string } => {
+  if (Predicate.hasProperty(error, "_tag"))
+    return pluginErrors.includes(String(error._tag)) && Predicate.hasProperty(error, "cause")
+      ? traceOf(error.cause, redact)
+      : {}
+  return error instanceof Error && error.stack !== undefined ? { trace: redact(error.stack) } : {}
+}
 
 /** The fields of a typed error, apart from its message. */
 const fieldsOf = (error: unknown, redact: (text: string) => string) => {

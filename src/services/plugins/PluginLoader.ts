@@ -52,7 +52,9 @@ export class PluginLoadError extends Schema.TaggedError<PluginLoadError>()("Plug
   package: Schema.String,
   /** As in the manifest: `./plugin.js#Emoji`. */
   reference: Schema.String,
-  details: Schema.String
+  details: Schema.String,
+  /** What the code threw when it was imported. */
+  cause: Schema.optional(Schema.Defect)
 }) {
   override get message() {
     return `${this.package} declares ${this.reference}, but ${this.details}. Update the package, or report this to its author.`
@@ -216,8 +218,8 @@ const load = (declaration: {
     const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path
     const { key, origin, directory, reference } = declaration
-    const fail = (reason: PluginLoadError["reason"], details: string) =>
-      new PluginLoadError({ reason, package: origin, reference, details })
+    const fail = (reason: PluginLoadError["reason"], details: string, cause?: unknown) =>
+      new PluginLoadError({ reason, package: origin, reference, details, cause })
 
     const hash = reference.indexOf("#")
     const [file, name] = [reference.slice(0, hash), reference.slice(hash + 1)]
@@ -239,7 +241,12 @@ const load = (declaration: {
     const url = yield* Effect.mapError(path.toFileUrl(real), missing)
     const exports = yield* Effect.tryPromise({
       try: (): Promise<{ readonly [name: string]: unknown }> => import(/* @vite-ignore */ url.href),
-      catch: (cause) => fail("Import", `importing it failed: ${cause instanceof Error ? cause.message : String(cause)}`)
+      catch: (cause) =>
+        fail(
+          "Import",
+          `importing it failed: ${cause instanceof Error ? cause.message : ConfigIssue.show(cause)}`,
+          cause
+        )
     })
     const plugin = exports[name]
     if (!Plugin.isPlugin(plugin)) {

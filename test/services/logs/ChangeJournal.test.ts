@@ -222,7 +222,7 @@ describe("errors.ndjson", () => {
         error: { tag: "Odd", message: "odd at run\n", fields: { where: "run\n", details: { n: [1] } } }
       })
       expect(found.slice(1).map(({ error, outcome, session_id }) => [outcome, session_id, error])).toEqual([
-        ["defect", "s1", { tag: null, message: "bug" }],
+        ["defect", "s1", { tag: null, message: "bug", trace: expect.stringMatching(/^TypeError: bug\n +at /) }],
         ["failure", null, { tag: null, message: "words" }],
         ["failure", "s1", { tag: "Plain", message: expect.stringContaining("Plain"), fields: { n: 1 } }],
         ["failure", "s1", { tag: null, message: "undefined" }],
