@@ -7,7 +7,7 @@
  * The project itself is searched, the dependencies that its package.json declares, and the packages in the config's
  * `plugins:` list. node_modules is not searched, so a dependency of a dependency cannot add plugins. The code of a plugin
  * is imported when the plugin is first used. The file must be inside the package (links are resolved) and must export
- * the plugin that the manifest declares.
+ * the plugin that the manifest declares. A package may be a link to a folder elsewhere (LinkedPackage.ts).
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
@@ -19,6 +19,7 @@ import * as ExitCode from "../../core/ExitCode.ts"
 import * as FilePattern from "../../core/plugin/FilePattern.ts"
 import * as Plugin from "../../core/plugin/Plugin.ts"
 import type { Discovered } from "../../core/plugin/Registry.ts"
+import { resolveFromLink } from "./LinkedPackage.ts"
 
 /** A package.json that cannot be used, or a package of the config's `plugins:` list that declares no plugins. */
 export class PluginManifestError extends Schema.TaggedError<PluginManifestError>()("PluginManifestError", {
@@ -190,6 +191,13 @@ const pluginsOf = (
       })
     )
     const origin = json.version === undefined ? name : `${name}@${json.version}`
+    // Once for a package, however often its plugins are loaded.
+    const link = yield* Effect.cached(
+      Effect.flatMap(
+        Effect.orElseSucceed(fs.realPath(directory), () => directory),
+        (home) => resolveFromLink(path.resolve(directory), home)
+      )
+    )
     return Object.entries(manifest.plugins).map(([key, value]): Discovered => {
       const entry: Exclude<typeof value, string> = typeof value === "string" ? { module: value } : value
       const slash = key.indexOf("/")
@@ -200,7 +208,7 @@ const pluginsOf = (
         origin,
         description: entry.description ?? json.description,
         ...(entry.reads === undefined ? {} : { reads: entry.reads }),
-        load: load({ key, origin, directory, reference: entry.module }).pipe(
+        load: load({ key, origin, directory, reference: entry.module, link }).pipe(
           Effect.provideService(FileSystem.FileSystem, fs),
           Effect.provideService(Path.Path, path)
         )
@@ -213,11 +221,12 @@ const load = (declaration: {
   readonly origin: string
   readonly directory: string
   readonly reference: string
+  readonly link: Effect.Effect<void>
 }): Effect.Effect<Plugin.Any, PluginLoadError, FileSystem.FileSystem | Path.Path> =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path
-    const { key, origin, directory, reference } = declaration
+    const { key, origin, directory, reference, link } = declaration
     const fail = (reason: PluginLoadError["reason"], details: string, cause?: unknown) =>
       new PluginLoadError({ reason, package: origin, reference, details, cause })
 
@@ -231,7 +240,11 @@ const load = (declaration: {
     }
     // The Schemas and Effects of another major version would fail later, with an error that does not name the reason.
     const effect = yield* Effect.orElseSucceed(
-      firstPackage(ancestors(path, path.dirname(real)).map((parent) => path.join(parent, "node_modules", "effect"))),
+      firstPackage(
+        [...ancestors(path, path.dirname(real)), ...ancestors(path, path.resolve(directory))].map((parent) =>
+          path.join(parent, "node_modules", "effect")
+        )
+      ),
       () => undefined
     )
     const version = effect?.json.version ?? effectMajor
@@ -239,6 +252,7 @@ const load = (declaration: {
       return yield* fail("Effect", `it uses effect ${version}, and codex-ml uses effect ${effectMajor}`)
     }
     const url = yield* Effect.mapError(path.toFileUrl(real), missing)
+    yield* link
     const exports = yield* Effect.tryPromise({
       try: (): Promise<{ readonly [name: string]: unknown }> => import(/* @vite-ignore */ url.href),
       catch: (cause) =>
