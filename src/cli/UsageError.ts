@@ -14,7 +14,7 @@ import * as HashMap from "effect/HashMap"
 import * as HashSet from "effect/HashSet"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { nearest } from "../core/config/ConfigIssue.ts"
+import { nearest } from "../core/config/Suggestion.ts"
 import * as ExitCode from "../core/ExitCode.ts"
 
 export class UsageError extends Schema.TaggedError<UsageError>()("UsageError", {

@@ -25,9 +25,12 @@ import { Registry } from "../plugin/Registry.ts"
 import { interpolate } from "./ConfigInterpolation.ts"
 import * as ConfigIssue from "./ConfigIssue.ts"
 import { ConfigError, fault } from "./ConfigIssue.ts"
+import { type KeyPath, pathsOf, pluginSections } from "./ConfigKeys.ts"
 import * as Node from "./ConfigNode.ts"
 import * as Override from "./ConfigOverride.ts"
 import { ConfigSource, type Document } from "./ConfigSource.ts"
+import * as Sections from "./PluginSections.ts"
+import { nearest } from "./Suggestion.ts"
 
 export { ConfigError, ConfigIssue } from "./ConfigIssue.ts"
 export { ConfigSource } from "./ConfigSource.ts"
@@ -45,8 +48,13 @@ export interface ComposeOptions {
   readonly primary: string
   /** Overrides in the order of the command line. */
   readonly overrides?: ReadonlyArray<string>
-  /** Keys that this schema knows may be set without `+` although no file has them. */
+  /** Keys that this schema knows may be set without `+` although no file has them. Others cannot be added. */
   readonly schema?: Schema.Schema.All
+  /**
+   * Further keys that may be written, for the suggestion in an error: those of the plugins that a config names, which the schema does
+   * not know. Asked only when an override has an unknown key, with the config up to there.
+   */
+  readonly keys?: (composed: Composed) => Effect.Effect<ReadonlyArray<KeyPath>>
 }
 
 /** Composes a config from its primary file, the files that it names, and overrides. */
@@ -57,13 +65,21 @@ export const compose = (options: ComposeOptions): Effect.Effect<Composed, Config
     const primary = yield* source.primary(options.primary)
     const choices = new Map(overrides.flatMap((override) => asChoice(override)))
     const read = yield* Ref.make(0)
-    const listed = yield* expand(primary, { choices, group: "", target: [], open: [], read })
+    const sections = options.schema === undefined ? [] : pluginSections(options.schema.ast)
+    const place: Place = { choices, group: "", target: [], open: [], read, sections }
+    const listed = yield* expand(primary, place)
     let root = listed.root
     const files = [...listed.files]
+    const { keys = () => Effect.succeed([]), schema } = options
+    const knownIn = (composed: Composed): Override.Known => ({
+      schema,
+      sections,
+      paths: Effect.map(keys(composed), (more) => [...keysOf(composed, schema), ...more])
+    })
     for (const override of overrides) {
       if (override.action === "set" && listed.groups.includes(override.key) && choices.has(override.key)) continue
-      const chosen = yield* choose(override, root, primary, read)
-      root = chosen === undefined ? yield* Override.apply(root, override, options.schema) : chosen.root
+      const chosen = yield* choose(override, root, primary, place)
+      root = chosen === undefined ? yield* Override.apply(root, override, knownIn({ root, files })) : chosen.root
       files.push(...(chosen?.files ?? []))
     }
     yield* withinLimits(root)
@@ -71,6 +87,12 @@ export const compose = (options: ComposeOptions): Effect.Effect<Composed, Config
     yield* withinLimits(interpolated)
     return { root: interpolated, files: [...new Set(files)] }
   })
+
+/** The keys of a schema and those of a config: each may be written. */
+export const keysOf = (composed: Composed, schema?: Schema.Schema.All): ReadonlyArray<KeyPath> => [
+  ...(schema === undefined ? [] : pathsOf(schema.ast)),
+  ...Node.pathsOf(composed.root)
+]
 
 /** Fails with the first value that is too deep, or one too many: whatever reads the config later may recurse. */
 const withinLimits = (root: Node.MapNode): Effect.Effect<void, ConfigError> => {
@@ -153,7 +175,10 @@ const located = (composed: Composed, section: Node.Path, issues: ReadonlyArray<C
   new ConfigError({
     issues: issues.map((issue) => {
       const path = [...section, ...issue.path]
-      return new ConfigIssue.ConfigIssue({ ...issue, path, origin: Node.originOf(composed.root, path) })
+      const origin = Node.originOf(composed.root, path)
+      const near = issue.problem === "unknown" ? issue.nearest : undefined
+      const hint = near === undefined ? {} : { nearest: [ConfigIssue.formatPath(section), near].join(".") }
+      return new ConfigIssue.ConfigIssue({ ...issue, ...(section.length === 0 ? {} : hint), path, origin })
     })
   })
 
@@ -166,6 +191,7 @@ interface Place {
   readonly open: ReadonlyArray<string>
   /** How many documents were read. */
   readonly read: Ref.Ref<number>
+  readonly sections: Sections.Sections
 }
 
 interface Expanded extends Composed {
@@ -192,13 +218,13 @@ const expand = (document: Document, place: Place): Effect.Effect<Expanded, Confi
       return yield* fault(document.path, `the defaults lists name more than ${Limits.configFiles} files`)
     }
     const open = [...place.open, document.path]
-    const own = Node.remove(document.root, ["defaults"])
+    const own = yield* ownContent(document, { ...place, open })
     let root = Node.map([], document.path)
     const files = [document.path]
     const groups: Array<string> = []
     for (const step of yield* steps(document)) {
       if (step._tag === "Self") {
-        root = Node.insert(root, place.target, own)
+        root = Sections.merge(root, Node.insert(Node.map([], document.path), place.target, own), place.sections)
         continue
       }
       const group = step.group ?? place.group
@@ -209,17 +235,60 @@ const expand = (document: Document, place: Place): Effect.Effect<Expanded, Confi
         if (found === undefined && step.optional) continue
         if (found === undefined) {
           const origin = place.choices.get(group) === names ? Override.commandLine : step.origin
-          return yield* notFound(group, name, document, origin)
+          return yield* notFound(group, name, document, origin, place.sections)
         }
         const target = step.group === undefined ? place.target : yield* targetOf(found, group)
         const inner = yield* expand(found, { ...place, group, target, open })
-        root = Node.merge(root, inner.root)
+        root = Sections.merge(root, inner.root, place.sections)
         files.push(...inner.files)
         groups.push(...inner.groups)
       }
     }
     return { root, files, groups }
   })
+
+/**
+ * What a document says itself. A section without a name was written for the plugin of the document's own choice; where the command
+ * line makes a choice with another plugin, the section is left out.
+ */
+const ownContent = (document: Document, place: Place): Effect.Effect<Node.MapNode, ConfigError, ConfigSource> =>
+  Effect.gen(function* () {
+    let own = Node.remove(document.root, ["defaults"])
+    for (const step of yield* steps(document)) {
+      if (step._tag === "Self" || step.group === undefined) continue
+      const { group } = step
+      const section = place.sections.find((path) => path.join("/") === group)
+      const choice = place.choices.get(group)
+      if (section === undefined || choice === undefined) continue
+      if (Node.get(own, section) === undefined || Sections.pluginOf(own, section) !== undefined) continue
+      const [written, chosen] = yield* Effect.forEach([step.names, choice], (names) =>
+        pluginOfChoice(group, names, section, document, place)
+      )
+      if (written !== chosen) own = Node.remove(own, section)
+    }
+    return own
+  })
+
+const pluginOfChoice = (
+  group: string,
+  names: ReadonlyArray<string>,
+  section: Node.Path,
+  document: Document,
+  place: Place
+): Effect.Effect<string | undefined, never, ConfigSource> =>
+  Effect.gen(function* () {
+    const source = yield* ConfigSource
+    let plugin: string | undefined
+    for (const name of names) {
+      const found = yield* source.find(group, name, document)
+      if (found === undefined) continue
+      const target = yield* targetOf(found, group)
+      const { root } = yield* expand(found, { ...place, choices: new Map(), group, target })
+      plugin = Sections.pluginOf(root, section) ?? plugin
+    }
+    return plugin
+    // A file that cannot be read is an error where it is merged.
+  }).pipe(Effect.orElseSucceed(() => undefined))
 
 /** The key under which the content of a document of a group goes. */
 const targetOf = (document: Document, group: string): Effect.Effect<Node.Path, ConfigError> => {
@@ -231,20 +300,23 @@ const targetOf = (document: Document, group: string): Effect.Effect<Node.Path, C
     : fault(document.path, `its key has more than ${Limits.depth} parts`)
 }
 
-const notFound = (group: string, name: string, from: Document, origin: string) =>
+const notFound = (group: string, name: string, from: Document, origin: string, sections: Sections.Sections) =>
   Effect.gen(function* () {
     const names = yield* Effect.flatMap(ConfigSource, (source) => source.names(group, from))
-    const near = ConfigIssue.nearest(name, names)
+    const near = nearest(name, names)
     const hint = near === undefined ? "" : ` did you mean ${near}?`
     const file = group === "" ? `${name}.yaml` : `${group}/${name}.yaml`
-    return yield* fault(origin, `there is no config ${file};${hint} available: ${names.join(", ") || "none"}`)
+    const section = sections.find((path) => path.join("/") === group)
+    const plugin =
+      section === undefined || near !== undefined ? "" : ` (a plugin of that name is ${section.join(".")}.name=${name})`
+    return yield* fault(origin, `there is no config ${file};${hint} available: ${names.join(", ") || "none"}${plugin}`)
   })
 
 /**
  * A choice from a group that no defaults list names: `+model=x` merges it in, `model=x` replaces the section. Undefined
  * when the override sets a value instead.
  */
-const choose = (override: Override.Override, root: Node.MapNode, primary: Document, read: Ref.Ref<number>) =>
+const choose = (override: Override.Override, root: Node.MapNode, primary: Document, outer: Place) =>
   Effect.gen(function* () {
     const source = yield* ConfigSource
     const names =
@@ -257,16 +329,16 @@ const choose = (override: Override.Override, root: Node.MapNode, primary: Docume
       const group = present === undefined ? yield* source.names(override.key, primary) : []
       const wrong = names[found.indexOf(undefined)]!
       return present?._tag === "Map" || group.length > 0
-        ? yield* notFound(override.key, wrong, primary, Override.commandLine)
+        ? yield* notFound(override.key, wrong, primary, Override.commandLine, outer.sections)
         : undefined
     }
-    const place = { choices: new Map(), group: override.key, open: [primary.path], read }
+    const place: Place = { ...outer, choices: new Map(), group: override.key, open: [primary.path] }
     let result = override.action === "set" ? Node.remove(root, override.path) : root
     const files: Array<string> = []
     for (const document of found) {
       if (document === undefined) continue
       const inner = yield* expand(document, { ...place, target: yield* targetOf(document, override.key) })
-      result = Node.merge(result, inner.root)
+      result = Sections.merge(result, inner.root, place.sections)
       files.push(...inner.files)
     }
     return { root: result, files }

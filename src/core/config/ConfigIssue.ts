@@ -3,7 +3,7 @@
  *
  * Issues are computed from the ParseError of a Schema. Its tree mirrors the schema (unions, transformations,
  * refinements), but the author of a YAML file thinks in keys. So the tree is flattened to (path, problem, expected,
- * got), and an unknown key gets the nearest known one. `expected` is built from the type and its constraints, because the
+ * got), and an unknown key gets the nearest known one (Suggestion.ts). `expected` is built from the type and its constraints, because the
  * description of a field says what the field is for, not which values it takes.
  */
 import * as Option from "effect/Option"
@@ -11,8 +11,9 @@ import type * as ParseResult from "effect/ParseResult"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
-import { closest, distance } from "fastest-levenshtein"
 import * as ExitCode from "../ExitCode.ts"
+import * as Keys from "./ConfigKeys.ts"
+import { nearest, nearestKey } from "./Suggestion.ts"
 
 /** One wrong key. `path` is relative to the decoded value; `key` is the same as text: `layers[0].size`. */
 export class ConfigIssue extends Schema.Class<ConfigIssue>("ConfigIssue")({
@@ -22,7 +23,10 @@ export class ConfigIssue extends Schema.Class<ConfigIssue>("ConfigIssue")({
   expected: Schema.String,
   /** The value that was found, shortened. Empty for a missing key. */
   got: Schema.String,
+  /** For an unknown key, the key that was probably meant, with its parents; for an invalid value, the value. */
   nearest: Schema.optional(Schema.String),
+  /** The values that `nearest` takes, in words, if these are few. */
+  takes: Schema.optional(Schema.String),
   /** The message of a filter or transformation of the schema. It replaces `expected` and `got`. */
   details: Schema.optional(Schema.String),
   /** Where the value was written: `configs/model/minilm.yaml:7` or `command line`. */
@@ -34,17 +38,20 @@ export class ConfigIssue extends Schema.Class<ConfigIssue>("ConfigIssue")({
   }
   /** The issue as one line of a message. */
   get line() {
-    const where = this.origin === undefined ? "" : `${this.origin}: `
-    if (this.key === "" && this.details !== undefined) return where + this.details
-    return `${where}${this.key === "" ? "the config" : this.key}${this.fault}`
+    return this.origin === undefined ? this.sentence : `${this.origin}: ${this.sentence}`
+  }
+  /** The same without the place. */
+  get sentence() {
+    if (this.key === "" && this.details !== undefined) return this.details
+    return `${this.key === "" ? "the config" : this.key}${this.fault}`
   }
   private get fault(): string {
     if (this.problem === "missing") return ` is missing; expected ${this.expected}`
-    if (this.problem === "unknown" && this.details === undefined)
-      return ` is unknown; ${
-        this.nearest === undefined ? `known: ${this.expected || "none"}` : `did you mean ${this.nearest}?`
-      }`
-    return this.details === undefined ? `: expected ${this.expected}, got ${this.got}` : `: ${this.details}`
+    const { details, expected, got, nearest, takes } = this
+    if (details !== undefined) return `: ${details}`
+    const hint = nearest === undefined ? undefined : `did you mean ${nearest}?`
+    if (this.problem === "invalid") return `: expected ${expected}, got ${got}${hint === undefined ? "" : `; ${hint}`}`
+    return ` is unknown; ${hint ?? `known: ${expected || "none"}`}${takes === undefined ? "" : ` Its values: ${takes}`}`
   }
 }
 
@@ -68,15 +75,6 @@ export const fault = (origin: string, details: string, path: ReadonlyArray<strin
 export const formatPath = (path: ReadonlyArray<string>): string =>
   path.reduce((key, part) => (/^\d+$/.test(part) ? `${key}[${part}]` : key === "" ? part : `${key}.${part}`), "")
 
-/** The known name closest to a mistyped one: at most a third of the letters differ, or the name is its prefix. */
-export const nearest = (name: string, known: ReadonlyArray<string>): string | undefined => {
-  if (known.length === 0) return undefined
-  const wanted = name.toLowerCase()
-  const candidate = closest(wanted, [...known])
-  if (distance(wanted, candidate.toLowerCase()) <= Math.max(1, Math.ceil(candidate.length / 3))) return candidate
-  return wanted.length >= 3 ? known.find((key) => key.toLowerCase().startsWith(wanted)) : undefined
-}
-
 /** A value as JSON for a message, of at most 60 characters. */
 export const show = (value: unknown): string => {
   const text =
@@ -95,8 +93,26 @@ const withNonFinite = (_: string, value: unknown): unknown =>
   typeof value === "number" && !Number.isFinite(value) ? String(value) : value
 
 /** All issues of a failed decoding, in the order of the schema. */
-export const fromParseError = (error: ParseResult.ParseError): ReadonlyArray<ConfigIssue> =>
-  flatten(error.issue, [], [])
+export const fromParseError = ({ issue }: ParseResult.ParseError): ReadonlyArray<ConfigIssue> =>
+  suggest(flatten(issue, [], []), Keys.pathsOf(schemaOf(issue)))
+
+const schemaOf = (issue: ParseResult.ParseIssue): AST.AST =>
+  issue._tag === "Pointer" ? schemaOf(issue.issue) : issue._tag === "Missing" ? issue.ast.type : issue.ast
+
+/** The same issues with the key that was probably meant, of those that are known, in the place of each unknown one. */
+export const suggest = (
+  issues: ReadonlyArray<ConfigIssue>,
+  known: ReadonlyArray<Keys.KeyPath>
+): ReadonlyArray<ConfigIssue> => {
+  const wrong = new Set(issues.filter(isUnknownKey).map(({ path }) => path.join("\n")))
+  const right = known.filter((path) => !wrong.has(path.join("\n")))
+  return issues.map((issue) => {
+    const near = isUnknownKey(issue) ? nearestKey(issue.path, right) : undefined
+    return near === undefined ? issue : new ConfigIssue({ ...issue, nearest: formatPath(near) })
+  })
+}
+
+const isUnknownKey = ({ details, problem }: ConfigIssue) => problem === "unknown" && details === undefined
 
 /** The keys given to a struct without fields. Schema accepts any value for such a struct, as the type `{}` does. */
 export const excessOfEmpty = (ast: AST.AST, input: unknown): ReadonlyArray<ConfigIssue> =>
@@ -118,7 +134,7 @@ const flatten = (
       return flatten(issue.issue, [...path, ...many(issue.path).map(String)], known)
     case "Composite": {
       if (AST.isUnion(issue.ast)) return flattenUnion(issue, issue.ast, path)
-      const keys = knownKeys(issue.ast)
+      const keys = Keys.namesOf(issue.ast)
       return many(issue.issues).flatMap((child) => flatten(child, path, keys))
     }
     case "Refinement": {
@@ -133,18 +149,8 @@ const flatten = (
       return issue.kind === "Transformation"
         ? [invalid(path, issue.ast, issue.actual, issue.issue)]
         : flatten(issue.issue, path, known)
-    case "Unexpected": {
-      const near = nearest(path.at(-1)!, known)
-      return [
-        new ConfigIssue({
-          problem: "unknown",
-          path,
-          expected: known.join(", "),
-          got: show(issue.actual),
-          ...(near === undefined ? {} : { nearest: near })
-        })
-      ]
-    }
+    case "Unexpected":
+      return [new ConfigIssue({ problem: "unknown", path, expected: known.join(", "), got: show(issue.actual) })]
     case "Missing":
       return [new ConfigIssue({ problem: "missing", path, expected: describe(issue.ast.type), got: "" })]
     case "Type":
@@ -168,7 +174,14 @@ const flattenUnion = (
     (best, issues) => (best === undefined || issues.length < best.length ? issues : best),
     undefined
   )
-  return meant ?? [invalid(path, ast, issue.actual)]
+  if (meant === undefined) return [invalid(path, ast, issue.actual)]
+  // The members that were tried: a literal of the value, such as its `type`, may have excluded others.
+  const keys = [...new Set(many(issue.issues).flatMap((child) => Keys.namesOf(schemaOf(child))))]
+  return meant.map((found) =>
+    isUnknownKey(found) && found.path.length === path.length + 1
+      ? new ConfigIssue({ ...found, expected: keys.join(", ") })
+      : found
+  )
 }
 
 const invalid = (
@@ -178,20 +191,34 @@ const invalid = (
   inner?: ParseResult.ParseIssue
 ): ConfigIssue => {
   const details = inner !== undefined && "message" in inner ? inner.message : undefined
+  const near = typeof actual === "string" ? nearest(actual, literalsOf(ast)) : undefined
   return new ConfigIssue({
     problem: "invalid",
     path,
     expected: describe(ast),
     got: show(actual),
-    ...(details === undefined ? {} : { details })
+    ...(details === undefined ? {} : { details }),
+    ...(near === undefined ? {} : { nearest: near })
   })
+}
+
+/** The texts among the values that a schema accepts. */
+export const literalsOf = (ast: AST.AST): ReadonlyArray<string> => {
+  switch (ast._tag) {
+    case "Literal":
+      return typeof ast.literal === "string" ? [ast.literal] : []
+    case "Union":
+      return ast.types.flatMap(literalsOf)
+    case "Transformation":
+    case "Refinement":
+      return literalsOf(ast.from)
+    default:
+      return []
+  }
 }
 
 const many = <A>(items: A | ReadonlyArray<A>): ReadonlyArray<A> => (isList(items) ? items : [items])
 const isList = <A>(items: A | ReadonlyArray<A>): items is ReadonlyArray<A> => Array.isArray(items)
-
-const knownKeys = (ast: AST.AST): ReadonlyArray<string> =>
-  AST.isTypeLiteral(ast) ? ast.propertySignatures.map((property) => String(property.name)) : []
 
 /** The values that a schema accepts, in words: `an integer ≥ 1`, `"a" | "b"`, `a list`. */
 export const describe = (ast: AST.AST): string => {
@@ -205,7 +232,7 @@ export const describe = (ast: AST.AST): string => {
     case "Literal":
       return show(ast.literal)
     case "TypeLiteral":
-      return ast.propertySignatures.length === 0 ? "a map" : `a map with the keys ${knownKeys(ast).join(", ")}`
+      return ast.propertySignatures.length === 0 ? "a map" : `a map with the keys ${Keys.namesOf(ast).join(", ")}`
     case "TupleType":
       return "a list"
     case "Union":

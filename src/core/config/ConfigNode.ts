@@ -186,3 +186,9 @@ export const countValues = (node: Node, most: number): number => {
   }
   return count
 }
+
+/** The paths of all keys of maps, each after its parents. */
+export const pathsOf = (node: Node): ReadonlyArray<Path> =>
+  node._tag === "Map"
+    ? [...node.entries].flatMap(([key, value]) => [[key], ...pathsOf(value).map((path) => [key, ...path])])
+    : []

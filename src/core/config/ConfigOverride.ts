@@ -3,7 +3,7 @@
  *
  *     training.epochs=2          sets a key that exists or that the schema knows
  *     model=llama-tiny           makes another choice from a group
- *     +training.dry_run=true     adds a key (`++` is the same)
+ *     +experiment=long           adds a choice, or a key that no schema forbids (`++` is the same)
  *     ~tracking.mlflow           removes a key
  *
  * A value is one YAML scalar up to its end (`prompt=Call me: now`), a quoted string or a flow collection: `[1, 2]`,
@@ -11,11 +11,13 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
-import type * as AST from "effect/SchemaAST"
 import * as Limits from "../data/Limits.ts"
-import { ConfigError, ConfigIssue, fault, formatPath, nearest, show } from "./ConfigIssue.ts"
+import { ConfigError, ConfigIssue, describe, fault, formatPath, literalsOf, show } from "./ConfigIssue.ts"
+import * as Keys from "./ConfigKeys.ts"
 import * as Node from "./ConfigNode.ts"
 import { ConfigSource } from "./ConfigSource.ts"
+import type * as Sections from "./PluginSections.ts"
+import { nearestKey } from "./Suggestion.ts"
 
 /** The origin of values that the command line sets. */
 export const commandLine = "command line"
@@ -59,61 +61,73 @@ export const choice = (node: Node.Node): ReadonlyArray<string> | undefined => {
   return names.every((name) => name?.length === 1) ? names.flatMap((name) => name ?? []) : undefined
 }
 
-/** Applies an override of a value. Keys that `schema` knows may be set although no file has them. */
+/** What is known of the keys of a config, besides those that it has. */
+export interface Known {
+  readonly schema: Schema.Schema.All | undefined
+  /** The sections that name a plugin. */
+  readonly sections: Sections.Sections
+  /** All keys that may be written, for suggestions. */
+  readonly paths: Effect.Effect<ReadonlyArray<Keys.KeyPath>>
+}
+
+/** Applies an override of a value. Keys that the schema knows may be set although no file has them; no others may be added. */
 export const apply = (
   root: Node.MapNode,
   override: Override,
-  schema?: Schema.Schema.All
+  { paths, schema, sections }: Known
 ): Effect.Effect<Node.MapNode, ConfigError> => {
-  const { action, path, value } = override
+  const { action, key, path, value } = override
   const exists = Node.get(root, path) !== undefined
-  if (action === "delete") return exists ? Effect.succeed(Node.remove(root, path)) : unknownKey(root, path, "")
-  if (action === "set" && !exists && !(schema !== undefined && knows(schema.ast, path))) {
-    return unknownKey(root, path, ` (+${override.key}=… adds a key)`)
+  const known = schema !== undefined && Keys.accepts(schema.ast, path)
+  if (action === "delete") {
+    if (exists) return Effect.succeed(Node.remove(root, path))
+    // A key that the schema names is not set, as wished.
+    return known && !isOpen(schema, path)
+      ? Effect.succeed(root)
+      : unknownKey(root, path, Effect.succeed(Node.pathsOf(root)))
   }
-  return Effect.succeed(Node.insert(root, path, value))
+  if (exists || known || (action === "add" && schema === undefined))
+    return Effect.succeed(Node.insert(root, path, value))
+  return schema === undefined
+    ? unknownKey(root, path, paths, { hint: ` (+${key}=… adds a key)` })
+    : unknownKey(root, path, paths, { schema })
 }
 
-const unknownKey = (root: Node.MapNode, path: Node.Path, hint: string): Effect.Effect<never, ConfigError> => {
-  const { node, path: reached } = Node.reach(root, path)
-  const known = node._tag === "Map" ? [...node.entries.keys()] : []
-  const wrong = path.slice(0, reached.length + 1)
-  const near = nearest(wrong.at(-1)!, known)
-  const proposal = near === undefined ? `known: ${known.join(", ") || "none"}` : `did you mean ${near}?`
-  const details = `${formatPath(wrong)} is unknown; ${proposal}${hint}`
-  return new ConfigError({
-    issues: [
-      new ConfigIssue({
-        problem: "unknown",
-        path: [],
-        expected: known.join(", "),
-        got: "",
-        details,
-        origin: commandLine,
-        ...(near === undefined ? {} : { nearest: near })
-      })
-    ]
+/** Whether the map around a path is a record, so that the key is only one that it may have. */
+const isOpen = (schema: Schema.Schema.All, path: Node.Path) =>
+  !Keys.namesAt(schema.ast, path.slice(0, -1)).includes(path.at(-1)!)
+
+const unknownKey = (
+  root: Node.MapNode,
+  path: Node.Path,
+  paths: Effect.Effect<ReadonlyArray<Keys.KeyPath>>,
+  { hint = "", schema }: { readonly hint?: string; readonly schema?: Schema.Schema.All } = {}
+): Effect.Effect<never, ConfigError> =>
+  Effect.gen(function* () {
+    // The map in which the first unknown key was looked for.
+    const parent = path.slice(
+      0,
+      path.findIndex((_, i) => !isKnown(root, path.slice(0, i + 1), schema))
+    )
+    const there = Node.get(root, parent)
+    const present = there?._tag === "Map" ? [...there.entries.keys()] : []
+    const names = [...new Set([...(schema === undefined ? [] : Keys.namesAt(schema.ast, parent)), ...present])]
+    const issue = new ConfigIssue({
+      problem: "unknown",
+      path,
+      expected: names.join(", "),
+      got: "",
+      origin: commandLine
+    })
+    const near = nearestKey(path, yield* paths)
+    const found = near === undefined ? issue : new ConfigIssue({ ...issue, nearest: formatPath(near) })
+    const values = near === undefined || schema === undefined ? undefined : Keys.schemaAt(schema.ast, near)
+    const takes = values === undefined || literalsOf(values).length === 0 ? undefined : describe(values)
+    if (takes !== undefined) return yield* new ConfigError({ issues: [new ConfigIssue({ ...found, takes })] })
+    return yield* hint === ""
+      ? new ConfigError({ issues: [found] })
+      : new ConfigError({ issues: [new ConfigIssue({ ...found, path: [], details: `${found.sentence}${hint}` })] })
   })
-}
 
-/** Whether a schema has a field at a path, or a record that accepts any key there. */
-const knows = (ast: AST.AST, path: Node.Path): boolean => {
-  const [part, ...rest] = path
-  if (part === undefined) return true
-  switch (ast._tag) {
-    case "TypeLiteral": {
-      const property = ast.propertySignatures.find(({ name }) => name === part)
-      if (property !== undefined) return knows(property.type, rest)
-      return ast.indexSignatures.some((signature) => knows(signature.type, rest))
-    }
-    case "Union":
-      return ast.types.some((member) => knows(member, path))
-    case "Transformation":
-    case "Refinement":
-      return knows(ast.from, path)
-    case "Suspend":
-      return knows(ast.f(), path)
-    default:
-      return false
-  }
-}
+const isKnown = (root: Node.MapNode, path: Node.Path, schema: Schema.Schema.All | undefined) =>
+  Node.get(root, path) !== undefined || (schema !== undefined && Keys.accepts(schema.ast, path))

@@ -15,7 +15,8 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as RcMap from "effect/RcMap"
 import type * as Scope from "effect/Scope"
-import { nearest } from "../config/ConfigIssue.ts"
+import { type KeyPath, pathsOf } from "../config/ConfigKeys.ts"
+import { nearest } from "../config/Suggestion.ts"
 import * as Contract from "./Contract.ts"
 import * as FilePattern from "./FilePattern.ts"
 import type * as Plugin from "./Plugin.ts"
@@ -83,6 +84,11 @@ export declare namespace Registry {
       kind: string,
       name: string
     ) => Effect.Effect<PluginInfo, UnknownPlugin | ApiMismatch | PluginInitError>
+    /** The keys of a plugin's config, at any depth. A discovered plugin is loaded for it. */
+    readonly keys: (
+      kind: string,
+      name: string
+    ) => Effect.Effect<ReadonlyArray<KeyPath>, UnknownPlugin | ApiMismatch | PluginInitError>
     /** Decodes a config with the plugin's Schema, without making the service. Gives the config with its defaults. */
     readonly decode: (
       kind: { readonly name: string; readonly api: number },
@@ -141,6 +147,11 @@ export const layer = (
             Effect.flatMap((entry) => entry.load),
             Effect.map(({ info }) => info)
           ),
+        keys: (kind, name) =>
+          find(kind, name).pipe(
+            Effect.flatMap((entry) => entry.load),
+            Effect.map(({ schema }) => pathsOf(schema.ast))
+          ),
         decode: (kind, name, config) => Effect.map(prepare(kind, name, config), ({ prepared }) => prepared.config),
         resolve: (kind, name, config) =>
           Effect.gen(function* () {
@@ -159,7 +170,7 @@ interface Entry {
   readonly info: PluginInfo
   /** Loads the plugin: its metadata with the config's JSON Schema, and the plugin bound to its services. */
   readonly load: Effect.Effect<
-    { readonly info: PluginInfo; readonly bound: Plugin.Bound },
+    { readonly info: PluginInfo; readonly schema: Plugin.Any["config"]; readonly bound: Plugin.Bound },
     ApiMismatch | PluginInitError
   >
   /** Third-party code may die where it should fail. Defects of this program's own plugins stay defects. */
@@ -237,9 +248,12 @@ const describePlugin = (plugin: Plugin.Any, origin: string): PluginInfo => ({
 const bind = (plugin: Plugin.Any, environment: Context.Context<unknown>): Effect.Effect<Plugin.Bound> =>
   Effect.mapInputContext(plugin.bind, () => environment)
 
+const loaded = (plugin: Plugin.Any, info: PluginInfo, environment: Context.Context<unknown>) =>
+  Effect.map(bind(plugin, environment), (bound) => ({ info, schema: plugin.config, bound }))
+
 const fromMember = ({ plugin, origin }: Member<Plugin.Any>, environment: Context.Context<unknown>): Entry => {
   const info = describePlugin(plugin, origin)
-  return { info, foreign: false, load: Effect.map(bind(plugin, environment), (bound) => ({ info, bound })) }
+  return { info, foreign: false, load: loaded(plugin, info, environment) }
 }
 
 const fromDiscovered = (found: Discovered, environment: Context.Context<unknown>): Entry => {
@@ -259,9 +273,9 @@ const fromDiscovered = (found: Discovered, environment: Context.Context<unknown>
     foreign: true,
     load: Effect.gen(function* () {
       const plugin = yield* Effect.mapError(found.load, (cause) => initError(info, cause))
-      const loaded = describePlugin(plugin, origin)
-      yield* checkApi(loaded, api)
-      return { info: loaded, bound: yield* foreignDefects(info, bind(plugin, environment)) }
+      const description = describePlugin(plugin, origin)
+      yield* checkApi(description, api)
+      return yield* foreignDefects(info, loaded(plugin, description, environment))
     })
   }
 }

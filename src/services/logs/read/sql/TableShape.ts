@@ -2,7 +2,7 @@
  * Which table of a database is read as a log, and which of its columns hold which part of an event.
  */
 import * as Effect from "effect/Effect"
-import { nearest } from "../../../../core/config/ConfigIssue.ts"
+import { nearest } from "../../../../core/config/Suggestion.ts"
 import type * as Sqlite from "../../Sqlite.ts"
 import { assign, checkNames, columnNames, flags, type Part, parts } from "../EventColumns.ts"
 import { type Columns, LogReadError, type Options } from "../Log.ts"
