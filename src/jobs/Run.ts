@@ -21,6 +21,7 @@ import { Registry } from "../core/plugin/Registry.ts"
 import { CheckpointStore } from "../core/training/Checkpoint.ts"
 import type { RunDirectory } from "../services/runs/RunStore.ts"
 import { Environment } from "./Environment.ts"
+import * as KnownKeys from "./KnownKeys.ts"
 import * as RunHandle from "./RunHandle.ts"
 import * as RunPlan from "./RunPlan.ts"
 import * as SavedRun from "./SavedRun.ts"
@@ -84,8 +85,15 @@ export type TrainError = Effect.Effect.Error<ReturnType<typeof train>>
 /** The first half of `train`: files, choices, overrides and values as one config. Nothing but config files is read. */
 export const compose = (options: RunPlan.ConfigOptions) =>
   Effect.gen(function* () {
-    const { files, withDevice } = yield* Environment
-    const composed = yield* Effect.provide(RunPlan.composeOptions(options), files)
+    const { files, registry, withDevice } = yield* Environment
+    // Plugins that cannot be found are an error of the next step; here they only lack suggestions.
+    const keys = (composed: Config.Composed) =>
+      registry(RunPlan.pluginsOf(composed)).pipe(
+        Effect.flatMap((plugins) => Effect.provideService(KnownKeys.ofPlugins(composed), Registry, plugins)),
+        Effect.orElseSucceed(() => []),
+        Effect.scoped
+      )
+    const composed = yield* Effect.provide(RunPlan.composeOptions(options, keys), files)
     return { ...composed, root: yield* withDevice(composed.root) } satisfies RunPlan.Composed
   })
 

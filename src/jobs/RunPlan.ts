@@ -14,10 +14,13 @@ import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Config from "../core/config/Config.ts"
 import { fault } from "../core/config/ConfigIssue.ts"
+import { pathsOf } from "../core/config/ConfigKeys.ts"
 import * as Node from "../core/config/ConfigNode.ts"
 import { ConfigSource, type Document } from "../core/config/ConfigSource.ts"
+import { pluginOf } from "../core/config/PluginSections.ts"
 import { LoggingConfig, type PluginSection, RunConfig, type TokenizerSection } from "../core/config/RunConfig.ts"
 import { Dataset } from "../core/Dataset.ts"
+import * as Limits from "../core/data/Limits.ts"
 import { Metric } from "../core/Metric.ts"
 import { Model } from "../core/Model.ts"
 import * as FilePattern from "../core/plugin/FilePattern.ts"
@@ -28,6 +31,7 @@ import { Tracker } from "../core/Tracker.ts"
 import { datasetPlugins, metricPlugins, trackerPlugins } from "../plugins/builtins.ts"
 import * as ConfigStore from "../services/config/ConfigStore.ts"
 import { packagedConfigs } from "./Environment.ts"
+import * as KnownKeys from "./KnownKeys.ts"
 
 /** A run's config, and a key that only the command knows: `+dry_run=true`. */
 const Command = Schema.Struct({ ...RunConfig.fields, dry_run: Schema.optional(Schema.Boolean) })
@@ -109,15 +113,18 @@ export const defaultFile = (name: string) =>
     return exists ? own : path.join(packagedConfigs(), `${name}.yaml`)
   })
 
+/** Finds further keys for the suggestion in an error, see `Config.ComposeOptions`. */
+type FindKeys = Config.ComposeOptions["keys"]
+
 /** Composes the config that a file means. */
-export const compose = (file: string, overrides: ReadonlyArray<string> = []) =>
+export const compose = (file: string, overrides: ReadonlyArray<string> = [], keys?: FindKeys) =>
   Effect.gen(function* () {
     const plain = yield* Config.compose({ primary: file, overrides: [], schema: Command })
     const whole = plain.root.entries.size === 0 || sections.some((section) => plain.root.entries.has(section))
     const group = whole ? undefined : yield* groupOf(file)
     return group === undefined
-      ? yield* Config.compose({ primary: file, overrides, schema: Command })
-      : yield* composeGroup(group, file, overrides)
+      ? yield* Config.compose({ primary: file, overrides, schema: Command, ...(keys && { keys }) })
+      : yield* composeGroup(group, file, overrides, keys)
   })
 
 interface GroupFile {
@@ -142,17 +149,26 @@ const groupOf = (file: string): Effect.Effect<GroupFile | undefined, never, Conf
     return undefined
   })
 
-const composeGroup = ({ choice, primary }: GroupFile, file: string, overrides: ReadonlyArray<string>) =>
+const composeGroup = (
+  { choice, primary }: GroupFile,
+  file: string,
+  overrides: ReadonlyArray<string>,
+  keys: FindKeys | undefined
+) =>
   Effect.gen(function* () {
     const path = yield* Path.Path
-    const composed = yield* Config.compose({ primary, overrides: [choice, ...overrides], schema: Command })
+    const chosen = [choice, ...overrides]
+    const composed = yield* Config.compose({ primary, overrides: chosen, schema: Command, ...(keys && { keys }) })
     const taken = composed.files.some((other) => path.resolve(other) === path.resolve(file))
     if (taken) return composed
     return yield* fault(file, `${choice} of ${primary} is another file; put a config.yaml above this one's folder`)
   })
 
 /** Composes a config from a file, from parts and settings in code, or from both. */
-export const composeOptions = ({ config, data, model, overrides = [], tokenizer, ...settings }: ConfigOptions) =>
+export const composeOptions = (
+  { config, data, model, overrides = [], tokenizer, ...settings }: ConfigOptions,
+  keys?: FindKeys
+) =>
   Effect.gen(function* () {
     const services = {
       data: isDataset(data) ? data : undefined,
@@ -166,9 +182,13 @@ export const composeOptions = ({ config, data, model, overrides = [], tokenizer,
     const choices = chosen.flatMap(({ choice }) => (choice === undefined ? [] : [choice]))
     const composed =
       config === undefined
-        ? yield* composeInCode(choices, overrides)
-        : yield* compose(config, [...choices.map(([group, name]) => `${group}=${name}`), ...overrides])
+        ? yield* composeInCode(choices, overrides, keys)
+        : yield* compose(config, [...choices.map(([group, name]) => `${group}=${name}`), ...overrides], keys)
     const section = isDataset(data) ? { name: givenInCode } : data === undefined ? undefined : dataSection(data)
+    const deep = Limits.tooDeep({ ...settings, data: section, ...chosen.map(({ value }) => value) })
+    if (deep !== undefined) {
+      return yield* fault(inCode, `more than ${Limits.depth} objects and arrays are inside each other`, deep)
+    }
     const values = Object.assign({}, settings, section && { data: section }, ...chosen.map(({ value }) => value))
     // A part replaces the section of a file; settings are merged into it.
     const root = sections.reduce(
@@ -181,13 +201,17 @@ export const composeOptions = ({ config, data, model, overrides = [], tokenizer,
 const inCode = "Run.train"
 
 /** A config whose only content is a defaults list of these choices. Groups are searched from the working directory. */
-const composeInCode = (choices: ReadonlyArray<readonly [string, string]>, overrides: ReadonlyArray<string>) =>
+const composeInCode = (
+  choices: ReadonlyArray<readonly [string, string]>,
+  overrides: ReadonlyArray<string>,
+  keys: FindKeys | undefined
+) =>
   Effect.gen(function* () {
     const source = yield* ConfigSource
     const defaults = choices.map(([group, name]) => ({ [group]: name }))
     const document: Document = { path: inCode, root: Node.fromRecord({ defaults }, inCode), packageName: undefined }
     const primary = (path: string) => (path === inCode ? Effect.succeed(document) : source.primary(path))
-    return yield* Config.compose({ primary: inCode, overrides, schema: Command }).pipe(
+    return yield* Config.compose({ primary: inCode, overrides, schema: Command, ...(keys && { keys }) }).pipe(
       Effect.provideService(ConfigSource, { ...source, primary })
     )
   })
@@ -249,11 +273,29 @@ export const loggingOf = (composed: Config.Composed): LoggingConfig => {
 /** Checks a composed config: its own keys, and each plugin's. */
 export const decode = (written: Composed): Effect.Effect<RunPlan, DecodeError, Registry> =>
   Effect.gen(function* () {
-    const composed = withDefaultPlugins(yield* withDatasetName(written))
+    const composed = withDefaultPlugins(yield* withTrainer(yield* withDatasetName(written)))
+    return yield* decodeComposed(composed).pipe(
+      Effect.catchTag("ConfigError", KnownKeys.suggest(composed, pathsOf(Command.ast)))
+    )
+  })
+
+const decodeComposed = (composed: Composed) =>
+  Effect.gen(function* () {
     const { dry_run, ...config } = yield* Config.decode(Command, composed)
     const services = composed.services ?? {}
     yield* checkPlugins(config, composed, services)
     return { config, text: textOf(config), dryRun: dry_run ?? false, services }
+  })
+
+/** A tokenizer of which only the name is known is trained with the defaults of its trainer, if it has one. */
+const withTrainer = (composed: Composed) =>
+  Effect.map(Registry, (registry): Composed => {
+    const section = Node.get(composed.root, ["tokenizer"])
+    const name = pluginOf(composed.root, ["tokenizer"])
+    const trains = registry.list(TokenizerTrainer.kind.name).some((trainer) => trainer.name === name)
+    if (section?._tag !== "Map" || section.entries.size > 1 || !trains) return composed
+    const train = Node.map([], section.origin)
+    return { ...composed, root: Node.insert(composed.root, ["tokenizer", "train"], train) }
   })
 
 /** Data in code, and a config's `data` with `paths` alone, name no plugin. */
@@ -291,7 +333,14 @@ const checkPlugins = (config: RunConfig, composed: Config.Composed, services: Se
     for (const tracker of Object.keys(config.tracking ?? {})) {
       yield* Config.plugin(composed, Tracker.kind, ["tracking", tracker], tracker)
     }
-    for (const metric of config.evaluation.metrics ?? []) yield* registry.decode(Metric.kind, metric, {})
+    for (const [i, metric] of (config.evaluation.metrics ?? []).entries()) {
+      const path = ["evaluation", "metrics", String(i)]
+      yield* registry
+        .decode(Metric.kind, metric, {})
+        .pipe(
+          Effect.catchTag("UnknownPlugin", (error) => fault(Node.originOf(composed.root, path), error.message, path))
+        )
+    }
   })
 
 const checkTokenizer = ({ name, train }: TokenizerSection, composed: Config.Composed) =>

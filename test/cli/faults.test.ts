@@ -61,7 +61,12 @@ describe("bad input", () => {
       /^command line: model\.name: Unknown model "decodr"\. Did you mean decoder\? Available: decoder\.\n$/
     ],
     ["an unknown choice", train("model=tinny"), 2, /there is no config model\/tinny\.yaml; did you mean tiny\?/],
-    ["an unknown key", train("training.lrr=1"), 2, /^command line: training\.lrr is unknown; did you mean lr\?/],
+    [
+      "an unknown key",
+      train("training.lrr=1"),
+      2,
+      /^command line: training\.lrr is unknown; did you mean training\.lr\?/
+    ],
     ["a wrong type", train("training.lr=fast"), 2, /^command line: training\.lr: expected a number > 0, got "fast"\n$/],
     [
       "a config that makes no model",

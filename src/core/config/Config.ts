@@ -94,6 +94,10 @@ export const keysOf = (composed: Composed, schema?: Schema.Schema.All): Readonly
   ...Node.pathsOf(composed.root)
 ]
 
+/** The same error, whose unknown keys have the nearest of these keys as their suggestion. */
+export const suggest = ({ issues }: ConfigError, keys: ReadonlyArray<KeyPath>): ConfigError =>
+  new ConfigError({ issues: ConfigIssue.suggest(issues, keys) })
+
 /** Fails with the first value that is too deep, or one too many: whatever reads the config later may recurse. */
 const withinLimits = (root: Node.MapNode): Effect.Effect<void, ConfigError> => {
   const excess = Node.excess(root)

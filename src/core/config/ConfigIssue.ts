@@ -94,10 +94,24 @@ const withNonFinite = (_: string, value: unknown): unknown =>
 
 /** All issues of a failed decoding, in the order of the schema. */
 export const fromParseError = ({ issue }: ParseResult.ParseError): ReadonlyArray<ConfigIssue> =>
-  suggest(flatten(issue, [], []), Keys.pathsOf(schemaOf(issue)))
+  suggest(
+    flatten(issue, [], []),
+    schemasOf(issue).flatMap((ast) => Keys.pathsOf(ast))
+  )
 
-const schemaOf = (issue: ParseResult.ParseIssue): AST.AST =>
-  issue._tag === "Pointer" ? schemaOf(issue.issue) : issue._tag === "Missing" ? issue.ast.type : issue.ast
+/** The schema that an issue is about; none for an unknown key. */
+const schemasOf = (issue: ParseResult.ParseIssue): ReadonlyArray<AST.AST> => {
+  switch (issue._tag) {
+    case "Pointer":
+      return schemasOf(issue.issue)
+    case "Unexpected":
+      return []
+    case "Missing":
+      return [issue.ast.type]
+    default:
+      return [issue.ast]
+  }
+}
 
 /** The same issues with the key that was probably meant, of those that are known, in the place of each unknown one. */
 export const suggest = (
@@ -176,7 +190,7 @@ const flattenUnion = (
   )
   if (meant === undefined) return [invalid(path, ast, issue.actual)]
   // The members that were tried: a literal of the value, such as its `type`, may have excluded others.
-  const keys = [...new Set(many(issue.issues).flatMap((child) => Keys.namesOf(schemaOf(child))))]
+  const keys = [...new Set(many(issue.issues).flatMap(schemasOf).flatMap(Keys.namesOf))]
   return meant.map((found) =>
     isUnknownKey(found) && found.path.length === path.length + 1
       ? new ConfigIssue({ ...found, expected: keys.join(", ") })

@@ -16,7 +16,7 @@ import { ConfigError, ConfigIssue, describe, fault, formatPath, literalsOf, show
 import * as Keys from "./ConfigKeys.ts"
 import * as Node from "./ConfigNode.ts"
 import { ConfigSource } from "./ConfigSource.ts"
-import type * as Sections from "./PluginSections.ts"
+import * as Sections from "./PluginSections.ts"
 import { nearestKey } from "./Suggestion.ts"
 
 /** The origin of values that the command line sets. */
@@ -86,8 +86,9 @@ export const apply = (
       ? Effect.succeed(root)
       : unknownKey(root, path, Effect.succeed(Node.pathsOf(root)))
   }
-  if (exists || known || (action === "add" && schema === undefined))
-    return Effect.succeed(Node.insert(root, path, value))
+  if (exists || known || (action === "add" && schema === undefined)) {
+    return Effect.succeed(Sections.insert(root, path, value, sections, commandLine))
+  }
   return schema === undefined
     ? unknownKey(root, path, paths, { hint: ` (+${key}=… adds a key)` })
     : unknownKey(root, path, paths, { schema })

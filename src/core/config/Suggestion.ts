@@ -27,7 +27,7 @@ export const nearestKey = (path: KeyPath, known: ReadonlyArray<KeyPath>): KeyPat
   const found = best(
     known.filter((candidate) => candidate.join("\n") !== wanted.join("\n")),
     (candidate) => keyStrangeness(wanted, candidate),
-    () => 0
+    (candidate) => candidate.at(-1)!.length
   )
   // An index means the same item only below the same parents.
   return found?.map((part, i) => (part === item ? path[i]! : part))
@@ -64,7 +64,7 @@ const keyStrangeness = (wanted: KeyPath, candidate: KeyPath): number => {
   const elsewhere = candidate.includes(item) || last > 0.5 ? far : last + 0.3
   // `data_paths` for `data.paths`
   const flat = strangeness(wanted.join("_"), candidate.join("_"))
-  const written = wanted.length === candidate.length || flat > 0.3 ? far : flat + 0.1
+  const written = wanted.length === candidate.length || flat > 0.2 ? far : flat + 0.1
   return Math.min(same, elsewhere, written, far)
 }
 
@@ -91,6 +91,7 @@ const strangeness = (wanted: string, candidate: string): number => {
     b.startsWith(a) && a.length >= 2 ? 0.4 : far,
     a.startsWith(b) && b.length >= 4 ? 0.45 : far,
     shared(words, names),
+    b.endsWith(a) && a.length >= 3 ? 0.3 : far,
     b.includes(a) && a.length >= 3 ? 0.5 : far,
     commonPrefix(a, b) >= Math.max(4, 0.6 * Math.max(a.length, b.length)) ? 0.5 : far
   )
@@ -149,6 +150,7 @@ const shared = (words: ReadonlyArray<string>, names: ReadonlyArray<string>): num
 /** Whether a word stands for another one: itself, mistyped, its beginning (`num`), or its main letters (`ctx`). */
 const isWord = (word: string, name: string): boolean => {
   if (singular(word) === singular(name) || name.startsWith(word)) return true
+  if (name.length >= 3 && word.startsWith(name)) return true
   if (word.length >= 4 && typing(word, name) < far) return true
   return word.length >= 3 && word[0] === name[0] && isWithin(word, name)
 }

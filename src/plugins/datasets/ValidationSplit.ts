@@ -32,8 +32,11 @@ const rules = (items: string, item: string) => ({
 
 const exactlyOne =
   (names: string) =>
-  (rule: object): boolean | string =>
-    Object.values(rule).filter((value) => value !== undefined).length === 1 || `exactly one of ${names} is expected`
+  (rule: object): boolean | string => {
+    const given = Object.entries(rule).flatMap(([key, value]) => (value === undefined ? [] : [key]))
+    const all = given.length === 0 ? "none" : given.join(" and ")
+    return given.length === 1 || `exactly one of ${names} is expected, and there is ${all}`
+  }
 
 const Validation = Schema.Struct(rules("documents", "document")).pipe(Schema.filter(exactlyOne("fraction and every")))
 

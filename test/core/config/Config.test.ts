@@ -149,7 +149,7 @@ describe("Config.compose", () => {
   it.effect("refuses what does not exist, with the nearest name", () =>
     Effect.gen(function* () {
       expect(yield* refusal(files, ["training.epochz=2"])).toBe(
-        "command line: training.epochz is unknown; did you mean epochs? (+training.epochz=… adds a key)"
+        "command line: training.epochz is unknown; did you mean training.epochs? (+training.epochz=… adds a key)"
       )
       expect(yield* refusal(files, ["~tracking.wandb"])).toBe(
         "command line: tracking.wandb is unknown; known: ndjson, csv"
@@ -259,7 +259,7 @@ describe("Config.decode", () => {
       )
       const error = yield* Effect.flip(Config.decode(schema, result))
       expect(error.message.split("\n")).toEqual([
-        "model/m.yaml:2: model.hiden_size is unknown; did you mean hidden_size?",
+        "model/m.yaml:2: model.hiden_size is unknown; did you mean model.hidden_size?",
         "model/m.yaml:3: model.hidden_size: expected an integer > 0, got 0",
         "model/m.yaml: model.name is missing; expected a string",
         'config.yaml:4: training.lr: expected a number, got "fast"',
@@ -293,7 +293,7 @@ describe("Config.decode", () => {
       })
       expect(yield* section("many:\n  toy:\n", ["many", "toy"], "toy")).toMatchObject({ decoded: { size: 4 } })
       expect(yield* message("tokenizer:\n  name: toy\n  sise: 1\n  size: x\n", ["tokenizer"])).toBe(
-        "config.yaml:3: tokenizer.sise is unknown; did you mean size?\n" +
+        "config.yaml:3: tokenizer.sise is unknown; did you mean tokenizer.size?\n" +
           'config.yaml:4: tokenizer.size: expected a number, got "x"'
       )
       expect(yield* message("tokenizer:\n  name: tou\n", ["tokenizer"])).toBe(

@@ -95,7 +95,7 @@ describe("Registry", () => {
           "  wrod is unknown; did you mean word?",
           "  word is missing; expected a string",
           "  times: expected an integer ≥ 1 and ≤ 9, got 12",
-          '  style: expected "loud" | "soft", got "lound"',
+          '  style: expected "loud" | "soft", got "lound"; did you mean loud?',
           '  nested.deep[1]: expected a number, got "2"'
         ])
         const whole = yield* Effect.flip(registry.decode(GreeterKind, "silent", { a: 1 }))
