@@ -179,9 +179,7 @@ export const open = (pathOrId: string | SavedRun.SavedRun, { checkpoint = "best"
     const { files, registry } = yield* Environment
     const plugins = yield* registry(saved.config.plugins)
     return yield* Effect.gen(function* () {
-      const store = yield* CheckpointStore
-      const path = yield* SavedRun.checkpointOf(saved, checkpoint)
-      const { parameters, state } = yield* store.loadModel(path)
+      const { parameters, path, state } = yield* SavedRun.load(saved, checkpoint)
       const { config, run } = saved
       const backend = yield* savedBackend(config)
       return yield* RunHandle.make({

@@ -66,8 +66,7 @@ export const evaluate = (options: EvaluateOptions) =>
       Stream.tap(() => options.onProgress?.(++done, of) ?? Effect.void),
       Stream.runCollect
     )
-    const scored = Chunk.toReadonlyArray(samples)
-    return yield* Evaluation.requireFinite(Evaluation.results(metrics, scored, { seed: config.seed }), scored)
+    return Evaluation.results(metrics, Chunk.toReadonlyArray(samples), { seed: config.seed })
   }).pipe(Effect.scoped)
 
 /**

@@ -1,9 +1,8 @@
 /**
  * The job behind `codex generate`: text that continues a prompt, and where it is kept.
  *
- * Kept texts are one file each under `artifacts/infer/`, with a `manifest.json` that says how each was made. Both appear whole,
- * the text first, so the manifest never names a text that is not complete. Processes that keep texts at the same time add their
- * entries in turn, under a lock. The text is the result: what cannot be kept is a warning.
+ * Kept texts are one file each under `artifacts/infer/`, with a `manifest.json` that says how each was made. Both appear
+ * whole, the text first, so the manifest never names a text that is not complete.
  */
 import { createHash } from "node:crypto"
 import * as FileSystem from "@effect/platform/FileSystem"
@@ -11,7 +10,6 @@ import * as Path from "@effect/platform/Path"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { TensorDatas } from "../core/Backend.ts"
@@ -21,7 +19,6 @@ import type { Architecture } from "../core/Model.ts"
 import type { Tokenizer } from "../core/Tokenizer.ts"
 import * as AtomicFiles from "../services/files/AtomicFiles.ts"
 import { FileError } from "../services/files/FileError.ts"
-import * as FileLock from "../services/files/FileLock.ts"
 
 export interface GenerateOptions {
   readonly architecture: Architecture
@@ -30,22 +27,13 @@ export interface GenerateOptions {
   readonly config: GenerationConfig
   /** Runs for each token, before its text is in the stream. */
   readonly onToken?: Effect.Effect<void>
-  /** Runs when a stop text ends the stream. */
-  readonly onStop?: Effect.Effect<void>
 }
 
 /**
  * The generated text without the prompt, in pieces; a character is never split. An empty prompt starts where a document
  * starts. Ends after `max_new_tokens`, at the end of the document, or before a stop text.
  */
-export const generate = ({
-  architecture,
-  config,
-  onStop,
-  onToken = Effect.void,
-  parameters,
-  tokenizer
-}: GenerateOptions) =>
+export const generate = ({ architecture, config, onToken = Effect.void, parameters, tokenizer }: GenerateOptions) =>
   Stream.unwrapScoped(
     Effect.gen(function* () {
       const generator = yield* Generation.make(architecture, parameters)
@@ -62,13 +50,9 @@ export const generate = ({
         Stream.take(config.max_new_tokens),
         Stream.tap(() => onToken)
       )
-      return tokenizer.decodeStream(tokens).pipe(Generation.endBefore(config.stop, onStop))
+      return tokenizer.decodeStream(tokens).pipe(Generation.endBefore(config.stop))
     })
   )
-
-/** Why a text ended: `stop` at the end of the document or before a stop text, `length` after `max_new_tokens`. */
-export const FinishReason = Schema.Literal("stop", "length")
-export type FinishReason = typeof FinishReason.Type
 
 /** A generated text with how long it took. */
 export interface GeneratedText {
@@ -76,7 +60,6 @@ export interface GeneratedText {
   /** The continuation, without the prompt. */
   readonly text: string
   readonly tokens: number
-  readonly finishReason: FinishReason
   readonly seed: number
   /** From the start to the last token, in milliseconds. */
   readonly millis: number
@@ -86,14 +69,11 @@ export interface GeneratedText {
 
 /** Generates a whole text and measures it. `onText` is called with each piece as it comes. */
 export const generateMeasured = (
-  options: Omit<GenerateOptions, "onToken" | "onStop"> & {
-    readonly onText?: (piece: string) => Effect.Effect<void>
-  }
+  options: Omit<GenerateOptions, "onToken"> & { readonly onText?: (piece: string) => Effect.Effect<void> }
 ) =>
   Effect.gen(function* () {
     const { onText = () => Effect.void } = options
-    const { max_new_tokens, prompt, seed } = options.config
-    let [text, tokens, stopped] = ["", 0, false]
+    let [text, tokens] = ["", 0]
     let [first, last] = [0, 0]
     const start = yield* Clock.currentTimeMillis
     const onToken = Effect.map(Clock.currentTimeMillis, (now) => {
@@ -101,18 +81,14 @@ export const generateMeasured = (
       tokens += 1
       last = now
     })
-    const onStop = Effect.sync(() => {
-      stopped = true
-    })
-    yield* Stream.runForEach(generate({ ...options, onToken, onStop }), (piece) => {
+    yield* Stream.runForEach(generate({ ...options, onToken }), (piece) => {
       text += piece
       return onText(piece)
     })
     const millis = (yield* Clock.currentTimeMillis) - start
     const tokensPerSecond = tokens < 2 ? Number.NaN : (1000 * (tokens - 1)) / Math.max(1, last - first)
-    // A stream that was not stopped and gave fewer tokens has met the end of the document.
-    const finishReason: FinishReason = stopped || tokens < max_new_tokens ? "stop" : "length"
-    return { prompt, text, tokens, finishReason, seed, millis, tokensPerSecond } satisfies GeneratedText
+    const { prompt, seed } = options.config
+    return { prompt, text, tokens, seed, millis, tokensPerSecond } satisfies GeneratedText
   })
 
 /** Where a text comes from. */
@@ -122,9 +98,7 @@ const Entry = Schema.Struct({
   time: Schema.String,
   run: Schema.String,
   checkpoint: Schema.String,
-  tokens: Schema.Int,
-  /** Entries of versions before 0.2 have none. */
-  finish_reason: Schema.optional(FinishReason),
+  tokens: Schema.Number,
   config: Schema.encodedSchema(GenerationConfig)
 })
 
@@ -139,7 +113,6 @@ export interface TextToSave {
   /** Prompt and continuation. */
   readonly text: string
   readonly tokens: number
-  readonly finishReason: FinishReason
 }
 
 /** Writes a text and its entry in the manifest, and returns the text's path. */
@@ -147,71 +120,36 @@ export const saveText = (generated: TextToSave, directory = "artifacts/infer") =
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const paths = yield* Path.Path
-    const { checkpoint, config, finishReason, run, text, tokens } = generated
+    const { checkpoint, config, run, text, tokens } = generated
     const time = DateTime.formatIso(yield* DateTime.now)
     const sha256 = createHash("sha256").update(text).digest("hex")
+    const file = `${time.replace(/[-:.]/g, "").replace("T", "-").slice(0, 18)}-${sha256.slice(0, 8)}.txt`
+    const path = paths.join(directory, file)
     const manifest = paths.join(directory, "manifest.json")
     yield* Effect.mapError(fs.makeDirectory(directory, { recursive: true }), FileError.from(directory, "write"))
-    return yield* FileLock.exclusively(
-      `${manifest}.lock`,
-      Effect.gen(function* () {
-        const file = yield* freeName(directory, `${stampOf(time)}-${sha256.slice(0, 8)}`)
-        const path = paths.join(directory, file)
-        const texts = yield* readManifest(manifest, time)
-        yield* AtomicFiles.writeFile(path, text)
-        const content = yield* Effect.orDie(
-          Schema.encode(Manifest)({
-            format: 1,
-            texts: [
-              ...texts,
-              {
-                file,
-                sha256,
-                time,
-                run,
-                checkpoint,
-                tokens,
-                finish_reason: finishReason,
-                config: Schema.encodeSync(GenerationConfig)(config)
-              }
-            ]
-          })
-        )
-        yield* AtomicFiles.writeFile(manifest, `${content}\n`)
-        return path
-      })
-    )
+    const { texts } = yield* readManifest(manifest)
+    yield* AtomicFiles.writeFile(path, text)
+    const entry = { file, sha256, time, run, checkpoint, tokens, config: Schema.encodeSync(GenerationConfig)(config) }
+    const content = yield* Effect.orDie(Schema.encode(Manifest)({ format: 1, texts: [...texts, entry] }))
+    yield* AtomicFiles.writeFile(manifest, `${content}\n`)
+    return path
   }).pipe(Effect.uninterruptible)
 
-/** `20261127-181530123` */
-const stampOf = (time: string) => time.replace(/[-:.]/g, "").replace("T", "-").slice(0, 18)
-
-/** A file name that no other text has: the same text may be generated twice in a millisecond. */
-const freeName = (
-  directory: string,
-  name: string,
-  count = 1
-): Effect.Effect<string, FileError, FileSystem.FileSystem | Path.Path> =>
-  Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
-    const path = (yield* Path.Path).join(directory, `${name}${count === 1 ? "" : `-${count}`}.txt`)
-    const taken = yield* Effect.mapError(fs.exists(path), FileError.from(path, "write"))
-    return taken ? yield* freeName(directory, name, count + 1) : `${name}${count === 1 ? "" : `-${count}`}.txt`
-  })
-
-/** The entries so far. A manifest that cannot be used is set aside, and a warning names it: it must not keep others from working. */
-const readManifest = (path: string, time: string) =>
+const readManifest = (path: string) =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const failed = FileError.from(path, "read")
-    if (!(yield* Effect.mapError(fs.exists(path), failed))) return []
-    const read = yield* Effect.either(
-      Effect.flatMap(Effect.mapError(fs.readFileString(path), failed), Schema.decode(Manifest))
+    if (!(yield* Effect.mapError(fs.exists(path), failed))) return { texts: [] }
+    const content = yield* Effect.mapError(fs.readFileString(path), failed)
+    return yield* Effect.mapError(
+      Schema.decode(Manifest)(content),
+      (cause) =>
+        new FileError({
+          path,
+          operation: "read",
+          details: "it is not a manifest of generated texts",
+          remedy: "Move the file away.",
+          cause
+        })
     )
-    if (Either.isRight(read)) return read.right.texts
-    const aside = path.replace(/json$/, `${stampOf(time)}.json`)
-    yield* Effect.mapError(fs.rename(path, aside), FileError.from(path, "write"))
-    const reason = read.left._tag === "FileError" ? read.left.details : "it is not a manifest of generated texts"
-    yield* Effect.logWarning(`${path} could not be read: ${reason}. It is now ${aside}, and a new manifest begins.`)
-    return []
   })

@@ -154,10 +154,10 @@ export const checkpointOf = ({ checkpoint, run }: SavedRun, which: Which) =>
   Effect.gen(function* () {
     if (checkpoint !== undefined) return checkpoint
     const checkpoints = yield* CheckpointStore
-    const all = yield* checkpoints.list(run.checkpoints)
     const missing = (details: string, remedy: string) =>
       new CheckpointError({ reason: "Missing", path: run.checkpoints, details, remedy })
     if (typeof which === "number") {
+      const all = yield* checkpoints.list(run.checkpoints)
       const found = all.find(({ step }) => step === which)
       if (found !== undefined) return found.path
       const steps = all.map(({ step }) => step).join(", ")
@@ -170,7 +170,28 @@ export const checkpointOf = ({ checkpoint, run }: SavedRun, which: Which) =>
     if (newest === undefined) {
       return yield* missing("The run has no complete checkpoint yet.", "Resume it with `codex train --resume`.")
     }
-    const best = newest.checkpoint.state.best
-    const bestPath = all.find(({ step }) => step === best?.step)?.path
-    return which === "best" && bestPath !== undefined ? bestPath : newest.path
+    if (which === "last") return newest.path
+    const all = yield* checkpoints.list(run.checkpoints)
+    return all.find(({ step }) => step === newest.checkpoint.state.best?.step)?.path ?? newest.path
+  })
+
+/** Choices of a checkpoint while another process trains the run and removes those that it has replaced. */
+const choices = 10
+
+/**
+ * A checkpoint of a run, without its optimizer state. The process that trains the run may remove it between the choice and the
+ * reading; then the choice is made again.
+ */
+export const load = (saved: SavedRun, which: Which) =>
+  Effect.gen(function* () {
+    const checkpoints = yield* CheckpointStore
+    for (let left = choices; ; left--) {
+      const path = yield* checkpointOf(saved, which)
+      const loaded = yield* Effect.either(checkpoints.loadModel(path))
+      if (Either.isRight(loaded)) return { ...loaded.right, path }
+      // A file that is missing is incomplete for the reader, whether the whole directory is gone or not.
+      const all = yield* checkpoints.list(saved.run.checkpoints)
+      const isRemoved = loaded.left.reason === "Missing" || !all.some((checkpoint) => checkpoint.path === path)
+      if (!isRemoved || saved.checkpoint !== undefined || left === 0) return yield* loaded.left
+    }
   })

@@ -77,7 +77,10 @@ export const train = (
     return yield* Effect.scoped(
       Effect.gen(function* () {
         const run = resume ?? (yield* store.create({ name: config.name, config: text }))
-        if (resume !== undefined) yield* store.lock(run)
+        if (resume !== undefined) {
+          yield* store.lock(run)
+          yield* checkpoints.tidy(run.checkpoints)
+        }
         const newest = resume === undefined ? undefined : yield* checkpoints.newest(run.checkpoints)
         if (newest !== undefined && newest.checkpoint.state.finished !== null) {
           return { run, state: newest.checkpoint.state, checkpoint: newest.path }
@@ -100,7 +103,12 @@ export const train = (
           yield* onEvent(RunComponents.preparedOf(run.directory, components, contextLength))
           return { session: yield* TrainingSession.make(options), tokens: components.tokens }
         }).pipe(Effect.tapError(() => (resume === undefined ? discard(run) : Effect.void)))
-        yield* Ref.set(session.lastCheckpoint, newest?.path ?? null)
+        if (newest !== undefined) {
+          yield* Ref.set(session.lastCheckpoint, newest.path)
+          const { good } = newest.checkpoint.state
+          const saved = yield* checkpoints.list(run.checkpoints)
+          yield* Ref.set(session.lastGood, saved.find(({ step }) => step === good)?.path ?? null)
+        }
         const tracker = yield* Tracker.all(yield* trackersOf(plan)).open({
           id: run.id,
           directory: run.directory,

@@ -3,7 +3,16 @@
  *
  * Oracles: the files on disk, the same call again, a run that was not interrupted, and the documented order of settings.
  */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { describe, expect, it, layer } from "@effect/vitest"
@@ -18,6 +27,7 @@ import * as Plugin from "../../src/core/plugin/Plugin.ts"
 import type { Discovered } from "../../src/core/plugin/Registry.ts"
 import { Tokenizer } from "../../src/core/Tokenizer.ts"
 import type { RunEvent } from "../../src/core/training/TrainEvent.ts"
+import * as Training from "../../src/core/training/Training.ts"
 import * as Run from "../../src/jobs/Run.ts"
 import { builtins } from "../../src/plugins/builtins.ts"
 import { ByteTokenizer } from "../../src/plugins/tokenizers/byte.ts"
@@ -107,42 +117,13 @@ layer(environment, { excludeTestServices: true })("a run on documents in memory"
         directory: join(folder, "texts"),
         onText: (piece) => Effect.sync(() => pieces.push(piece))
       })
-      expect(readFileSync(generated.file ?? "", "utf8")).toBe(`7 little${generated.text}`)
+      expect(readFileSync(generated.file, "utf8")).toBe(`7 little${generated.text}`)
       expect(pieces.join("")).toBe(generated.text)
       const { texts } = JSON.parse(readFileSync(join(folder, "texts", "manifest.json"), "utf8"))
       expect(texts).toMatchObject([{ run: run.directory, checkpoint: run.checkpoint, tokens: generated.tokens }])
-      expect(generated.finishReason).toBe(generated.tokens < 5 ? "stop" : "length")
-      // A text that cannot be kept is a text all the same.
-      writeFileSync(join(folder, "a-file"), "")
-      const unkept = yield* run.generateFile("7", { maxNewTokens: 1, directory: join(folder, "a-file", "texts") })
-      expect(unkept).toMatchObject({ tokens: 1, file: undefined, finishReason: "length" })
-      const [stop] = (yield* run.generateFile("7", { maxNewTokens: 9, temperature: 0 })).text
-      expect(yield* run.generateFile("7", { maxNewTokens: 9, temperature: 0, stop: [stop ?? ""] })).toMatchObject({
-        text: "",
-        finishReason: "stop"
-      })
-
-      const refused = yield* Effect.flip(
-        run.generate("7", { temperature: Number.POSITIVE_INFINITY, maxNewTokens: 1e10, seed: 0.5, topP: Number.NaN })
-      )
-      expect(refused.message.split("\n")).toEqual([
-        "run.generate: maxNewTokens: expected an integer ≥ 1 and ≤ 2147483647, got 10000000000",
-        "run.generate: temperature: expected a number ≥ 0 and ≤ 1e+38, got Infinity",
-        "run.generate: topP: expected a number ≥ 0 and ≤ 1, got NaN",
-        "run.generate: seed: expected an integer ≥ 0 and ≤ 4294967295, got 0.5"
-      ])
-      expect((yield* Effect.flip(run.evaluate({ stride: Number.NaN }))).message).toBe(
-        "run.evaluate: stride: expected an integer ≥ 1 and ≤ 2147483647, got NaN"
-      )
-      expect((yield* Effect.flip(run.evaluate({ data: ["x"] }))).message).toBe(
-        "The metric bits_per_byte has no finite value on this text, of which 1 token of 0 bytes could be scored. " +
-          "Give more text, or name other metrics."
-      )
-      expect((yield* run.evaluate({ data: ["x"], metrics: ["loss"] })).loss).toEqual({
-        value: expect.any(Number),
-        stderr: undefined,
-        unit: "nats/token"
-      })
+      writeFileSync(join(folder, "texts", "manifest.json"), "[]")
+      const error = yield* Effect.flip(run.generateFile("7", { maxNewTokens: 1, directory: join(folder, "texts") }))
+      expect(error.message).toMatch(/manifest\.json could not be read: it is not a manifest of generated texts\. Move/)
 
       const path = join(folder, "model.onnx")
       expect(yield* run.exportOnnx(path, { length: 16 })).toEqual({ bytes: readFileSync(path).length, length: 16 })
@@ -193,6 +174,42 @@ layer(environment, { excludeTestServices: true })("a run on documents in memory"
       const expected = yield* Effect.flatMap(Run.compose({ ...settings, model: "minilm" }), Run.plan)
       const error = yield* Effect.flip(Run.resume(run.directory, { expected }))
       expect(error.message).toContain("this run was made with another config: model.")
+    })
+  )
+
+  it.scoped("that a combinator ends early is saved there and resumed", () =>
+    Effect.gen(function* () {
+      const whole = yield* Run.train(options)
+      const cut = yield* Run.train({ ...options, combinator: Stream.takeUntil(({ _tag }) => _tag === "Evaluated") })
+      expect(cut.checkpoint.slice(-13)).toBe("step-00000006")
+      expect(cut.state).toMatchObject({ step: 6, finished: null })
+      const stopped = yield* Run.resume(cut.id, {
+        combinator: Training.stopWhen((event) => event._tag === "Step" && event.step === 8)
+      })
+      expect(stopped.state).toMatchObject({ step: 8, finished: null })
+      const resumed = yield* Run.resume(cut.id)
+      expect(resumed.state).toEqual(whole.state)
+      const model = (run: Run.Run) => readFileSync(join(run.checkpoint, "model.safetensors"))
+      expect(model(resumed).equals(model(whole))).toBe(true)
+    })
+  )
+
+  it.scoped("is not trained again from the start when no checkpoint is whole, and keeps its metrics", () =>
+    Effect.gen(function* () {
+      const run = yield* Run.train(options)
+      const checkpoints = join(run.directory, "checkpoints")
+      const metrics = readFileSync(join(run.directory, "metrics.ndjson"), "utf8")
+      // What a killed writer leaves, and what a full disk or a copy that was cut short leaves.
+      mkdirSync(join(checkpoints, ".step-00000013.0a1b2c3d.codex-new"))
+      for (const name of ["step-00000006", "step-00000012"]) {
+        truncateSync(join(checkpoints, name, "model.safetensors"), 100)
+      }
+      const error = yield* Effect.flip(Run.resume(run.directory))
+      expect(error).toMatchObject({ _tag: "CheckpointError", reason: "Corrupt", path: checkpoints })
+      for (const name of ["step-00000006", "step-00000012"]) expect(error.message).toContain(name)
+      expect(readFileSync(join(run.directory, "metrics.ndjson"), "utf8")).toBe(metrics)
+      expect(readdirSync(checkpoints).sort()).toEqual(["step-00000006", "step-00000012"])
+      expect((yield* Effect.flip(Run.open(run.directory))).message).toContain("None of the 2 checkpoints is whole")
     })
   )
 

@@ -82,15 +82,9 @@ export const show = (value: unknown): string => {
       ? "nothing"
       : typeof value === "function"
         ? "a function"
-        : typeof value === "number"
-          ? String(value)
-          : (JSON.stringify(value, withNonFinite) ?? typeof value)
+        : (JSON.stringify(value) ?? typeof value)
   return text.length > 60 ? `${text.slice(0, 57)}...` : text
 }
-
-/** JSON has no NaN and no infinity: they are shown as text. */
-const withNonFinite = (_: string, value: unknown): unknown =>
-  typeof value === "number" && !Number.isFinite(value) ? String(value) : value
 
 /** All issues of a failed decoding, in the order of the schema. */
 export const fromParseError = ({ issue }: ParseResult.ParseError): ReadonlyArray<ConfigIssue> =>

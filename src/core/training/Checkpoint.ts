@@ -17,6 +17,10 @@ import type { TensorTypes } from "../tensor/Program.ts"
  */
 const currentRevision = 2
 
+/** A field that is null unless it is given. */
+const nullable = <A, I>(schema: Schema.Schema<A, I>) =>
+  Schema.optional(Schema.NullOr(schema)).pipe(Schema.withDefaults({ constructor: () => null, decoding: () => null }))
+
 /** The state of a run, except its tensors. */
 export class TrainState extends Schema.Class<TrainState>("TrainState")({
   /** The revision of the data order, schedules and random streams. */
@@ -34,6 +38,10 @@ export class TrainState extends Schema.Class<TrainState>("TrainState")({
   best: Schema.NullOr(Schema.Struct({ step: Schema.Int, loss: Schema.Number })),
   /** Evaluations since the best one. */
   sinceBest: Schema.Int,
+  /** The step of the last evaluation. */
+  evaluated: nullable(Schema.Int),
+  /** The newest step that was saved in a good state (see `isGood`). */
+  good: nullable(Schema.Int),
   finished: Schema.NullOr(Schema.Literal("completed", "early_stop"))
 }) {}
 
@@ -62,13 +70,34 @@ export class CheckpointError extends Schema.TaggedError<CheckpointError>()("Chec
   }
 }
 
-/** The steps to remove, if the newest `keepLast` and the best one are kept. */
+/** Parameters of a model that learns are far below this; the squares of much larger ones exceed float32. */
+const largestParameter = 1e6
+
+/**
+ * Whether training can continue from these numbers: all of them are finite, no parameter is above a million, and the loss that
+ * they give, in nats, is at most one above that of a uniform guess. A model that has diverged can be finite for some updates.
+ */
+export const isGood = (
+  { optimizer, parameters }: Pick<Checkpoint, "parameters" | "optimizer">,
+  { loss, vocabularySize }: { readonly loss: number; readonly vocabularySize: number }
+): boolean =>
+  loss <= Math.log(vocabularySize) + 1 && largest(parameters) <= largestParameter && Number.isFinite(largest(optimizer))
+
+const largest = (tensors: TensorDatas): number => {
+  let most = 0
+  for (const { data } of Object.values(tensors)) {
+    for (let i = 0; i < data.length; i++) most = Math.max(most, Math.abs(data[i]!))
+  }
+  return most
+}
+
+/** The steps to remove, if the newest `keepLast`, the best one and the newest good one are kept. */
 export const removable = (
   steps: ReadonlyArray<number>,
-  rule: { readonly keepLast: number; readonly best: number | undefined }
+  rule: { readonly keepLast: number; readonly best: number | undefined; readonly good?: number | undefined }
 ): ReadonlyArray<number> => {
   const newest = [...steps].sort((a, b) => b - a).slice(0, Math.max(1, rule.keepLast))
-  return steps.filter((step) => !newest.includes(step) && step !== rule.best)
+  return steps.filter((step) => !newest.includes(step) && step !== rule.best && step !== rule.good)
 }
 
 /** Fails if a checkpoint is of another revision, or its tensors do not have the names and shapes that a run has. */
@@ -132,11 +161,16 @@ export declare namespace CheckpointStore {
     readonly list: (
       directory: string
     ) => Effect.Effect<ReadonlyArray<{ readonly step: number; readonly path: string }>, CheckpointError>
-    /** The newest whole checkpoint and its path, or `undefined`; others are reported as warnings and skipped. */
+    /**
+     * The newest whole checkpoint and its path; newer ones are reported as warnings and skipped. `undefined` where there is no
+     * checkpoint; fails if there are some and none of them is whole. One that is removed in between is not chosen.
+     */
     readonly newest: (
       directory: string
     ) => Effect.Effect<{ readonly path: string; readonly checkpoint: Checkpoint } | undefined, CheckpointError>
-    /** Removes a checkpoint directory, if it exists. */
+    /** Removes a checkpoint directory, if it exists. It disappears at once. */
     readonly remove: (path: string) => Effect.Effect<void, CheckpointError>
+    /** Removes what killed writers left in a directory. Only for the one process that may write to it. Nothing is reported. */
+    readonly tidy: (directory: string) => Effect.Effect<void>
   }
 }

@@ -62,7 +62,8 @@ export class StepEnded extends Schema.TaggedClass<StepEnded>()("StepEnded", { st
 /** The last event of the stream, instead of `StepEnded`. */
 export class Finished extends Schema.TaggedClass<Finished>()("Finished", {
   step: Schema.Number,
-  reason: Schema.Literal("completed", "early_stop", "interrupted")
+  /** `stopped`: by `stopWhen`, or by a combinator that ended the stream. Such a run can be resumed, as an interrupted one. */
+  reason: Schema.Literal("completed", "early_stop", "stopped", "interrupted")
 }) {}
 
 /** Work on the text before the first update; sent after each document. */

@@ -52,7 +52,7 @@ export const steps = (options: { readonly stop?: Effect.Effect<boolean> } = {}) 
     Effect.gen(function* () {
       const session = yield* TrainingSession
       const { totalSteps } = session.started
-      const finish = (reason: Finished["reason"]) =>
+      const finish = (reason: "completed" | "interrupted") =>
         Ref.updateAndGet(session.state, (state) =>
           reason === "interrupted" ? state : new TrainState({ ...state, finished: reason })
         ).pipe(Effect.map((state) => new Finished({ step: state.step, reason })))
@@ -77,15 +77,22 @@ export const steps = (options: { readonly stop?: Effect.Effect<boolean> } = {}) 
     })
   )
 
-/** Adds `Evaluated` after every `steps`-th update and after the last one. */
+/**
+ * Adds `Evaluated` after every `steps`-th update and after the last one. A resumed run first does the evaluation that was due
+ * when it stopped, if the stream ended before it.
+ */
 export const evaluateEvery =
   (options: { readonly steps: number }) =>
   <E, R>(events: Stream.Stream<TrainEvent, E, R>): Stream.Stream<TrainEvent, E | TrainError, R | TrainingSession> =>
     Stream.flatMap(TrainingSession, (session) =>
       Stream.flatMap(events, (event): Stream.Stream<TrainEvent, E | TrainError> => {
-        const due =
-          event._tag === "Step" && (event.step % options.steps === 0 || event.step === session.started.totalSteps)
-        return due ? Stream.concat(Stream.succeed(event), session.evaluate) : Stream.succeed(event)
+        if (event._tag !== "Step" && event._tag !== "Started") return Stream.succeed(event)
+        const step = event._tag === "Step" ? event.step : event.fromStep
+        const isDue = step > 0 && (step % options.steps === 0 || step === session.started.totalSteps)
+        const evaluation = Effect.map(Ref.get(session.state), ({ evaluated }) =>
+          isDue && evaluated !== step ? Stream.fromEffect(session.evaluate) : Stream.empty
+        )
+        return Stream.concat(Stream.succeed(event), Stream.unwrap(evaluation))
       })
     )
 
@@ -107,38 +114,96 @@ export const earlyStop =
     )
 
 /**
+ * Ends the stream with `Finished` after the step in which the predicate is true of an event. The run is not marked as
+ * finished: resuming it continues with the same bits, if the predicate lets it.
+ *
+ * @example
+ * Training.steps().pipe(Training.stopWhen((event) => event._tag === "Step" && event.loss < 2))
+ */
+export const stopWhen =
+  <E2 = never, R2 = never>(predicate: (event: TrainEvent) => boolean | Effect.Effect<boolean, E2, R2>) =>
+  <E, R>(events: Stream.Stream<TrainEvent, E, R>): Stream.Stream<TrainEvent, E | E2, R | R2> =>
+    events.pipe(
+      Stream.mapAccumEffect(false, (before, event) => {
+        const answer = before || predicate(event)
+        return Effect.map(Effect.isEffect(answer) ? answer : Effect.succeed(answer), (stop) => [stop, { event, stop }])
+      }),
+      Stream.mapConcat(({ event, stop }): ReadonlyArray<TrainEvent> => {
+        const finished = (step: number) => new Finished({ step, reason: "stopped" })
+        if (stop && event._tag === "Started") return [event, finished(event.fromStep)]
+        return [stop && event._tag === "StepEnded" ? finished(event.step) : event]
+      }),
+      Stream.takeUntil((event) => event._tag === "Finished")
+    )
+
+/**
  * Writes a checkpoint after every `steps`-th update, after each new best evaluation and at the end. Keeps the newest
- * `keepLast` checkpoints and the best one, and removes the others.
+ * `keepLast` checkpoints, the best one and the newest good one (see `isGood` in Checkpoint.ts), and removes the others.
+ *
+ * The end is also where another combinator ends the stream, such as `Stream.take` or `Stream.takeUntil`: the last update is
+ * saved, and the run can be resumed from there. If that combinator comes after this one, a checkpoint that cannot be written
+ * is an error in the log, because the stream has already ended.
  */
 export const checkpointEvery =
   (options: { readonly steps: number; readonly directory: string; readonly keepLast: number }) =>
   <E, R>(
     events: Stream.Stream<TrainEvent, E, R>
   ): Stream.Stream<TrainEvent, E | TrainError | CheckpointError, R | TrainingSession | CheckpointStore> =>
-    Stream.flatMap(Effect.all([TrainingSession, CheckpointStore]), ([session, store]) => {
-      const save = (step: number) =>
-        Effect.gen(function* () {
-          const path = yield* store.save(options.directory, yield* session.snapshot)
-          yield* Ref.set(session.lastCheckpoint, path)
-          const { best } = yield* Ref.get(session.state)
-          const saved = yield* store.list(options.directory)
-          const gone = removable(
-            saved.map((checkpoint) => checkpoint.step),
-            { keepLast: options.keepLast, best: best?.step }
-          )
-          const removed = saved.flatMap((checkpoint) => (gone.includes(checkpoint.step) ? [checkpoint.path] : []))
-          yield* Effect.forEach(removed, store.remove, { discard: true })
-          return new CheckpointSaved({ step, path, removed })
+    Stream.flatMap(
+      Effect.all([TrainingSession, CheckpointStore, Effect.flatMap(TrainingSession, progressOf)]),
+      ([session, store, progress]) => {
+        const save = (step: number) =>
+          Effect.gen(function* () {
+            const path = yield* store.save(options.directory, yield* session.snapshot)
+            yield* Ref.set(session.lastCheckpoint, path)
+            const { best, good, step: at } = yield* Ref.get(session.state)
+            yield* Ref.update(progress, (before) => ({ ...before, saved: at }))
+            const saved = yield* store.list(options.directory)
+            yield* Ref.set(session.lastGood, saved.find((checkpoint) => checkpoint.step === good)?.path ?? null)
+            const gone = removable(
+              saved.map((checkpoint) => checkpoint.step),
+              { keepLast: options.keepLast, best: best?.step, good: good ?? undefined }
+            )
+            const removed = saved.flatMap((checkpoint) => (gone.includes(checkpoint.step) ? [checkpoint.path] : []))
+            yield* Effect.forEach(removed, store.remove, { discard: true })
+            return new CheckpointSaved({ step, path, removed })
+          })
+        const unsaved = Effect.gen(function* () {
+          const { step } = yield* Ref.get(session.state)
+          return (yield* Ref.get(progress)).saved === step ? Option.none<number>() : Option.some(step)
         })
-      return Stream.flatMap(events, (event): Stream.Stream<TrainEvent, E | TrainError | CheckpointError> => {
-        if (event._tag !== "StepEnded" && event._tag !== "Finished") return Stream.succeed(event)
-        const isBest = Effect.map(Ref.get(session.state), ({ best }) => best?.step === event.step)
-        const due = event._tag === "Finished" || event.step % options.steps === 0 ? Effect.succeed(true) : isBest
-        return Stream.flatMap(due, (now) =>
-          now ? Stream.concat(save(event.step), Stream.succeed(event)) : Stream.succeed(event)
+        const saving = Stream.flatMap(events, (event): Stream.Stream<TrainEvent, E | TrainError | CheckpointError> => {
+          if (event._tag !== "StepEnded" && event._tag !== "Finished") return Stream.succeed(event)
+          const isEnd = event._tag === "Finished"
+          const due = Effect.map(
+            Ref.updateAndGet(progress, (before) => ({ ...before, ended: isEnd })).pipe(
+              Effect.zipRight(Ref.get(session.state))
+            ),
+            ({ best }) => isEnd || event.step % options.steps === 0 || best?.step === event.step
+          )
+          return Stream.flatMap(due, (now) =>
+            now ? Stream.concat(save(event.step), Stream.succeed(event)) : Stream.succeed(event)
+          )
+        })
+        // A combinator before this one ended the stream.
+        const end = Effect.gen(function* () {
+          if ((yield* Ref.get(progress)).ended) return Stream.empty
+          const { finished, step } = yield* Ref.get(session.state)
+          const last = Stream.succeed(new Finished({ step, reason: finished ?? "stopped" }))
+          return Option.isSome(yield* unsaved) ? Stream.concat(Stream.fromEffect(save(step)), last) : last
+        })
+        // A combinator after this one ended it: this stream has no more events, and its error has nowhere to go.
+        const afterEnd = Effect.flatMap(unsaved, Effect.transposeMapOption(save)).pipe(
+          Effect.catchAll((error) => Effect.logError(error.message))
         )
-      })
-    })
+        return Stream.concat(saving, Stream.unwrap(end)).pipe(
+          Stream.ensuringWith((exit) => (Exit.isSuccess(exit) ? afterEnd : Effect.void))
+        )
+      }
+    )
+
+/** The step of the newest checkpoint, and whether the stream has ended with `Finished`. */
+const progressOf = ({ started }: TrainingSession.Service) => Ref.make({ saved: started.fromStep, ended: false })
 
 /** Logs every `every`-th update and each evaluation to a tracker. The events stay as they are. */
 export const track =

@@ -25,7 +25,14 @@ import type { Tokenizer } from "../Tokenizer.ts"
 import * as Optimizer from "../tensor/Optimizer.ts"
 import type { ProgramError } from "../tensor/Program.ts"
 import { type ShapeError, sizeOf, type TensorData } from "../tensor/Tensor.ts"
-import { type Checkpoint, type CheckpointError, requireMatch, type TextFiles, TrainState } from "./Checkpoint.ts"
+import {
+  type Checkpoint,
+  type CheckpointError,
+  isGood,
+  requireMatch,
+  type TextFiles,
+  TrainState
+} from "./Checkpoint.ts"
 import * as Schedule from "./Schedule.ts"
 import { Evaluated, Started, Step } from "./TrainEvent.ts"
 import { evaluateProgram, initialParameters, parameterTypes, stateNames, trainProgram } from "./TrainingPrograms.ts"
@@ -44,22 +51,27 @@ export class TrainConfigError extends Schema.TaggedError<TrainConfigError>()("Tr
   }
 }
 
-/** The loss, the gradient or a parameter is NaN or infinite. Such a state is never saved; the last checkpoint is good. */
+/** The loss, the gradient or a parameter is NaN or infinite. Such a state is never saved. */
 export class NonFiniteLoss extends Schema.TaggedError<NonFiniteLoss>()("NonFiniteLoss", {
   step: Schema.Number,
   /** What is not finite: `the loss is NaN`. */
   details: Schema.String,
-  lastCheckpoint: Schema.NullOr(Schema.String)
+  lastCheckpoint: Schema.NullOr(Schema.String),
+  /** The last one that is good in the sense of `isGood` (Checkpoint.ts). Later ones are from a model that had diverged. */
+  lastGood: Schema.NullOr(Schema.String)
 }) {
   override get message() {
-    const last =
-      this.lastCheckpoint === null
-        ? "No checkpoint had been written yet."
-        : `The last good checkpoint is ${this.lastCheckpoint}.`
     return (
-      `Step ${this.step}: ${this.details}, so training stopped. ${last} ` +
+      `Step ${this.step}: ${this.details}, so training stopped. ${this.checkpoints} ` +
       "Lower training.lr, raise training.warmup_steps or set training.max_grad_norm."
     )
+  }
+  private get checkpoints(): string {
+    if (this.lastCheckpoint === null) return "No checkpoint had been written yet."
+    if (this.lastGood === null)
+      return `No checkpoint is good: at ${this.lastCheckpoint} the model had already diverged.`
+    const later = this.lastGood === this.lastCheckpoint ? "" : " At later ones the model had already diverged."
+    return `The last good checkpoint is ${this.lastGood}.${later}`
   }
 }
 
@@ -162,9 +174,13 @@ const make = (
       resume?.state ?? new TrainState({ step: 0, seed, tokens: 0, loss: 0, best: null, sinceBest: 0, finished: null })
     )
     const lastCheckpoint = yield* Ref.make<string | null>(null)
+    const lastGood = yield* Ref.make<string | null>(null)
 
     const nonFinite = (step: number, details: string) =>
-      Effect.flatMap(Ref.get(lastCheckpoint), (last) => new NonFiniteLoss({ step, details, lastCheckpoint: last }))
+      Effect.flatMap(
+        Effect.all({ lastCheckpoint: Ref.get(lastCheckpoint), lastGood: Ref.get(lastGood) }),
+        (checkpoints) => new NonFiniteLoss({ step, details, ...checkpoints })
+      )
 
     const int32 = (shape: ReadonlyArray<number>, data: Int32Array): TensorData => ({ dtype: "int32", shape, data })
     const float = (value: number): TensorData => ({ dtype: "float32", shape: [], data: Float32Array.of(value) })
@@ -184,6 +200,18 @@ const make = (
         return { inputs, targets }
       })
 
+    /** The loss of the current parameters on the first micro-batch of an update. */
+    const lossOf = (step: number) =>
+      Effect.gen(function* () {
+        const { inputs, targets } = yield* batchOf(step)
+        const [shape, size] = [[evaluationBatch, contextLength], evaluationBatch * contextLength]
+        const outputs = yield* executable.run("evaluate", {
+          tokens: int32(shape, inputs.slice(0, size)),
+          targets: int32(shape, targets.slice(0, size))
+        })
+        return Array.from(outputs.nats!.data).reduce((sum, nats) => sum + nats, 0) / size
+      })
+
     return {
       started: new Started({
         fromStep: resume?.state.step ?? 0,
@@ -195,6 +223,7 @@ const make = (
       }),
       state,
       lastCheckpoint,
+      lastGood,
 
       // The state of the backend and this one move together: an interruption waits for the end of the update.
       step: Effect.gen(function* () {
@@ -246,10 +275,8 @@ const make = (
         const evaluationMillis = (yield* Clock.currentTimeMillis) - from
         const best = before.best === null || loss < before.best.loss
         const sinceBest = best ? 0 : before.sinceBest + 1
-        yield* Ref.set(
-          state,
-          new TrainState({ ...before, sinceBest, best: best ? { step: before.step, loss } : before.best })
-        )
+        const evaluated = { evaluated: before.step, sinceBest, best: best ? { step: before.step, loss } : before.best }
+        yield* Ref.set(state, new TrainState({ ...before, ...evaluated }))
         return new Evaluated({
           step: before.step,
           split: tokens.validation === undefined ? "train_eval" : "validation",
@@ -270,10 +297,16 @@ const make = (
         // An update that makes a parameter non-finite still reports the loss from before it.
         const broken = Object.keys(parameters).find((name) => parameters[name]?.data.some((x) => !Number.isFinite(x)))
         if (broken !== undefined) return yield* nonFinite(where.step, `parameter ${broken} is not finite`)
+        const optimizer = stateNames.ofOptimizer(values)
+        const loss = yield* lossOf(Math.max(0, where.step - 1))
+        if (!Number.isFinite(loss)) return yield* nonFinite(where.step, `the loss after the update is ${loss}`)
+        const good = isGood({ parameters, optimizer }, { loss, vocabularySize: architecture.vocabularySize })
         return {
-          state: where,
+          state: good
+            ? yield* Ref.updateAndGet(state, (before) => new TrainState({ ...before, good: where.step }))
+            : where,
           parameters,
-          optimizer: stateNames.ofOptimizer(values),
+          optimizer,
           files: { "config.json": `${JSON.stringify(architecture.config, null, 2)}\n`, ...files, ...tokenizer?.files },
           provenance: { device: backend.info.description, ...options.provenance }
         }
@@ -316,7 +349,9 @@ export declare namespace TrainingSession {
   interface Service {
     readonly started: Started
     readonly state: Ref.Ref<TrainState>
+    /** The paths of the newest checkpoint and of the newest good one. */
     readonly lastCheckpoint: Ref.Ref<string | null>
+    readonly lastGood: Ref.Ref<string | null>
     /** One update. An interruption waits for its end. */
     readonly step: Effect.Effect<Step, TrainError>
     /** Scores the held-out text with the current parameters, or the training text if nothing is held out. */

@@ -214,11 +214,25 @@ export const movedAside = (name: string): string | undefined => {
 /** A writer that has not written for this long is considered dead. */
 const ABANDONED_MILLIS = 3_600_000
 
+/** Removes a directory that may not exist. It gets a temporary name first, so no reader sees a part of it. */
+export const removeDirectory = (path: string): Effect.Effect<void, FileError, FileSystem.FileSystem | Path.Path> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const temporary = sibling(yield* Path.Path, path, "new")
+    if (!(yield* fs.exists(path))) return
+    yield* fs.rename(path, temporary)
+    yield* fs.remove(temporary, { recursive: true, force: true })
+  }).pipe(Effect.uninterruptible, Effect.mapError(FileError.from(path, "remove")))
+
 /**
  * Removes what killed writers left in a directory an hour ago or earlier, and restores what they had moved aside and not
- * replaced. A writer that is at work writes more often than that. Nothing is reported.
+ * replaced. A writer that is at work writes more often than that; where there is none, `olderThan` may be any time, in
+ * milliseconds. Nothing is reported.
  */
-export const removeAbandoned = (directory: string): Effect.Effect<void, never, FileSystem.FileSystem | Path.Path> =>
+export const removeAbandoned = (
+  directory: string,
+  olderThan: number = ABANDONED_MILLIS
+): Effect.Effect<void, never, FileSystem.FileSystem | Path.Path> =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const paths = yield* Path.Path
@@ -226,7 +240,7 @@ export const removeAbandoned = (directory: string): Effect.Effect<void, never, F
     const tidy = (name: string) =>
       Effect.gen(function* () {
         const path = paths.join(directory, name)
-        if (now - (yield* lastChange(fs, paths, path)) < ABANDONED_MILLIS) return
+        if (now - (yield* lastChange(fs, paths, path)) < olderThan) return
         const target = movedAside(name)
         if (target === undefined || (yield* fs.exists(paths.join(directory, target)))) {
           yield* fs.remove(path, { recursive: true, force: true })

@@ -183,39 +183,61 @@ const make = Effect.gen(function* () {
       const all = yield* names(directory)
       // First what was moved aside, or it would take the place of the one that is removed.
       const asides = all.filter((name) => step !== undefined && stepOf(AtomicFiles.movedAside(name)) === step)
-      yield* Effect.forEach(
-        [...asides.map((name) => paths.join(directory, name)), path],
-        (place) => fs.remove(place, { recursive: true, force: true }),
-        { discard: true }
-      )
+      yield* Effect.forEach([...asides.map((name) => paths.join(directory, name)), path], AtomicFiles.removeDirectory, {
+        discard: true
+      })
     }).pipe(
       Effect.mapError((cause) => {
         if (cause instanceof CheckpointError) return cause
-        const { details, remedy } = FileError.from(path, "remove")(cause)
+        const { details, remedy } = cause
         return new CheckpointError({
           reason: "Remove",
           path,
           details: `The checkpoint could not be removed: ${details}.`,
           remedy
         })
-      })
+      }),
+      platform
     )
+
+  const newest = (directory: string): ReturnType<CheckpointStore.Service["newest"]> =>
+    Effect.gen(function* () {
+      const found = yield* list(directory)
+      const failures: Array<CheckpointError> = []
+      for (const { path, step } of [...found].reverse()) {
+        const loaded = yield* Effect.either(load(path))
+        if (Either.isRight(loaded)) {
+          yield* Effect.forEach(failures, (failure) => Effect.logWarning(`${failure.message} Skipped.`))
+          return { path, checkpoint: loaded.right }
+        }
+        // The process that trains removes old checkpoints: there are newer ones then.
+        const isThere = (yield* list(directory)).some((now) => now.step === step && now.path === path)
+        if (!isThere) return yield* newest(directory)
+        failures.push(loaded.left)
+      }
+      if (failures.length === 0) return undefined
+      const none =
+        failures.length === 1
+          ? "The only checkpoint is not whole"
+          : `None of the ${failures.length} checkpoints is whole`
+      return yield* new CheckpointError({
+        reason: "Corrupt",
+        path: directory,
+        details: `${none}:${failures.map(({ details, path }) => `\n  ${path}: ${details}`).join("")}\n`,
+        remedy:
+          "Restore one from a copy, or start a new run. " +
+          `To train this run again from its first update, remove ${directory} and use --resume.`
+      })
+    })
 
   return CheckpointStore.of({
     save,
     load,
     loadModel: (path) => read(path, (file) => file !== optimizer),
     list,
-    newest: (directory) =>
-      Effect.gen(function* () {
-        for (const { path } of [...(yield* list(directory))].reverse()) {
-          const loaded = yield* Effect.either(load(path))
-          if (Either.isRight(loaded)) return { path, checkpoint: loaded.right }
-          yield* Effect.logWarning(`${loaded.left.message} Skipped.`)
-        }
-        return undefined
-      }),
-    remove
+    newest,
+    remove,
+    tidy: (directory) => platform(AtomicFiles.removeAbandoned(directory, Number.NEGATIVE_INFINITY))
   })
 })
 

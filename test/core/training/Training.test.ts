@@ -217,6 +217,95 @@ layer(Tiny.cpu)("checkpointEvery", (it) => {
   )
 })
 
+layer(Tiny.cpu)("a stream that ends early", (it) => {
+  type Events = <E, R>(events: Stream.Stream<TrainEvent, E, R>) => Stream.Stream<TrainEvent, E, R>
+  const isStep = (step: number) => (event: TrainEvent) => event._tag === "Step" && event.step === step
+
+  const pipeline = (directory: string, before: Events, after: Events) =>
+    before(Training.steps().pipe(Training.evaluateEvery({ steps: 3 }))).pipe(
+      Training.checkpointEvery({ steps: 100, directory, keepLast: 2 }),
+      after
+    )
+  const whole: Events = (events) => events
+
+  const ends: ReadonlyArray<readonly [name: string, step: number, before: Events, after: Events]> = [
+    ["stopWhen", 5, Training.stopWhen(isStep(5)), whole],
+    ["stopWhen with an effect", 6, Training.stopWhen((event) => Effect.succeed(isStep(6)(event))), whole],
+    // Ends between an update and its evaluation.
+    ["takeUntil", 6, Stream.takeUntil(isStep(6)), whole],
+    ["take", 3, Stream.take(7), whole],
+    ["takeUntil after the checkpoints", 6, whole, Stream.takeUntil(isStep(6))],
+    ["take after the checkpoints", 2, whole, Stream.take(5)],
+    ["stopWhen after the checkpoints", 5, whole, Training.stopWhen(isStep(5))],
+    ["takeWhile", 4, Stream.takeWhile((event) => !isStep(5)(event)), whole]
+  ]
+
+  it.scoped("saves its last update, is not finished, and resumes to the same bits", () =>
+    Effect.gen(function* () {
+      const store = yield* CheckpointStore
+      const expected = yield* temporary
+      yield* Tiny.eventsOf({}, pipeline(expected, whole, whole))
+      const bytes = (directory: string) =>
+        ["model.safetensors", "optimizer.safetensors", "state.json"].map((file) =>
+          Tiny.sha256(join(directory, "step-00000012", file))
+        )
+      for (const [name, step, before, after] of ends) {
+        const directory = yield* temporary
+        const events = yield* Tiny.eventsOf({}, pipeline(directory, before, after))
+        const newest = yield* store.newest(directory)
+        // takeWhile sees the fifth update before it ends the stream.
+        expect(newest?.checkpoint.state, name).toMatchObject({ step: name === "takeWhile" ? 5 : step, finished: null })
+        if (after === whole) {
+          const last = newest?.checkpoint.state.step
+          expect(events.at(-1), name).toEqual(new Finished({ step: last ?? 0, reason: "stopped" }))
+          expect(events.filter(({ _tag }) => _tag === "Finished")).toHaveLength(1)
+        }
+        const resumed = yield* Tiny.eventsOf({ resume: newest?.checkpoint }, pipeline(directory, whole, whole))
+        expect(resumed.at(-1)).toEqual(new Finished({ step: 12, reason: "completed" }))
+        expect(bytes(directory), name).toEqual(bytes(expected))
+      }
+    })
+  )
+
+  it.scoped("before its first update saves nothing, and a run that ends by itself is saved once", () =>
+    Effect.gen(function* () {
+      const directory = yield* temporary
+      const events = yield* Tiny.eventsOf({}, pipeline(directory, Stream.take(1), whole))
+      expect(Tiny.names(events)).toEqual(["Started 0", "Finished 0"])
+      expect(readdirSync(directory)).toEqual([])
+      const all = yield* Tiny.eventsOf({ training: { max_steps: 2 } }, pipeline(directory, whole, whole))
+      expect(Tiny.names(all).slice(-3)).toEqual(["Evaluated 2", "CheckpointSaved 2", "Finished 2"])
+    })
+  )
+
+  it.effect("by stopWhen ends after the whole step, whichever of its events is meant", () =>
+    Effect.gen(function* () {
+      const stopped = (predicate: (event: TrainEvent) => boolean) =>
+        Effect.map(
+          Tiny.eventsOf(
+            { training: { max_steps: 5 } },
+            Training.steps().pipe(Training.evaluateEvery({ steps: 2 }), Training.stopWhen(predicate))
+          ),
+          Tiny.names
+        )
+      const two = ["Started 0", "Step 1", "StepEnded 1", "Step 2", "Evaluated 2", "Finished 2"]
+      expect(yield* stopped(isStep(2))).toEqual(two)
+      expect(yield* stopped((event) => event._tag === "Evaluated")).toEqual(two)
+      expect(yield* stopped((event) => event._tag === "StepEnded" && event.step === 2)).toEqual(two)
+      expect(yield* stopped(() => true)).toEqual(["Started 0", "Finished 0"])
+      // The last update ends the run in any case.
+      expect((yield* stopped(isStep(5))).slice(-2)).toEqual(["Evaluated 5", "Finished 5"])
+    })
+  )
+
+  it.effect("by stopWhen fails with the error of its predicate", () =>
+    Effect.gen(function* () {
+      const events = Training.steps().pipe(Training.stopWhen((event) => isStep(2)(event) && Effect.fail("no" as const)))
+      expect(yield* Effect.flip(Tiny.eventsOf({}, events))).toBe("no")
+    })
+  )
+})
+
 layer(Tiny.cpu)("track", (it) => {
   it.effect("logs every n-th update and each evaluation, durations apart, and changes no event", () =>
     Effect.gen(function* () {
@@ -288,6 +377,51 @@ layer(Tiny.cpu)("numbers that are none", (it) => {
       expect(error.message).toContain(`The last good checkpoint is ${last}.`)
       // It really is good.
       expect((yield* (yield* CheckpointStore).load(last)).state.step).toBe(3)
+    })
+  )
+
+  /** The fifth update makes every parameter about 1e30, which is finite; checkpoints follow at each update. */
+  const diverging = (keepLast: number) =>
+    Effect.gen(function* () {
+      const directory = yield* temporary
+      const error = yield* Tiny.eventsOf(
+        { schedule: (step) => (step < 4 ? 1e-2 : 1e30) },
+        Training.steps().pipe(Training.checkpointEvery({ steps: 1, directory, keepLast }))
+      ).pipe(Effect.flip)
+      return { directory, error }
+    })
+
+  it.scoped("that come after huge ones do not take the last good checkpoint away", () =>
+    Effect.gen(function* () {
+      const { directory, error } = yield* diverging(1)
+      const last = join(directory, "step-00000004")
+      expect(error.message).toContain(`The last good checkpoint is ${last}.`)
+      const { parameters, state } = yield* (yield* CheckpointStore).load(last)
+      expect(state).toMatchObject({ step: 4, good: 4 })
+      for (const { data } of Object.values(parameters)) expect(Math.max(...data)).toBeLessThan(10)
+    })
+  )
+
+  it("in a message that does not call a checkpoint good that is not", () => {
+    const message = (lastCheckpoint: string | null, lastGood: string | null) =>
+      new TrainingSession.NonFiniteError({ step: 9, details: "the loss is NaN", lastCheckpoint, lastGood }).message
+    expect(message("b", "b")).toContain("The last good checkpoint is b. Lower training.lr")
+    expect(message("b", "a")).toContain("The last good checkpoint is a. At later ones the model had already diverged.")
+    expect(message("b", null)).toContain("No checkpoint is good: at b the model had already diverged.")
+    expect(message(null, null)).toContain("No checkpoint had been written yet.")
+  })
+
+  it.scoped("are looked for in what is saved: a loss far above a uniform guess is saved, but not good", () =>
+    Effect.gen(function* () {
+      const directory = yield* temporary
+      // Finite all the time: the second update is a thousand times too long.
+      yield* Tiny.eventsOf(
+        { training: { max_steps: 3 }, schedule: (step) => (step === 1 ? 10 : 1e-3) },
+        Training.steps().pipe(Training.checkpointEvery({ steps: 1, directory, keepLast: 1 }))
+      )
+      const store = yield* CheckpointStore
+      expect((yield* store.list(directory)).map(({ step }) => step)).toEqual([1, 3])
+      expect((yield* store.newest(directory))?.checkpoint.state).toMatchObject({ step: 3, good: 1 })
     })
   )
 

@@ -31,7 +31,6 @@ const Line = Schema.parseJson(
 
 trackerContract("ndjson", {
   layer: tracker,
-  keeps: (logged) => logged,
   read: ({ directory }) =>
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem

@@ -9,6 +9,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   truncateSync,
@@ -18,8 +19,10 @@ import {
 } from "node:fs"
 import { tmpdir } from "node:os"
 import { basename, join } from "node:path"
+import * as FileSystem from "@effect/platform/FileSystem"
 import { expect, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import { build } from "esbuild"
 import { afterAll } from "vitest"
@@ -245,7 +248,102 @@ layer(platform)("a checkpoint that is not whole", (it) => {
   )
 })
 
+layer(platform)("checkpoints of which none is whole", (it) => {
+  it.effect("are refused, each by name, and a missing directory is not", () =>
+    Effect.gen(function* () {
+      const store = yield* CheckpointStore
+      const directory = fresh()
+      expect(yield* store.newest(directory)).toBeUndefined()
+      const [first, second] = [yield* store.save(directory, checkpoint(1)), yield* store.save(directory, checkpoint(2))]
+      truncateSync(join(first, "model.safetensors"), 5)
+      unlinkSync(join(second, "manifest.json"))
+      const { lines, result: error } = yield* warnings(Effect.flip(store.newest(directory)))
+      expect(error).toMatchObject({ _tag: "CheckpointError", reason: "Corrupt", path: directory })
+      expect(error.message).toContain(`${directory}: None of the 2 checkpoints is whole:`)
+      expect(error.message).toContain(`${join(first, "model.safetensors")}: The checkpoint is corrupt`)
+      expect(error.message).toContain(`${second}: There is no checkpoint here (no manifest.json).`)
+      expect(error.message).toContain(`remove ${directory} and use --resume`)
+      expect(lines).toEqual([])
+      rmSync(first, { recursive: true })
+      expect((yield* Effect.flip(store.newest(directory))).message).toContain("The only checkpoint is not whole:")
+    })
+  )
+})
+
+layer(platform)("a reader beside a process that trains", (it) => {
+  it.effect("chooses again when the newest checkpoint is removed while it is read", () =>
+    Effect.gen(function* () {
+      const directory = fresh()
+      const store = yield* CheckpointStore
+      yield* store.save(directory, checkpoint(1))
+      const fs = yield* FileSystem.FileSystem
+      // Before the first file of step 1 is read, step 2 takes its place.
+      let [reads, replaced] = [0, false]
+      const racing = FileSystem.make({
+        ...fs,
+        readFile: (path) =>
+          Effect.suspend(() => {
+            reads += 1
+            if (replaced) return fs.readFile(path)
+            replaced = true
+            return store
+              .save(directory, checkpoint(2))
+              .pipe(
+                Effect.zipRight(store.remove(join(directory, "step-00000001"))),
+                Effect.orDie,
+                Effect.zipRight(fs.readFile(path))
+              )
+          })
+      })
+      const reader = Store.layer.pipe(Layer.provide(Layer.succeed(FileSystem.FileSystem, racing)))
+      const { lines, result } = yield* warnings(
+        Effect.flatMap(CheckpointStore, (store) => store.newest(directory)).pipe(Effect.provide(reader))
+      )
+      expect(result).toEqual({ path: join(directory, "step-00000002"), checkpoint: checkpoint(2) })
+      expect(reads).toBeGreaterThan(1)
+      expect(lines).toEqual([])
+    })
+  )
+
+  it.effect("never sees a part of a checkpoint that is removed", () =>
+    Effect.gen(function* () {
+      const directory = fresh()
+      const store = yield* CheckpointStore
+      const path = yield* store.save(directory, checkpoint(1))
+      const fs = yield* FileSystem.FileSystem
+      const seen: Array<ReadonlyArray<string>> = []
+      const watched = FileSystem.make({
+        ...fs,
+        remove: (removed, options) =>
+          Effect.suspend(() => {
+            seen.push(readdirSync(directory).filter((name) => name.startsWith("step-")))
+            return fs.remove(removed, options)
+          })
+      })
+      const writer = Store.layer.pipe(Layer.provide(Layer.succeed(FileSystem.FileSystem, watched)))
+      yield* Effect.flatMap(CheckpointStore, (store) => store.remove(path)).pipe(Effect.provide(writer))
+      expect(seen).toEqual([[]])
+      expect(readdirSync(directory)).toEqual([])
+    })
+  )
+})
+
 layer(platform, { excludeTestServices: true })("what a killed writer left", (it) => {
+  it.effect("is removed at once by the process that has the lock, and what was moved aside comes back", () =>
+    Effect.gen(function* () {
+      const store = yield* CheckpointStore
+      const directory = fresh()
+      const path = yield* store.save(directory, checkpoint(1))
+      cpSync(path, join(directory, ".step-00000002.0a1b2c3d.codex-new"), { recursive: true })
+      unlinkSync(join(directory, ".step-00000002.0a1b2c3d.codex-new", "manifest.json"))
+      renameSync(path, join(directory, ".step-00000001.0a1b2c3d.codex-old"))
+      yield* store.tidy(directory)
+      expect(readdirSync(directory)).toEqual(["step-00000001"])
+      expect(yield* store.load(path)).toEqual(checkpoint(1))
+      yield* store.tidy(join(directory, "nowhere"))
+    })
+  )
+
   it.effect("is removed by a later save once it is an hour old", () =>
     Effect.gen(function* () {
       const store = yield* CheckpointStore
