@@ -43,11 +43,24 @@ interface Block {
 
 const blocks = pages.flatMap(
   (page): ReadonlyArray<Block> =>
-    [...textOf(page).matchAll(/^```(?:ts|text) (file|output)=(\S+)\n([\s\S]*?)^```$/gm)].map(
+    [...textOf(page).matchAll(/^```(?:js|ts|text) (file|output)=(\S+)\n([\s\S]*?)^```$/gm)].map(
       ([, mark, name = "", content = ""]) => ({ page, mark: mark === "file" ? "file" : "output", name, content })
     )
 )
-const files = blocks.filter(({ mark }) => mark === "file")
+/** README.md shows its plugin without a test. */
+const readmeTest: Block = {
+  page: "README.md",
+  mark: "file",
+  name: "plugin.test.ts",
+  content: `import { metricContract } from "codex-ml/testing"
+import { CompressionRatio } from "./plugin.ts"
+
+metricContract("compression_ratio", CompressionRatio.layer({}))
+`
+}
+const shown = blocks.filter(({ mark }) => mark === "file")
+const files = [...shown, readmeTest]
+const tests = files.filter(({ name }) => /\.test\.[jt]s$/.test(name))
 const outputs = blocks.filter(({ mark }) => mark === "output")
 
 const directory = realpathSync(mkdtempSync(join(tmpdir(), "codex-docs-")))
@@ -65,14 +78,14 @@ beforeAll(() => {
   // codex-ml resolves to the sources, so that nothing here depends on an old build.
   const paths = Object.fromEntries(Object.entries(sources).map(([name, file]) => [name, [file]]))
   const include = [join(directory, "**/*.ts")]
-  const options = { extends: join(root, "tsconfig.json"), compilerOptions: { paths }, include }
+  const options = { extends: join(root, "tsconfig.json"), compilerOptions: { paths, allowJs: true }, include }
   writeFileSync(tsconfig, JSON.stringify(options))
   writeFileSync(join(directory, "package.json"), JSON.stringify({ type: "module" }))
   const alias = Object.entries(sources).map(([name, replacement]) => ({ find: `^${name}$`, replacement }))
   writeFileSync(
     join(directory, "vitest.config.mjs"),
     `const alias = ${JSON.stringify(alias)}.map(({ find, replacement }) => ({ find: new RegExp(find), replacement }))
-export default { resolve: { alias }, test: { include: ["**/*.test.ts"], testTimeout: 30000 } }\n`
+export default { resolve: { alias }, test: { include: ["**/*.test.{js,ts}"], testTimeout: 30000 } }\n`
   )
   for (const { content, name, page } of files) {
     mkdirSync(folderOf(page), { recursive: true })
@@ -83,23 +96,46 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
 describe("the code of the pages", () => {
   it("is complete: a dataset, an operator, a model, a tracker, tokenizers, a plugin and a training", () => {
-    const found = files.map(({ name, page }) => `${page} ${name}`)
+    const found = shown.map(({ name, page }) => `${page} ${name}`)
     expect(found).toEqual([
       "README.md train.ts",
       "README.md plugin.ts",
+      "README.md use.ts",
       "docs/add-a-dataset.md stanzas.ts",
       "docs/add-a-dataset.md stanzas.test.ts",
       "docs/add-a-model.md bigram.ts",
       "docs/add-a-model.md bigram.test.ts",
       "docs/add-a-tracker.md csv.ts",
       "docs/add-a-tracker.md main.ts",
+      "docs/add-a-tracker.md csv.test.ts",
       "docs/add-an-operator.md softplus.ts",
       "docs/add-an-operator.md softplus.test.ts",
       "docs/session-logs.md log.ts",
       "docs/tokenizers.md tokenize.ts",
+      "docs/write-a-plugin.md plugin.js",
+      "docs/write-a-plugin.md plugin.test.js",
       "docs/write-a-plugin.md letters.ts",
       "docs/write-a-plugin.md letters.test.ts"
     ])
+  })
+
+  it("has a test for every plugin, which runs the laws of its kind on it", () => {
+    const plugins = [
+      ...pages
+        .map(textOf)
+        .join("\n")
+        .matchAll(/^export const (\w+) = Plugin\.make\((\w+)\.kind/gm)
+    ]
+    expect(plugins.length).toBeGreaterThan(5)
+    const untested = plugins.filter(
+      ([, plugin = "", kind = ""]) =>
+        !tests.some(
+          ({ content }) =>
+            new RegExp(`import \\{[^}]*\\b${plugin}\\b`).test(content) &&
+            content.includes(`${kind[0]?.toLowerCase()}${kind.slice(1)}Contract(`)
+        )
+    )
+    expect(untested.map(([, plugin]) => plugin)).toEqual([])
   })
 
   it("is formatted as the sources are", () => {
@@ -120,18 +156,21 @@ describe("the code of the pages", () => {
     expect(status).toBe(0)
   })
 
-  it("meets the contracts of datasets, operators, models and tokenizers", { timeout: 60_000 }, async () => {
+  it("meets the contracts of datasets, metrics, operators, models, tokenizers and trackers", {
+    timeout: 60_000
+  }, async () => {
     const vitest = join(dirname(createRequire(import.meta.url).resolve("vitest/package.json")), "vitest.mjs")
     const report = join(directory, "results.json")
     const words = ["run", "--root", directory, "--reporter=json", `--outputFile=${report}`]
     const { code, stderr, stdout } = await node([vitest, ...words], { VITEST: "" }, directory).finished
     expect([code, code === 0 ? "" : stdout + stderr]).toEqual([0, ""])
     const { numPassedTests, testResults } = JSON.parse(readFileSync(report, "utf8"))
-    expect(testResults).toHaveLength(files.filter(({ name }) => name.endsWith(".test.ts")).length)
+    expect(testResults).toHaveLength(tests.length)
     // Softplus: has points, its point, gradient, backend. Bigram: laws 1 and 2, and 3 for two sizes.
+    // Metrics: three laws, and one more. Csv: five for three laws.
     // Letters: the laws of tokenizers on given and random texts, and a sentence. Stanzas: four laws, one dataset that is equal
     // and three that are not.
-    expect(numPassedTests).toBe(4 + 4 + 15 + 8)
+    expect(numPassedTests).toBe(4 + 4 + 4 + 4 + 5 + 15 + 8)
   })
 
   it.each(outputs.map(({ content, name, page }) => [page, name, content] as const))(

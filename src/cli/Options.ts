@@ -6,7 +6,9 @@ import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Options from "@effect/cli/Options"
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { describe } from "../core/config/ConfigIssue.ts"
+import { Count } from "../core/Numbers.ts"
 
 /** `--json`: one JSON document on the last line of stdout. */
 export const json = Options.boolean("json").pipe(
@@ -33,20 +35,12 @@ export const overrides = Args.text({ name: "key=value" }).pipe(
 /** `--force`: replaces existing files. */
 export const force = (description: string) => Options.boolean("force").pipe(Options.withDescription(description))
 
-/** A whole number that is at least `least`. */
-export const count = (name: string, least = 1) =>
-  Options.integer(name).pipe(
-    Options.filterMap(
-      Option.liftPredicate((value) => value >= least),
-      `Option "--${name}" must be a whole number, at least ${least}.`
-    )
+/** A number in the range of a schema (core/Numbers.ts), which the message of a refusal states. */
+export const number = (name: string, schema: Schema.Schema<number>) =>
+  Options.float(name).pipe(
+    Options.filterMap(Schema.validateOption(schema), `Option "--${name}" must be ${describe(schema.ast)}.`),
+    Options.withPseudoName(describe(schema.ast).startsWith("an integer") ? "integer" : "number")
   )
 
-/** A number between two bounds, which are included. */
-export const between = (name: string, least: number, most: number) =>
-  Options.float(name).pipe(
-    Options.filterMap(
-      Option.liftPredicate((value) => value >= least && value <= most),
-      `Option "--${name}" must be a number ${Number.isFinite(most) ? `between ${least} and ${most}` : `that is at least ${least}`}.`
-    )
-  )
+/** How many of something, at least one. */
+export const count = (name: string) => number(name, Count)

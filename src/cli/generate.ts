@@ -12,8 +12,9 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Numbers from "../core/Numbers.ts"
 import { inPreparedSession, load, recordEvent, recordResult } from "./Handler.ts"
-import { between, count, json } from "./Options.ts"
+import { count, json, number as numberOption } from "./Options.ts"
 import { duration, number, plural } from "./render/Format.ts"
 import * as TrainedRun from "./TrainedRun.ts"
 
@@ -27,19 +28,19 @@ const maxNewTokens = count("max-new-tokens").pipe(
   Options.withDescription("Generate at most this many tokens."),
   Options.optional
 )
-const temperature = between("temperature", 0, Number.POSITIVE_INFINITY).pipe(
+const temperature = numberOption("temperature", Numbers.NonNegative).pipe(
   Options.withDescription("0 always takes the most probable token; 1 samples from the model's own distribution."),
   Options.optional
 )
-const topK = count("top-k", 0).pipe(
+const topK = numberOption("top-k", Numbers.CountOrZero).pipe(
   Options.withDescription("Sample from the k most probable tokens; 0: from all."),
   Options.optional
 )
-const topP = between("top-p", 0, 1).pipe(
+const topP = numberOption("top-p", Numbers.Share).pipe(
   Options.withDescription("Sample from the most probable tokens whose probabilities sum up to this."),
   Options.optional
 )
-const repetitionPenalty = between("repetition-penalty", Number.MIN_VALUE, Number.POSITIVE_INFINITY).pipe(
+const repetitionPenalty = numberOption("repetition-penalty", Numbers.Positive).pipe(
   Options.withDescription("Above 1, tokens that have occurred become less probable."),
   Options.optional
 )
@@ -58,7 +59,7 @@ const stop = Options.text("stop").pipe(
     'Option "--stop" must be text as in JSON: write a line break as \\n, an outer space as \\u0020, a backslash as \\\\.'
   )
 )
-const seed = Options.integer("seed").pipe(
+const seed = numberOption("seed", Numbers.Seed).pipe(
   Options.withDescription("Seed of the sampling: the same seed gives the same text."),
   Options.optional
 )
@@ -77,7 +78,7 @@ export const generate = Command.make(
       // The prompt is shown first: compiling the model and reading a long prompt take a moment.
       yield* write(text)
       yield* recordEvent("user", text, from)
-      const { tokensPerSecond, ...generated } = yield* run
+      const { finishReason, tokensPerSecond, ...generated } = yield* run
         .generateFile(text, {
           maxNewTokens: Option.getOrUndefined(settings.maxNewTokens),
           temperature: Option.getOrUndefined(settings.temperature),
@@ -91,11 +92,12 @@ export const generate = Command.make(
         // The shell's prompt starts on a new line, also after Ctrl-C.
         .pipe(Effect.ensuring(write("\n")))
       const { file, millis, seed, tokens } = generated
-      yield* recordEvent("assistant", generated.text, { tokens, seed })
-      yield* recordResult(`${plural(tokens, "token")}, saved in ${file}`)
-      if (json) return yield* Console.log(JSON.stringify({ ...from, ...generated }))
+      const place = file === undefined ? "not saved" : `saved in ${file}`
+      yield* recordEvent("assistant", generated.text, { tokens, seed, finish_reason: finishReason })
+      yield* recordResult(`${plural(tokens, "token")}, ${place}`)
+      if (json) return yield* Console.log(JSON.stringify({ ...from, ...generated, finish_reason: finishReason }))
       const rate = tokens < 2 ? "" : `, ${number(tokensPerSecond, 3)} tokens/s`
-      yield* Console.error(`${plural(tokens, "token")} in ${duration(millis)}${rate}; saved in ${file}`)
+      yield* Console.error(`${plural(tokens, "token")} in ${duration(millis)}${rate}; ${place}`)
     })
   )
 ).pipe(

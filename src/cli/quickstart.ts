@@ -114,7 +114,7 @@ const evaluateAndGenerate = (run: Run, data: ReadonlyArray<string>) =>
           ["Checkpoint", run.checkpoint],
           ["Tokenizer", join(run.directory, "tokenizer")],
           ["Evaluation", `${files.ndjson}, ${files.csv}`],
-          ["Text", file]
+          ...(file === undefined ? [] : [["Text", file] as const])
         ])
       )
     )

@@ -10,11 +10,12 @@ import * as Options from "@effect/cli/Options"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { Seed } from "../core/Numbers.ts"
 import type { Run } from "../jobs/Run.ts"
 import type { OnEvent } from "../jobs/RunComponents.ts"
 import type { SavedRun } from "../jobs/SavedRun.ts"
 import { inPreparedSession, load, recordResult } from "./Handler.ts"
-import { overrides } from "./Options.ts"
+import { number, overrides } from "./Options.ts"
 import { dryRunReport, trainingReport, trainingSummary } from "./render/RunReport.ts"
 import { shellWord } from "./render/Table.ts"
 import * as TrainProgress from "./render/TrainProgress.ts"
@@ -33,7 +34,7 @@ const run = Options.text("run").pipe(
   Options.withPseudoName("directory"),
   Options.optional
 )
-const seed = Options.integer("seed").pipe(Options.withDescription("The same as training.seed=…"), Options.optional)
+const seed = number("seed", Seed).pipe(Options.withDescription("The same as training.seed=…"), Options.optional)
 
 export const train = Command.make(
   "train",

@@ -8,6 +8,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import type { TensorDatas } from "./Backend.ts"
 import * as ExitCode from "./ExitCode.ts"
 import * as Plugin from "./plugin/Plugin.ts"
 import type { ParameterSpecs } from "./tensor/Module.ts"
@@ -33,10 +34,40 @@ export class ModelError extends Schema.TaggedError<ModelError>()("ModelError", {
   }
 }
 
+/** Weights, or what is computed with them, are NaN or infinite: the model's text and scores would mean nothing. */
+export class NonFiniteModel extends Schema.TaggedError<NonFiniteModel>()("NonFiniteModel", {
+  /** What is not finite: `parameter lm_head.weight`, `a logit`. */
+  what: Schema.String,
+  /** The checkpoint, if it is known. */
+  checkpoint: Schema.optional(Schema.String)
+}) {
+  override get message() {
+    const where = this.checkpoint === undefined ? "" : `${this.checkpoint}: `
+    return (
+      `${where}The model cannot be used: ${this.what} is not finite (NaN or infinity). ` +
+      "Use an earlier checkpoint, or train again with a lower training.lr."
+    )
+  }
+}
+
+/** Fails if a parameter is not finite. */
+export const requireFinite = (
+  parameters: TensorDatas,
+  checkpoint?: string
+): Effect.Effect<TensorDatas, NonFiniteModel> => {
+  const broken = Object.keys(parameters).find((name) => parameters[name]!.data.some((value) => !Number.isFinite(value)))
+  return broken === undefined
+    ? Effect.succeed(parameters)
+    : new NonFiniteModel({ what: `parameter ${broken}`, ...(checkpoint === undefined ? {} : { checkpoint }) })
+}
+
 /** The service of a model: makes an architecture for a vocabulary. */
 export class Model extends Context.Tag("codex/Model")<Model, Model.Service>() {
   /** A config that makes no model. */
   static readonly Error = ModelError
+
+  /** Weights, logits or a loss that are NaN or infinite. */
+  static readonly NonFiniteError = NonFiniteModel
 
   /** What plugins name: `Plugin.make(Model.kind, "bigram", { … })`. */
   static readonly kind: Plugin.Kind<"model", Model, Model.Service> = Plugin.kind("model", {

@@ -6,9 +6,9 @@
  *       open: ({ id }) => Effect.succeed(({ step, values }) => Console.log(id, step, values))
  *     })
  *
- * Laws (src/testing/tracker.ts): 1. what was logged before the scope closed can be read back afterwards, also when the
- * run failed; 2. values keep their order; 3. opening a run again after step n (a resumed run) drops what was logged for
- * steps > n before, and keeps the rest.
+ * Laws (src/testing/tracker.ts): 1. what the tracker keeps of the lines that were logged before the scope closed can be read back
+ * afterwards, also when the run failed; 2. lines keep their order; 3. opening a run again after step n (a resumed run) drops what
+ * was kept of steps > n before, and nothing else. A tracker may keep a part: only the loss, or every tenth line.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"

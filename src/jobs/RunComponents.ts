@@ -14,6 +14,7 @@ import * as Stream from "effect/Stream"
 import type { PluginSection, RunConfig, TokenizerSection } from "../core/config/RunConfig.ts"
 import { Dataset } from "../core/Dataset.ts"
 import { TokenCache } from "../core/data/TokenFile.ts"
+import { isScorable } from "../core/evaluation/Evaluation.ts"
 import { type Architecture, Model } from "../core/Model.ts"
 import { Registry } from "../core/plugin/Registry.ts"
 import { Tokenizer } from "../core/Tokenizer.ts"
@@ -108,7 +109,7 @@ export const tokenFilesOf = (dataset: Dataset.Service, tokenizer: Tokenizer.Serv
       })
     const train = yield* open("train")
     const validation = yield* open("validation")
-    return { train, validation: validation.length > 1 ? validation : undefined }
+    return { train, validation: (yield* isScorable(validation, tokenizer)) ? validation : undefined }
   })
 
 /** The components of a run, ready to train with. */

@@ -66,7 +66,8 @@ export const evaluate = (options: EvaluateOptions) =>
       Stream.tap(() => options.onProgress?.(++done, of) ?? Effect.void),
       Stream.runCollect
     )
-    return Evaluation.results(metrics, Chunk.toReadonlyArray(samples), { seed: config.seed })
+    const scored = Chunk.toReadonlyArray(samples)
+    return yield* Evaluation.requireFinite(Evaluation.results(metrics, scored, { seed: config.seed }), scored)
   }).pipe(Effect.scoped)
 
 /**

@@ -1,8 +1,9 @@
 /**
  * The job behind `codex generate`: text that continues a prompt, and where it is kept.
  *
- * Kept texts are one file each under `artifacts/infer/`, with a `manifest.json` that says how each was made. Both appear
- * whole, the text first, so the manifest never names a text that is not complete.
+ * Kept texts are one file each under `artifacts/infer/`, with a `manifest.json` that says how each was made. Both appear whole,
+ * the text first, so the manifest never names a text that is not complete. Processes that keep texts at the same time add their
+ * entries in turn, under a lock. The text is the result: what cannot be kept is a warning.
  */
 import { createHash } from "node:crypto"
 import * as FileSystem from "@effect/platform/FileSystem"
@@ -10,6 +11,7 @@ import * as Path from "@effect/platform/Path"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { TensorDatas } from "../core/Backend.ts"
@@ -19,6 +21,7 @@ import type { Architecture } from "../core/Model.ts"
 import type { Tokenizer } from "../core/Tokenizer.ts"
 import * as AtomicFiles from "../services/files/AtomicFiles.ts"
 import { FileError } from "../services/files/FileError.ts"
+import * as FileLock from "../services/files/FileLock.ts"
 
 export interface GenerateOptions {
   readonly architecture: Architecture
@@ -27,13 +30,22 @@ export interface GenerateOptions {
   readonly config: GenerationConfig
   /** Runs for each token, before its text is in the stream. */
   readonly onToken?: Effect.Effect<void>
+  /** Runs when a stop text ends the stream. */
+  readonly onStop?: Effect.Effect<void>
 }
 
 /**
  * The generated text without the prompt, in pieces; a character is never split. An empty prompt starts where a document
  * starts. Ends after `max_new_tokens`, at the end of the document, or before a stop text.
  */
-export const generate = ({ architecture, config, onToken = Effect.void, parameters, tokenizer }: GenerateOptions) =>
+export const generate = ({
+  architecture,
+  config,
+  onStop,
+  onToken = Effect.void,
+  parameters,
+  tokenizer
+}: GenerateOptions) =>
   Stream.unwrapScoped(
     Effect.gen(function* () {
       const generator = yield* Generation.make(architecture, parameters)
@@ -50,9 +62,13 @@ export const generate = ({ architecture, config, onToken = Effect.void, paramete
         Stream.take(config.max_new_tokens),
         Stream.tap(() => onToken)
       )
-      return tokenizer.decodeStream(tokens).pipe(Generation.endBefore(config.stop))
+      return tokenizer.decodeStream(tokens).pipe(Generation.endBefore(config.stop, onStop))
     })
   )
+
+/** Why a text ended: `stop` at the end of the document or before a stop text, `length` after `max_new_tokens`. */
+export const FinishReason = Schema.Literal("stop", "length")
+export type FinishReason = typeof FinishReason.Type
 
 /** A generated text with how long it took. */
 export interface GeneratedText {
@@ -60,6 +76,7 @@ export interface GeneratedText {
   /** The continuation, without the prompt. */
   readonly text: string
   readonly tokens: number
+  readonly finishReason: FinishReason
   readonly seed: number
   /** From the start to the last token, in milliseconds. */
   readonly millis: number
@@ -69,11 +86,14 @@ export interface GeneratedText {
 
 /** Generates a whole text and measures it. `onText` is called with each piece as it comes. */
 export const generateMeasured = (
-  options: Omit<GenerateOptions, "onToken"> & { readonly onText?: (piece: string) => Effect.Effect<void> }
+  options: Omit<GenerateOptions, "onToken" | "onStop"> & {
+    readonly onText?: (piece: string) => Effect.Effect<void>
+  }
 ) =>
   Effect.gen(function* () {
     const { onText = () => Effect.void } = options
-    let [text, tokens] = ["", 0]
+    const { max_new_tokens, prompt, seed } = options.config
+    let [text, tokens, stopped] = ["", 0, false]
     let [first, last] = [0, 0]
     const start = yield* Clock.currentTimeMillis
     const onToken = Effect.map(Clock.currentTimeMillis, (now) => {
@@ -81,14 +101,18 @@ export const generateMeasured = (
       tokens += 1
       last = now
     })
-    yield* Stream.runForEach(generate({ ...options, onToken }), (piece) => {
+    const onStop = Effect.sync(() => {
+      stopped = true
+    })
+    yield* Stream.runForEach(generate({ ...options, onToken, onStop }), (piece) => {
       text += piece
       return onText(piece)
     })
     const millis = (yield* Clock.currentTimeMillis) - start
     const tokensPerSecond = tokens < 2 ? Number.NaN : (1000 * (tokens - 1)) / Math.max(1, last - first)
-    const { prompt, seed } = options.config
-    return { prompt, text, tokens, seed, millis, tokensPerSecond } satisfies GeneratedText
+    // A stream that was not stopped and gave fewer tokens has met the end of the document.
+    const finishReason: FinishReason = stopped || tokens < max_new_tokens ? "stop" : "length"
+    return { prompt, text, tokens, finishReason, seed, millis, tokensPerSecond } satisfies GeneratedText
   })
 
 /** Where a text comes from. */
@@ -98,7 +122,9 @@ const Entry = Schema.Struct({
   time: Schema.String,
   run: Schema.String,
   checkpoint: Schema.String,
-  tokens: Schema.Number,
+  tokens: Schema.Int,
+  /** Entries of versions before 0.2 have none. */
+  finish_reason: Schema.optional(FinishReason),
   config: Schema.encodedSchema(GenerationConfig)
 })
 
@@ -113,6 +139,7 @@ export interface TextToSave {
   /** Prompt and continuation. */
   readonly text: string
   readonly tokens: number
+  readonly finishReason: FinishReason
 }
 
 /** Writes a text and its entry in the manifest, and returns the text's path. */
@@ -120,36 +147,71 @@ export const saveText = (generated: TextToSave, directory = "artifacts/infer") =
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const paths = yield* Path.Path
-    const { checkpoint, config, run, text, tokens } = generated
+    const { checkpoint, config, finishReason, run, text, tokens } = generated
     const time = DateTime.formatIso(yield* DateTime.now)
     const sha256 = createHash("sha256").update(text).digest("hex")
-    const file = `${time.replace(/[-:.]/g, "").replace("T", "-").slice(0, 18)}-${sha256.slice(0, 8)}.txt`
-    const path = paths.join(directory, file)
     const manifest = paths.join(directory, "manifest.json")
     yield* Effect.mapError(fs.makeDirectory(directory, { recursive: true }), FileError.from(directory, "write"))
-    const { texts } = yield* readManifest(manifest)
-    yield* AtomicFiles.writeFile(path, text)
-    const entry = { file, sha256, time, run, checkpoint, tokens, config: Schema.encodeSync(GenerationConfig)(config) }
-    const content = yield* Effect.orDie(Schema.encode(Manifest)({ format: 1, texts: [...texts, entry] }))
-    yield* AtomicFiles.writeFile(manifest, `${content}\n`)
-    return path
+    return yield* FileLock.exclusively(
+      `${manifest}.lock`,
+      Effect.gen(function* () {
+        const file = yield* freeName(directory, `${stampOf(time)}-${sha256.slice(0, 8)}`)
+        const path = paths.join(directory, file)
+        const texts = yield* readManifest(manifest, time)
+        yield* AtomicFiles.writeFile(path, text)
+        const content = yield* Effect.orDie(
+          Schema.encode(Manifest)({
+            format: 1,
+            texts: [
+              ...texts,
+              {
+                file,
+                sha256,
+                time,
+                run,
+                checkpoint,
+                tokens,
+                finish_reason: finishReason,
+                config: Schema.encodeSync(GenerationConfig)(config)
+              }
+            ]
+          })
+        )
+        yield* AtomicFiles.writeFile(manifest, `${content}\n`)
+        return path
+      })
+    )
   }).pipe(Effect.uninterruptible)
 
-const readManifest = (path: string) =>
+/** `20261127-181530123` */
+const stampOf = (time: string) => time.replace(/[-:.]/g, "").replace("T", "-").slice(0, 18)
+
+/** A file name that no other text has: the same text may be generated twice in a millisecond. */
+const freeName = (
+  directory: string,
+  name: string,
+  count = 1
+): Effect.Effect<string, FileError, FileSystem.FileSystem | Path.Path> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const path = (yield* Path.Path).join(directory, `${name}${count === 1 ? "" : `-${count}`}.txt`)
+    const taken = yield* Effect.mapError(fs.exists(path), FileError.from(path, "write"))
+    return taken ? yield* freeName(directory, name, count + 1) : `${name}${count === 1 ? "" : `-${count}`}.txt`
+  })
+
+/** The entries so far. A manifest that cannot be used is set aside, and a warning names it: it must not keep others from working. */
+const readManifest = (path: string, time: string) =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const failed = FileError.from(path, "read")
-    if (!(yield* Effect.mapError(fs.exists(path), failed))) return { texts: [] }
-    const content = yield* Effect.mapError(fs.readFileString(path), failed)
-    return yield* Effect.mapError(
-      Schema.decode(Manifest)(content),
-      (cause) =>
-        new FileError({
-          path,
-          operation: "read",
-          details: "it is not a manifest of generated texts",
-          remedy: "Move the file away.",
-          cause
-        })
+    if (!(yield* Effect.mapError(fs.exists(path), failed))) return []
+    const read = yield* Effect.either(
+      Effect.flatMap(Effect.mapError(fs.readFileString(path), failed), Schema.decode(Manifest))
     )
+    if (Either.isRight(read)) return read.right.texts
+    const aside = path.replace(/json$/, `${stampOf(time)}.json`)
+    yield* Effect.mapError(fs.rename(path, aside), FileError.from(path, "write"))
+    const reason = read.left._tag === "FileError" ? read.left.details : "it is not a manifest of generated texts"
+    yield* Effect.logWarning(`${path} could not be read: ${reason}. It is now ${aside}, and a new manifest begins.`)
+    return []
   })

@@ -3,13 +3,16 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { Backend, type BackendError, type TensorDatas } from "../core/Backend.ts"
-import type { BackendConfig, GenerationConfig, RunConfig } from "../core/config/RunConfig.ts"
+import type { ConfigError } from "../core/config/ConfigIssue.ts"
+import { type BackendConfig, GenerationConfig, type RunConfig } from "../core/config/RunConfig.ts"
 import type { Dataset } from "../core/Dataset.ts"
 import type * as Evaluation from "../core/evaluation/Evaluation.ts"
-import type { Architecture } from "../core/Model.ts"
+import { type Architecture, type NonFiniteModel, requireFinite } from "../core/Model.ts"
+import { Count, decodeOptions } from "../core/Numbers.ts"
 import { Registry } from "../core/plugin/Registry.ts"
 import type { Tokenizer } from "../core/Tokenizer.ts"
 import { sizeOf } from "../core/tensor/Tensor.ts"
@@ -51,7 +54,7 @@ export interface Run {
   readonly generate: (prompt?: string, options?: GenerateOptions) => Effect.Effect<string, GenerateError>
   /** The same, piece by piece as tokens arrive. */
   readonly generateStream: (prompt?: string, options?: GenerateOptions) => Stream.Stream<string, GenerateError>
-  /** Generates, writes the text to a file, and tells how long it took. */
+  /** Generates, writes the text to a file, and tells how long it took. A file that cannot be written is a warning. */
   readonly generateFile: (
     prompt?: string,
     options?: GenerateFileOptions
@@ -115,14 +118,15 @@ export type DefaultMetric = (typeof metricPlugins)[number]
 /** The value of a metric. */
 export interface Score {
   readonly value: number
-  /** Standard error, from a bootstrap over windows of text. */
-  readonly stderr: number
+  /** Standard error, from a bootstrap over windows of text. Undefined for a text of one window. */
+  readonly stderr: number | undefined
   readonly unit: string
 }
 
 /** A generated text in a file. */
 export interface GeneratedFile extends RunGeneration.GeneratedText {
-  readonly file: string
+  /** Undefined if it could not be written. */
+  readonly file: string | undefined
 }
 
 /** Results with what was scored. */
@@ -142,20 +146,24 @@ type ErrorOf<F extends (...args: never) => Effect.Effect<unknown, unknown, unkno
 /** Errors of `run.generate`. */
 export type GenerateError =
   | CheckpointError
+  | ConfigError
+  | NonFiniteModel
   | BackendError
   | Stream.Stream.Error<ReturnType<typeof RunGeneration.generate>>
 /** Errors of `run.generateFile`. */
-export type GenerateFileError = GenerateError | ErrorOf<typeof RunGeneration.saveText>
+export type GenerateFileError = GenerateError
 /** Errors of `run.evaluate`. */
 export type EvaluateError =
   | CheckpointError
+  | ConfigError
+  | NonFiniteModel
   | BackendError
   | ErrorOf<typeof RunEvaluation.textToScore>
   | ErrorOf<typeof RunEvaluation.evaluate>
 /** Errors of `run.evaluateFile`. */
 export type EvaluateFileError = EvaluateError | ErrorOf<typeof RunEvaluation.record>
 /** Errors of `run.exportOnnx`. */
-export type ExportError = CheckpointError | ErrorOf<typeof OnnxExport.exportOnnx>
+export type ExportError = CheckpointError | NonFiniteModel | ErrorOf<typeof OnnxExport.exportOnnx>
 
 /** What a handle is made of. */
 export interface Trained {
@@ -180,12 +188,17 @@ export const make = ({ backend: device, config, parameters, path, run, services,
     const computing = Effect.map(environment.backend(device), (backend) => Context.add(context, Backend, backend)).pipe(
       Effect.provide(context)
     )
-    const trained = Effect.map(parameters, (tensors) => ({ architecture, parameters: tensors, tokenizer }))
+    const trained = Effect.map(
+      Effect.flatMap(parameters, (tensors) => requireFinite(tensors, path)),
+      (tensors) => ({ architecture, parameters: tensors, tokenizer })
+    )
 
     const evaluated = (options: Parameters<Run["evaluateFile"]>[0] & { readonly metrics: ReadonlyArray<string> }) =>
       Effect.gen(function* () {
         const { name, tokens } = yield* RunEvaluation.textToScore({ config, services }, options.data, tokenizer)
-        const stride = options.stride ?? config.evaluation.stride
+        const { stride = config.evaluation.stride } = yield* decodeOptions("run.evaluate", Strided, {
+          stride: options.stride
+        })
         const results = yield* RunEvaluation.evaluate({
           ...(yield* trained),
           tokens,
@@ -198,7 +211,7 @@ export const make = ({ backend: device, config, parameters, path, run, services,
 
     const generateStream: Run["generateStream"] = (prompt, options) =>
       Effect.gen(function* () {
-        const settings = settingsOf(config.generation, prompt, options)
+        const settings = yield* settingsOf("run.generate", config.generation, prompt, options)
         return Stream.provideContext(
           RunGeneration.generate({ ...(yield* trained), config: settings }),
           yield* computing
@@ -220,16 +233,21 @@ export const make = ({ backend: device, config, parameters, path, run, services,
       generate: (prompt, options) => Stream.mkString(generateStream(prompt, options)),
       generateFile: (prompt, { directory, onText, ...options } = {}) =>
         Effect.gen(function* () {
-          const settings = settingsOf(config.generation, prompt, options)
+          const settings = yield* settingsOf("run.generateFile", config.generation, prompt, options)
           const generated = yield* RunGeneration.generateMeasured({
             ...(yield* trained),
             config: settings,
             ...(onText === undefined ? {} : { onText })
           }).pipe(Effect.provide(yield* computing))
           const { checkpoint, directory: run } = handle
-          const { prompt: start, text, tokens } = generated
-          const saved = { run, checkpoint, config: settings, text: start + text, tokens }
-          const file = yield* RunGeneration.saveText(saved, directory)
+          const { finishReason, prompt: start, text, tokens } = generated
+          const saved = { run, checkpoint, config: settings, text: start + text, tokens, finishReason }
+          // The text is the result, and it may have taken minutes.
+          const file = yield* RunGeneration.saveText(saved, directory).pipe(
+            Effect.catchTag("FileError", ({ message }) =>
+              Effect.as(Effect.logWarning(`The generated text is not kept. ${message}`), undefined)
+            )
+          )
           return { ...generated, file }
         }).pipe(Effect.provide(context)),
       evaluate: <const Name extends string>(options: EvaluateOptions<Name> = {}) =>
@@ -251,16 +269,42 @@ export const make = ({ backend: device, config, parameters, path, run, services,
     return handle
   })
 
-const settingsOf = (trained: GenerationConfig, prompt: string | undefined, options: GenerateOptions = {}) => ({
-  prompt: prompt ?? trained.prompt,
-  max_new_tokens: options.maxNewTokens ?? trained.max_new_tokens,
-  temperature: options.temperature ?? trained.temperature,
-  top_k: options.topK ?? trained.top_k,
-  top_p: options.topP ?? trained.top_p,
-  repetition_penalty: options.repetitionPenalty ?? trained.repetition_penalty,
-  stop: options.stop ?? trained.stop,
-  seed: options.seed ?? trained.seed
-})
+const Strided = Schema.Struct({ stride: Schema.optional(Count) })
+
+/** The options under their names in code; a fault is reported under these. */
+const GenerateSettings = Schema.rename(Schema.typeSchema(GenerationConfig), {
+  max_new_tokens: "maxNewTokens",
+  top_k: "topK",
+  top_p: "topP",
+  repetition_penalty: "repetitionPenalty"
+}).pipe(Schema.typeSchema)
+
+/** The settings of the run, and those of a call instead. */
+const settingsOf = (
+  caller: string,
+  trained: GenerationConfig,
+  prompt: string = trained.prompt,
+  options: GenerateOptions = {}
+) =>
+  Effect.map(
+    decodeOptions(caller, GenerateSettings, {
+      prompt,
+      maxNewTokens: options.maxNewTokens ?? trained.max_new_tokens,
+      temperature: options.temperature ?? trained.temperature,
+      topK: options.topK ?? trained.top_k,
+      topP: options.topP ?? trained.top_p,
+      repetitionPenalty: options.repetitionPenalty ?? trained.repetition_penalty,
+      stop: options.stop ?? trained.stop,
+      seed: options.seed ?? trained.seed
+    }),
+    ({ maxNewTokens, repetitionPenalty, topK, topP, ...rest }): GenerationConfig => ({
+      ...rest,
+      max_new_tokens: maxNewTokens,
+      top_k: topK,
+      top_p: topP,
+      repetition_penalty: repetitionPenalty
+    })
+  )
 
 function byName<Name extends string>(results: ReadonlyArray<Evaluation.Result>): { readonly [M in Name]: Score }
 function byName(results: ReadonlyArray<Evaluation.Result>): { readonly [metric: string]: Score } {

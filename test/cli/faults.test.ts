@@ -92,7 +92,7 @@ describe("bad input", () => {
       "an option out of range",
       ["generate", "--run", "x", "--top-p", "7"],
       2,
-      /^Option "--top-p" must be a number between/
+      /^Option "--top-p" must be a number ≥ 0 and ≤ 1\./
     ],
     [
       "no corpus",

@@ -24,6 +24,7 @@ const memory = Tracker.make({
 
 trackerContract("Tracker.make", {
   layer: Layer.provideMerge(Layer.effect(Tracker, memory), NodeContext.layer),
+  keeps: (line) => line,
   read: ({ directory }) => Effect.succeed(stores.get(directory) ?? [])
 })
 

@@ -117,13 +117,42 @@ layer(environment, { excludeTestServices: true })("a run on documents in memory"
         directory: join(folder, "texts"),
         onText: (piece) => Effect.sync(() => pieces.push(piece))
       })
-      expect(readFileSync(generated.file, "utf8")).toBe(`7 little${generated.text}`)
+      expect(readFileSync(generated.file ?? "", "utf8")).toBe(`7 little${generated.text}`)
       expect(pieces.join("")).toBe(generated.text)
       const { texts } = JSON.parse(readFileSync(join(folder, "texts", "manifest.json"), "utf8"))
       expect(texts).toMatchObject([{ run: run.directory, checkpoint: run.checkpoint, tokens: generated.tokens }])
-      writeFileSync(join(folder, "texts", "manifest.json"), "[]")
-      const error = yield* Effect.flip(run.generateFile("7", { maxNewTokens: 1, directory: join(folder, "texts") }))
-      expect(error.message).toMatch(/manifest\.json could not be read: it is not a manifest of generated texts\. Move/)
+      expect(generated.finishReason).toBe(generated.tokens < 5 ? "stop" : "length")
+      // A text that cannot be kept is a text all the same.
+      writeFileSync(join(folder, "a-file"), "")
+      const unkept = yield* run.generateFile("7", { maxNewTokens: 1, directory: join(folder, "a-file", "texts") })
+      expect(unkept).toMatchObject({ tokens: 1, file: undefined, finishReason: "length" })
+      const [stop] = (yield* run.generateFile("7", { maxNewTokens: 9, temperature: 0 })).text
+      expect(yield* run.generateFile("7", { maxNewTokens: 9, temperature: 0, stop: [stop ?? ""] })).toMatchObject({
+        text: "",
+        finishReason: "stop"
+      })
+
+      const refused = yield* Effect.flip(
+        run.generate("7", { temperature: Number.POSITIVE_INFINITY, maxNewTokens: 1e10, seed: 0.5, topP: Number.NaN })
+      )
+      expect(refused.message.split("\n")).toEqual([
+        "run.generate: maxNewTokens: expected an integer ≥ 1 and ≤ 2147483647, got 10000000000",
+        "run.generate: temperature: expected a number ≥ 0 and ≤ 1e+38, got Infinity",
+        "run.generate: topP: expected a number ≥ 0 and ≤ 1, got NaN",
+        "run.generate: seed: expected an integer ≥ 0 and ≤ 4294967295, got 0.5"
+      ])
+      expect((yield* Effect.flip(run.evaluate({ stride: Number.NaN }))).message).toBe(
+        "run.evaluate: stride: expected an integer ≥ 1 and ≤ 2147483647, got NaN"
+      )
+      expect((yield* Effect.flip(run.evaluate({ data: ["x"] }))).message).toBe(
+        "The metric bits_per_byte has no finite value on this text, of which 1 token of 0 bytes could be scored. " +
+          "Give more text, or name other metrics."
+      )
+      expect((yield* run.evaluate({ data: ["x"], metrics: ["loss"] })).loss).toEqual({
+        value: expect.any(Number),
+        stderr: undefined,
+        unit: "nats/token"
+      })
 
       const path = join(folder, "model.onnx")
       expect(yield* run.exportOnnx(path, { length: 16 })).toEqual({ bytes: readFileSync(path).length, length: 16 })

@@ -44,7 +44,7 @@ export const evaluationTable = (results: ReadonlyArray<Result>): string =>
     results.map(({ metric, stderr, unit, value }) => [
       metric,
       number(value),
-      Number.isFinite(stderr) ? number(stderr, 2) : "–",
+      stderr === undefined ? "–" : number(stderr, 2),
       unit
     ])
   )
@@ -53,7 +53,7 @@ export const evaluationTable = (results: ReadonlyArray<Result>): string =>
 export const scores = (results: ReadonlyArray<Result>): string =>
   results
     .map(({ metric, stderr, unit, value }) => {
-      const error = Number.isFinite(stderr) ? ` ± ${number(stderr, 2)}` : ""
+      const error = stderr === undefined ? "" : ` ± ${number(stderr, 2)}`
       return `${metric} ${number(value)}${error} ${unit}`.trimEnd()
     })
     .join(", ")

@@ -82,9 +82,15 @@ export const show = (value: unknown): string => {
       ? "nothing"
       : typeof value === "function"
         ? "a function"
-        : (JSON.stringify(value) ?? typeof value)
+        : typeof value === "number"
+          ? String(value)
+          : (JSON.stringify(value, withNonFinite) ?? typeof value)
   return text.length > 60 ? `${text.slice(0, 57)}...` : text
 }
+
+/** JSON has no NaN and no infinity: they are shown as text. */
+const withNonFinite = (_: string, value: unknown): unknown =>
+  typeof value === "number" && !Number.isFinite(value) ? String(value) : value
 
 /** All issues of a failed decoding, in the order of the schema. */
 export const fromParseError = ({ issue }: ParseResult.ParseError): ReadonlyArray<ConfigIssue> =>

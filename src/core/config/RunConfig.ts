@@ -5,16 +5,13 @@
  * Schema decodes. Here they are open records. Unknown keys elsewhere are errors.
  */
 import * as Schema from "effect/Schema"
+import { Count, CountOrZero, Decay, NonNegative, Positive, Seed, Share } from "../Numbers.ts"
 import * as Schedule from "../training/Schedule.ts"
 
 const optional = <A, I>(schema: Schema.Schema<A, I>, description: string, value: () => NoInfer<A>): Defaulted<A, I> =>
   Schema.optionalWith(schema.annotations({ description }), { default: value })
 
 type Defaulted<A, I> = Schema.optionalWith<Schema.Schema<A, I>, { readonly default: () => A }>
-
-const count = Schema.Int.pipe(Schema.positive())
-const notNegative = Schema.Number.pipe(Schema.nonNegative())
-const share = Schema.Number.pipe(Schema.between(0, 1))
 
 /** A section that names a plugin. Its other keys are the plugin's config. */
 export const PluginSection = Schema.Struct(
@@ -25,60 +22,52 @@ export type PluginSection = typeof PluginSection.Type
 
 /** How to train. Rates are per update; lengths are in tokens. */
 export const TrainingConfig = Schema.Struct({
-  seed: optional(Schema.Int, "seed of parameters, data order and dropout", () => 42),
-  lr: optional(Schema.Number.pipe(Schema.positive()), "highest learning rate", () => 1e-3),
+  seed: optional(Seed, "seed of parameters, data order and dropout", () => 42),
+  lr: optional(Positive, "highest learning rate", () => 1e-3),
   lr_schedule: optional(Schedule.Name, "shape of the learning rate after the warm-up", () => "cosine" as const),
-  warmup_steps: optional(
-    Schema.Int.pipe(Schema.nonNegative()),
-    "updates in which the learning rate rises to lr",
-    () => 0
-  ),
-  min_lr_ratio: optional(share, "final learning rate, as a fraction of lr", () => 0.1),
-  decay_fraction: optional(share, "fraction of all updates that decay, with schedule wsd", () => 0.2),
-  batch_size: optional(count, "sequences per update", () => 32),
-  gradient_accumulation_steps: optional(count, "micro-batches per update; more need less memory", () => 1),
+  warmup_steps: optional(CountOrZero, "updates in which the learning rate rises to lr", () => 0),
+  min_lr_ratio: optional(Share, "final learning rate, as a fraction of lr", () => 0.1),
+  decay_fraction: optional(Share, "fraction of all updates that decay, with schedule wsd", () => 0.2),
+  batch_size: optional(Count, "sequences per update", () => 32),
+  gradient_accumulation_steps: optional(Count, "micro-batches per update; more need less memory", () => 1),
   context_length: Schema.optional(
-    count.annotations({ description: "tokens per training sequence; default: the longest that the model allows" })
+    Count.annotations({ description: "tokens per training sequence; default: the longest that the model allows" })
   ),
-  epochs: optional(Schema.Number.pipe(Schema.positive()), "passes over the text; max_steps overrides it", () => 3),
-  max_steps: Schema.optional(count.annotations({ description: "updates in total" })),
-  weight_decay: optional(notNegative, "decoupled weight decay of matrices", () => 0.1),
-  beta1: optional(share, "decay rate of the first moment in AdamW", () => 0.9),
-  beta2: optional(share, "decay rate of the second moment in AdamW", () => 0.95),
-  eps: optional(Schema.Number.pipe(Schema.positive()), "added to the denominator in AdamW", () => 1e-8),
+  epochs: optional(Positive, "passes over the text; max_steps overrides it", () => 3),
+  max_steps: Schema.optional(Count.annotations({ description: "updates in total" })),
+  weight_decay: optional(NonNegative, "decoupled weight decay of matrices", () => 0.1),
+  beta1: optional(Decay, "decay rate of the first moment in AdamW", () => 0.9),
+  beta2: optional(Decay, "decay rate of the second moment in AdamW", () => 0.95),
+  eps: optional(Positive, "added to the denominator in AdamW", () => 1e-8),
   max_grad_norm: optional(
-    Schema.NullOr(Schema.Number.pipe(Schema.positive())),
+    Schema.NullOr(Positive),
     "gradients are scaled down to this global norm; null disables clipping",
     () => 1
   ),
-  eval_steps: optional(count, "updates between evaluations on held-out text", () => 100),
+  eval_steps: optional(Count, "updates between evaluations on held-out text", () => 100),
   eval_windows: Schema.optional(
-    count.annotations({ description: "windows of held-out text per evaluation; default: all" })
+    Count.annotations({ description: "windows of held-out text per evaluation; default: all" })
   ),
-  save_steps: optional(count, "updates between checkpoints", () => 100),
-  save_total_limit: optional(count, "checkpoints to keep in addition to the best", () => 2),
+  save_steps: optional(Count, "updates between checkpoints", () => 100),
+  save_total_limit: optional(Count, "checkpoints to keep in addition to the best", () => 2),
   early_stopping_patience: Schema.optional(
-    count.annotations({
+    Count.annotations({
       description: "stop after so many evaluations in a row without a new best; default: never"
     })
   ),
-  logging_steps: optional(count, "updates between lines of metrics.ndjson", () => 1)
+  logging_steps: optional(Count, "updates between lines of metrics.ndjson", () => 1)
 })
 export type TrainingConfig = typeof TrainingConfig.Type
 
 /** How to generate text. */
 export const GenerationConfig = Schema.Struct({
   prompt: optional(Schema.String, "text to continue", () => ""),
-  max_new_tokens: optional(count, "largest number of tokens to generate", () => 100),
-  temperature: optional(notNegative, "scales randomness; 0 always takes the most probable token", () => 0.8),
-  top_k: optional(
-    Schema.Int.pipe(Schema.nonNegative()),
-    "sample from the k most probable tokens; 0: from all",
-    () => 50
-  ),
-  top_p: optional(share, "sample from the most probable tokens that together reach this probability", () => 0.95),
+  max_new_tokens: optional(Count, "largest number of tokens to generate", () => 100),
+  temperature: optional(NonNegative, "scales randomness; 0 always takes the most probable token", () => 0.8),
+  top_k: optional(CountOrZero, "sample from the k most probable tokens; 0: from all", () => 50),
+  top_p: optional(Share, "sample from the most probable tokens that together reach this probability", () => 0.95),
   repetition_penalty: optional(
-    Schema.Number.pipe(Schema.positive()),
+    Positive,
     "divides positive logits of tokens that occurred and multiplies negative ones; 1 has no effect",
     () => 1
   ),
@@ -87,7 +76,7 @@ export const GenerationConfig = Schema.Struct({
     "texts at which generation ends; they are not part of the result",
     () => []
   ),
-  seed: optional(Schema.Int, "seed of sampling", () => 1)
+  seed: optional(Seed, "seed of sampling", () => 1)
 })
 export type GenerationConfig = typeof GenerationConfig.Type
 
@@ -99,10 +88,10 @@ export const EvaluationConfig = Schema.Struct({
     })
   ),
   stride: Schema.optional(
-    count.annotations({ description: "tokens by which the window moves; default: half the context" })
+    Count.annotations({ description: "tokens by which the window moves; default: half the context" })
   ),
-  batch_size: optional(count, "windows scored together", () => 8),
-  seed: optional(Schema.Int, "seed of the bootstrap", () => 1)
+  batch_size: optional(Count, "windows scored together", () => 8),
+  seed: optional(Seed, "seed of the bootstrap", () => 1)
 })
 export type EvaluationConfig = typeof EvaluationConfig.Type
 
@@ -138,7 +127,7 @@ export const BackendConfig = Schema.Struct({
       description: "device to compute on; default: cpu, or wasm where onnxruntime-node is missing"
     })
   ),
-  threads: Schema.optional(count.annotations({ description: "threads per operator" }))
+  threads: Schema.optional(Count.annotations({ description: "threads per operator" }))
 })
 export type BackendConfig = typeof BackendConfig.Type
 

@@ -13,11 +13,14 @@
  * Standard errors come from a bootstrap over windows. Source: Efron & Tibshirani 1993, ch. 6.
  */
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { PCGRandom } from "effect/Utils"
 import type { BackendError, TensorDatas } from "../Backend.ts"
 import type { TokenFile, TokenFileError } from "../data/TokenFile.ts"
 import type { Metric, Sample } from "../Metric.ts"
+import { NonFiniteModel } from "../Model.ts"
+import { plural } from "../Plural.ts"
 import type { Tokenizer } from "../Tokenizer.ts"
 import type { TensorData } from "../tensor/Tensor.ts"
 import { ignoreIndex } from "../training/TrainingPrograms.ts"
@@ -113,10 +116,37 @@ export const total = <E, R>(samples: Stream.Stream<Sample, E, R>): Effect.Effect
 export interface Result {
   readonly metric: string
   readonly value: number
-  /** Standard error of the value, from the bootstrap. */
-  readonly stderr: number
+  /** Standard error of the value, from the bootstrap over windows. Undefined for a text of one window, which has none. */
+  readonly stderr: number | undefined
   readonly unit: string
   readonly direction: "lower" | "higher"
+}
+
+/** A text on which a metric has no finite value. */
+export class MetricUndefined extends Schema.TaggedError<MetricUndefined>()("MetricUndefined", {
+  metric: Schema.String,
+  /** What was scored. */
+  tokens: Schema.Number,
+  bytes: Schema.Number
+}) {
+  override get message() {
+    return (
+      `The metric ${this.metric} has no finite value on this text, of which ${plural(this.tokens, "token")} of ` +
+      `${plural(this.bytes, "byte")} could be scored. Give more text, or name other metrics.`
+    )
+  }
+}
+
+/** Fails where a result is not finite: a loss that is NaN is the model's fault, anything else that of the metric on this text. */
+export const requireFinite = (
+  results: ReadonlyArray<Result>,
+  samples: ReadonlyArray<Sample>
+): Effect.Effect<ReadonlyArray<Result>, MetricUndefined | NonFiniteModel> => {
+  if (!samples.every(({ nats }) => Number.isFinite(nats))) return new NonFiniteModel({ what: "the loss" })
+  const broken = results.find(({ value }) => !Number.isFinite(value))
+  if (broken === undefined) return Effect.succeed(results)
+  const sum = (field: "tokens" | "bytes") => samples.reduce((total, sample) => total + sample[field], 0)
+  return new MetricUndefined({ metric: broken.metric, tokens: sum("tokens"), bytes: sum("bytes") })
 }
 
 /** Value and standard error of each metric over the samples. */
@@ -134,8 +164,13 @@ export const results = (
   }))
 
 /** Standard deviation of the metric over resamples of the windows, drawn with replacement. */
-const bootstrap = (metric: Metric.Service, samples: ReadonlyArray<Sample>, seed: number, resamples: number): number => {
-  if (samples.length < 2) return Number.NaN
+const bootstrap = (
+  metric: Metric.Service,
+  samples: ReadonlyArray<Sample>,
+  seed: number,
+  resamples: number
+): number | undefined => {
+  if (samples.length < 2) return undefined
   const random = new PCGRandom(seed)
   const values = Array.from({ length: resamples }, () => {
     let totals = metric.empty
@@ -145,8 +180,23 @@ const bootstrap = (metric: Metric.Service, samples: ReadonlyArray<Sample>, seed:
     return metric.result(totals)
   })
   const mean = values.reduce((sum, value) => sum + value, 0) / resamples
-  return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (resamples - 1))
+  const deviation = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (resamples - 1))
+  return Number.isFinite(deviation) ? deviation : undefined
 }
+
+/**
+ * Whether a text has something to score. A token is predicted from those before it, so the first one is never scored: other
+ * tokens must have bytes.
+ */
+export const isScorable = (
+  file: TokenFile,
+  tokenizer: Pick<Tokenizer.Service, "byteLength">
+): Effect.Effect<boolean, TokenFileError> =>
+  Effect.gen(function* () {
+    if (file.length < 2) return false
+    const [first] = yield* file.read(0, 1)
+    return file.bytes > (yield* Effect.orElseSucceed(tokenizer.byteLength(first!), () => 0))
+  })
 
 /**
  * UTF-8 bytes of each token of a vocabulary; 0 for special tokens. Exact if the tokenizer is lossless: what normalizing

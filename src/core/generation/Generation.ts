@@ -12,11 +12,14 @@
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { PCGRandom } from "effect/Utils"
 import { Backend, type BackendError, type TensorDatas } from "../Backend.ts"
-import type { Architecture } from "../Model.ts"
+import type { ConfigError } from "../config/ConfigIssue.ts"
+import { type Architecture, NonFiniteModel } from "../Model.ts"
+import * as Numbers from "../Numbers.ts"
 import * as Program from "../tensor/Program.ts"
 import { constant, type ShapeError, sizeOf } from "../tensor/Tensor.ts"
 
@@ -24,17 +27,18 @@ import { constant, type ShapeError, sizeOf } from "../tensor/Tensor.ts"
 const chunkSize = 16
 
 /** How a token is drawn from the logits. */
-export interface SamplingOptions {
+export const SamplingOptions = Schema.Struct({
   /** Divides the logits; 0 always takes the most probable token. */
-  readonly temperature: number
+  temperature: Numbers.NonNegative,
   /** Only the k most probable tokens; 0: all. */
-  readonly topK: number
+  topK: Numbers.CountOrZero,
   /** Only the most probable tokens that together reach this probability. */
-  readonly topP: number
+  topP: Numbers.Share,
   /** Divides positive logits of tokens that occurred and multiplies negative ones; 1 has no effect. */
-  readonly repetitionPenalty: number
-  readonly seed: number
-}
+  repetitionPenalty: Numbers.Positive,
+  seed: Numbers.Seed
+})
+export interface SamplingOptions extends Schema.Schema.Type<typeof SamplingOptions> {}
 
 /** Decoding Programs of a model with given weights: `prompt` reads `chunkSize` tokens at once, `token` one. */
 export const decodePrograms = (architecture: Architecture, parameters: TensorDatas) => {
@@ -65,7 +69,7 @@ export interface Generator {
     prompt: ArrayLike<number>,
     options: SamplingOptions,
     stopToken?: number
-  ) => Stream.Stream<number, BackendError>
+  ) => Stream.Stream<number, BackendError | ConfigError | NonFiniteModel>
 }
 
 /**
@@ -132,25 +136,39 @@ export const make = (
         const history = Array.from(prompt)
         const start = history.slice(-Math.max(1, contextLength - 1))
         return Stream.unwrap(
-          Effect.map(read(start), (first) =>
-            Stream.unfoldEffect({ logits: first, position: start.length }, ({ logits, position }) =>
-              Effect.gen(function* () {
-                const token = sample(logits, history, options, random)
-                if (token === stopToken) return Option.none()
-                history.push(token)
-                if (position < contextLength) {
-                  const next = yield* run("token", Int32Array.of(token), position)
-                  return Option.some([token, { logits: next, position: position + 1 }] as const)
-                }
-                const kept = history.slice(-Math.ceil(contextLength / 2))
-                return Option.some([token, { logits: yield* read(kept), position: kept.length }] as const)
-              })
-            )
+          Effect.map(
+            Effect.zipRight(Numbers.decodeOptions("generate", SamplingOptions, options), read(start)),
+            (first) =>
+              Stream.unfoldEffect({ logits: first, position: start.length }, ({ logits, position }) =>
+                Effect.gen(function* () {
+                  if (!canSample(logits)) return yield* new NonFiniteModel({ what: "a logit" })
+                  const token = sample(logits, history, options, random)
+                  if (token === stopToken) return Option.none()
+                  history.push(token)
+                  if (position < contextLength) {
+                    const next = yield* run("token", Int32Array.of(token), position)
+                    return Option.some([token, { logits: next, position: position + 1 }] as const)
+                  }
+                  const kept = history.slice(-Math.ceil(contextLength / 2))
+                  return Option.some([token, { logits: yield* read(kept), position: kept.length }] as const)
+                })
+              )
           )
         )
       }
     }
   })
+
+/** −∞ is a token that the model excludes; NaN and ∞ are faults, as is a choice without any token. */
+const canSample = (logits: ArrayLike<number>): boolean => {
+  let most = Number.NEGATIVE_INFINITY
+  for (let i = 0; i < logits.length; i++) {
+    const logit = logits[i]!
+    if (Number.isNaN(logit)) return false
+    most = Math.max(most, logit)
+  }
+  return Number.isFinite(most)
+}
 
 /** One token from the logits [V] that follow `history`. Draws exactly one number unless the temperature is 0. */
 export const sample = (
@@ -198,10 +216,10 @@ const mostProbable = (scores: Float64Array, count: number): ReadonlyArray<number
 
 /**
  * Ends a stream of text before the first of `stops`, also where pieces of the stream split a stop: text that may be the start
- * of one is held back until the next pieces decide.
+ * of one is held back until the next pieces decide. `onStop` runs when a stop ends the stream.
  */
 export const endBefore =
-  (stops: ReadonlyArray<string>) =>
+  (stops: ReadonlyArray<string>, onStop: Effect.Effect<void> = Effect.void) =>
   <E, R>(pieces: Stream.Stream<string, E, R>): Stream.Stream<string, E, R> => {
     const wanted = stops.filter((stop) => stop !== "")
     if (wanted.length === 0) return pieces
@@ -221,6 +239,7 @@ export const endBefore =
       }),
       Stream.flattenChunks,
       Stream.takeUntil(({ ended }) => ended),
+      Stream.tap(({ ended }) => (ended ? onStop : Effect.void)),
       Stream.map(({ text }) => text),
       Stream.filter((text) => text !== "")
     )

@@ -12,18 +12,19 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { DatasetError, type Split } from "../../core/Dataset.ts"
 import { scramble } from "../../core/data/DataOrder.ts"
+import { Count, Seed, Share } from "../../core/Numbers.ts"
 import * as TextFiles from "./TextFiles.ts"
 
 const Paths = Schema.Union(Schema.NonEmptyString, Schema.NonEmptyArray(Schema.NonEmptyString))
 
 const rules = (items: string, item: string) => ({
   fraction: Schema.optional(
-    Schema.Number.pipe(Schema.between(0, 1)).annotations({
+    Share.annotations({
       description: `Share of the ${items}, drawn by the seed; of a single ${item} the end. 0 holds nothing out, 1 everything.`
     })
   ),
   every: Schema.optional(
-    Schema.Int.pipe(Schema.positive()).annotations({
+    Count.annotations({
       description: `Every n-th ${item}; of a single ${item} the last n-th.`
     })
   )
@@ -46,7 +47,7 @@ const FileValidation = Schema.Struct({
 
 const tenth = () => ({ fraction: 0.1 })
 
-const seed = Schema.optionalWith(Schema.Int, { default: () => 42 }).annotations({
+const seed = Schema.optionalWith(Seed, { default: () => 42 }).annotations({
   description: "The seed that draws what validation.fraction holds out."
 })
 

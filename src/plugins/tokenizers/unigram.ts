@@ -5,6 +5,7 @@
  * Spaces are written as ▁ and restored. A character that was not in the training text becomes the unknown token.
  */
 import * as Schema from "effect/Schema"
+import { Count } from "../../core/Numbers.ts"
 import * as Plugin from "../../core/plugin/Plugin.ts"
 import { Tokenizer } from "../../core/Tokenizer.ts"
 import { TokenizerTrainer } from "../../core/TokenizerTrainer.ts"
@@ -30,7 +31,7 @@ const TrainerConfig = Schema.Struct({
   }),
   unk_token: Settings.unknownToken("<unk>"),
   limit_alphabet: Settings.limitAlphabet,
-  max_piece_length: Schema.optionalWith(Schema.Int.pipe(Schema.positive()), { default: () => 16 }).annotations({
+  max_piece_length: Schema.optionalWith(Count, { default: () => 16 }).annotations({
     description: "Largest number of characters of a token."
   })
 }).pipe(Schema.filter((config) => Settings.problem(config, splitters, "unigram, which restores every space")))

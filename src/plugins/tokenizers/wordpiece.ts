@@ -5,6 +5,7 @@
  * Decoding does not restore white space.
  */
 import * as Schema from "effect/Schema"
+import { Count } from "../../core/Numbers.ts"
 import * as Plugin from "../../core/plugin/Plugin.ts"
 import { Tokenizer } from "../../core/Tokenizer.ts"
 import { TokenizerTrainer } from "../../core/TokenizerTrainer.ts"
@@ -28,11 +29,9 @@ const TrainerConfig = Schema.Struct({
   }),
   unk_token: Settings.unknownToken("[UNK]"),
   limit_alphabet: Settings.limitAlphabet,
-  max_input_chars_per_word: Schema.optionalWith(Schema.Int.pipe(Schema.positive()), { default: () => 100 }).annotations(
-    {
-      description: "A word with more characters is the unknown token."
-    }
-  )
+  max_input_chars_per_word: Schema.optionalWith(Count, { default: () => 100 }).annotations({
+    description: "A word with more characters is the unknown token."
+  })
 }).pipe(Schema.filter((config) => Settings.problem(config, ["bert", "whitespace"], "wordpiece")))
 
 /** The trainer of `wordpiece`. */

@@ -49,7 +49,8 @@ export const acquire = (path: string): Effect.Effect<void, LockHeld | FileError,
     yield* Effect.acquireRelease(Effect.mapError(take(path, own), fileErrorOf(path)), () =>
       Effect.ignore(Effect.flatMap(isOwn, (mine) => (mine ? fs.remove(path) : Effect.void)))
     )
-    yield* Effect.ignore(renew).pipe(Effect.schedule(Schedule.spaced(RENEWAL)), Effect.forkScoped)
+    // The scope's end interrupts it, also in a region that nothing else may interrupt.
+    yield* Effect.ignore(renew).pipe(Effect.schedule(Schedule.spaced(RENEWAL)), Effect.interruptible, Effect.forkScoped)
   })
 
 /** Runs an Effect while this process alone has the lock. Waits for its turn, at most a minute: such work is short. */

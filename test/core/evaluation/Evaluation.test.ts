@@ -94,7 +94,7 @@ describe("scores", () => {
     const samples = values.map((nats) => ({ nats, tokens: 1, bytes: 1, correct: 0 }))
     const [result] = Evaluation.results([mean], samples, { seed: 1, resamples: 4000 })
     expect(result!.value).toBeCloseTo(average, 12)
-    expect(Math.abs(result!.stderr / (deviation / 10) - 1)).toBeLessThan(0.05)
+    expect(Math.abs(result!.stderr! / (deviation / 10) - 1)).toBeLessThan(0.05)
   })
 
   it("a stream of samples is read in the order of the text", () => {

@@ -31,6 +31,7 @@ const Line = Schema.parseJson(
 
 trackerContract("ndjson", {
   layer: tracker,
+  keeps: (logged) => logged,
   read: ({ directory }) =>
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem

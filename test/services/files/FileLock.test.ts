@@ -56,6 +56,14 @@ describe("a lock", () => {
     })
   )
 
+  it.live("is given back where nothing may be interrupted", () =>
+    FileLock.exclusively(lock, Effect.void).pipe(
+      Effect.uninterruptible,
+      Effect.andThen(Effect.sync(() => expect(existsSync(lock)).toBe(false))),
+      Effect.provide(NodeContext.layer)
+    )
+  )
+
   it("lets processes change one file in turn, also after one of them was killed with the lock", async () => {
     const file = join(folder, "number")
     writeFileSync(file, "0")

@@ -65,7 +65,7 @@ const readPieces = (vocab: ReadonlyArray<unknown>): Either.Either<Pieces, Tokeni
   for (let id = 0; id < vocab.length; id++) {
     const piece: unknown = vocab[id]
     const [token, score]: ReadonlyArray<unknown> = Array.isArray(piece) ? piece : []
-    if (typeof token !== "string" || typeof score !== "number") {
+    if (typeof token !== "string" || !Number.isFinite(score) || typeof score !== "number") {
       return Either.left({
         key: `model.vocab[${id}]`,
         details: `is ${JSON.stringify(piece)}, not a token and its score.`

@@ -6,6 +6,7 @@
  * counted with the normalizer and pre-tokenizer that the file gets, so that encoding agrees with training.
  */
 import * as Schema from "effect/Schema"
+import { Count } from "../../Numbers.ts"
 import { cl100k, gpt2, o200k } from "../patterns/Scanner.ts"
 import * as TokenizerJson from "../TokenizerJson.ts"
 
@@ -16,8 +17,6 @@ export const PreTokenizerName = Schema.Literal("gpt2", "gpt4", "o200k", "whitesp
 export type PreTokenizerName = typeof PreTokenizerName.Type
 /** How text is split: all names but `digits`, which can be combined with any of them. */
 export type Splitter = Exclude<PreTokenizerName, "digits">
-
-const count = Schema.Int.pipe(Schema.positive())
 
 /** Defaults of an algorithm. */
 export interface Defaults {
@@ -30,10 +29,10 @@ export interface Defaults {
 
 /** The config keys that all trainers share. */
 export const fields = ({ minFrequency, preTokenizer, rare, specialTokens }: Defaults) => ({
-  vocab_size: Schema.optionalWith(count, { default: () => 4096 }).annotations({
+  vocab_size: Schema.optionalWith(Count, { default: () => 4096 }).annotations({
     description: "Number of token ids, including special tokens. Training fails if the text allows fewer."
   }),
-  min_frequency: Schema.optionalWith(count, { default: () => minFrequency }).annotations({ description: rare }),
+  min_frequency: Schema.optionalWith(Count, { default: () => minFrequency }).annotations({ description: rare }),
   special_tokens: Schema.optionalWith(Schema.Array(Schema.String), { default: () => specialTokens }).annotations({
     description: "Tokens that no text encodes to. The end-of-text token separates documents."
   }),
@@ -47,7 +46,7 @@ export const fields = ({ minFrequency, preTokenizer, rare, specialTokens }: Defa
   })
 })
 
-export const limitAlphabet = Schema.optional(count).annotations({
+export const limitAlphabet = Schema.optional(Count).annotations({
   description: "Largest number of distinct characters; the most frequent are kept. Default: all."
 })
 

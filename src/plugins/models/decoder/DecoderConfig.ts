@@ -5,8 +5,9 @@
  * overridden, so a GPT-2 with rotary positions or a Llama with a plain MLP is a config and needs no code.
  */
 import * as Schema from "effect/Schema"
+import { Count, Positive } from "../../../core/Numbers.ts"
 
-const size = (description: string) => Schema.Int.pipe(Schema.positive()).annotations({ description })
+const size = (description: string) => Count.annotations({ description })
 const rate = (description: string) =>
   Schema.optionalWith(Schema.Number.pipe(Schema.between(0, 0.9)).annotations({ description }), { default: () => 0 })
 
@@ -50,16 +51,14 @@ export const DecoderConfig = Schema.Struct({
       description: "output projection = token embedding; default true for gpt2, false for llama"
     })
   ),
-  rope_theta: Schema.optionalWith(
-    Schema.Number.pipe(Schema.positive()).annotations({ description: "base of the rotary frequencies" }),
-    { default: () => 10_000 }
-  ),
-  norm_eps: Schema.optionalWith(
-    Schema.Number.pipe(Schema.positive()).annotations({ description: "added inside the root of each norm" }),
-    { default: () => 1e-5 }
-  ),
+  rope_theta: Schema.optionalWith(Positive.annotations({ description: "base of the rotary frequencies" }), {
+    default: () => 10_000
+  }),
+  norm_eps: Schema.optionalWith(Positive.annotations({ description: "added inside the root of each norm" }), {
+    default: () => 1e-5
+  }),
   initializer_range: Schema.optionalWith(
-    Schema.Number.pipe(Schema.positive()).annotations({
+    Positive.annotations({
       description: "standard deviation of initial weights; projections into the residual stream get it / sqrt(2·layers)"
     }),
     { default: () => 0.02 }
