@@ -4,7 +4,7 @@ import type * as Path from "@effect/platform/Path"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import type * as Layer from "effect/Layer"
+import * as Layer from "effect/Layer"
 import { Tokenizer, TokenizerFileError } from "../../../src/core/Tokenizer.ts"
 
 /** A folder with these files, for as long as the scope is open. */
@@ -21,6 +21,10 @@ export const folderOf = (files: { readonly [name: string]: string | Uint8Array }
   })
 
 type Load = (path: string) => Layer.Layer<Tokenizer, unknown, FileSystem.FileSystem | Path.Path>
+
+/** A tokenizer from a folder with these files, which is removed with the scope. */
+export const loadedFrom = (files: { readonly [name: string]: string | Uint8Array }, load: Load) =>
+  Layer.unwrapScoped(Effect.map(folderOf(files), load)).pipe(Layer.provide(NodeContext.layer))
 
 /** The error of loading a folder with these files. */
 export const errorOf = (load: Load, files: { readonly [name: string]: string | Uint8Array }) =>

