@@ -14,8 +14,10 @@ export default defineConfig({
     setupFiles: ["test/setup.ts"],
     pool: "forks",
     poolOptions: { forks: { minForks: 1, maxForks: 2, isolate: false } },
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // For tests that hang. No test has a limit of its own: on a busy machine each takes as long as it takes.
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
+    teardownTimeout: 600_000,
     coverage: {
       provider: "v8",
       include: ["src/**/*.ts"],

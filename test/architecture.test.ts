@@ -227,6 +227,17 @@ describe("a file of src", () => {
   })
 })
 
+describe("a test", () => {
+  const tests = readdirSync(join(root, "test"), { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".ts") && file !== "architecture.test.ts")
+    .map((file) => join("test", file))
+
+  it("has no limit by the clock, which a busy machine would break: it measures work (test/work.ts)", () => {
+    const clocks = /\btimeout:|\bEffect\.timeout|\bperformance\.now\(|\bAbortSignal\.timeout|\bretry: \d/
+    expect(tests.filter((file) => clocks.test(readFileSync(join(root, file), "utf8")))).toEqual([])
+  })
+})
+
 describe("docs/architecture.md", () => {
   const paths = [...readFileSync(join(root, "docs/architecture.md"), "utf8").matchAll(/`(src\/[\w./-]+)`/g)].map(
     ([, path]) => path

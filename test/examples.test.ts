@@ -42,7 +42,7 @@ const programLines = (name: string): number => {
 }
 
 describe("examples", () => {
-  it("train-from-scratch.ts learns a rhyme by heart", { timeout: 90_000 }, async () => {
+  it("train-from-scratch.ts learns a rhyme by heart", async () => {
     const { code, stderr, stdout } = await example("train-from-scratch.ts")
     expect([code, code === 0 ? "" : stdout + stderr]).toEqual([0, ""])
     const losses = [...stdout.matchAll(/^step (\d+) {2}loss ([\d.]+)$/gm)].map(([, , loss]) => Number(loss))
@@ -54,7 +54,7 @@ describe("examples", () => {
     expect(stdout).toContain(rhyme + rhyme.slice(0, 30))
   })
 
-  it("train-from-typescript.ts trains, evaluates, keeps checkpoints and writes", { timeout: 90_000 }, async () => {
+  it("train-from-typescript.ts trains, evaluates, keeps checkpoints and writes", async () => {
     const { code, stderr, stdout } = await example("train-from-typescript.ts", "*.txt", "60", "run")
     expect([code, code === 0 ? "" : stdout + stderr]).toEqual([0, ""])
     const [, bits = ""] = /^step 60: ([\d.]+) bits per byte on held-out text$/m.exec(stdout) ?? []
@@ -72,7 +72,7 @@ describe("examples", () => {
     expect(stdout).toMatch(/^The [\s\S]{20,}$/m)
   })
 
-  it("train-on-strings.ts trains on strings and generates, in twelve lines", { timeout: 90_000 }, async () => {
+  it("train-on-strings.ts trains on strings and generates, in twelve lines", async () => {
     const { code, stderr, stdout } = await example("train-on-strings.ts")
     expect([code, code === 0 ? "" : stdout + stderr]).toEqual([0, ""])
     // The numbers of a rhyme that it has read forty times are the only thing that it may not know.
@@ -80,7 +80,7 @@ describe("examples", () => {
     expect(programLines("train-on-strings.ts")).toBeLessThanOrEqual(12)
   })
 
-  it("evaluate-a-run.ts opens that run and prints a table, in eight lines", { timeout: 90_000 }, async () => {
+  it("evaluate-a-run.ts opens that run and prints a table, in eight lines", async () => {
     const [run = ""] = readdirSync(join(directory, "runs")).filter((name) => name !== "eval")
     const { code, stderr, stdout } = await example("evaluate-a-run.ts", `runs/${run}`, "*.txt")
     expect([code, code === 0 ? "" : stdout + stderr]).toEqual([0, ""])
@@ -90,7 +90,7 @@ describe("examples", () => {
     expect(programLines("evaluate-a-run.ts")).toBeLessThanOrEqual(8)
   })
 
-  it("gradient-alarm.ts adds a combinator to training, in fifteen lines", { timeout: 90_000 }, async () => {
+  it("gradient-alarm.ts adds a combinator to training, in fifteen lines", async () => {
     const { code, stderr, stdout } = await example("gradient-alarm.ts", "*.txt")
     expect([code, code === 0 ? "" : stdout + stderr]).toEqual([0, ""])
     // What it reports is longer than the mean before it.
@@ -100,7 +100,7 @@ describe("examples", () => {
     expect(programLines("gradient-alarm.ts")).toBeLessThanOrEqual(15)
   })
 
-  it("learning-rate-sweep.ts trains three models, two at a time, in fifteen lines", { timeout: 90_000 }, async () => {
+  it("learning-rate-sweep.ts trains three models, two at a time, in fifteen lines", async () => {
     const { code, stderr, stdout } = await example("learning-rate-sweep.ts", "*.txt")
     expect([code, code === 0 ? "" : stdout + stderr]).toEqual([0, ""])
     const rows = [...stdout.matchAll(/│ \d +│ (0\.\d+) +│ ([\d.]+) +│ [\d.]+ +│ '(runs\/\S+)' │/g)]
@@ -111,7 +111,7 @@ describe("examples", () => {
     expect(programLines("learning-rate-sweep.ts")).toBeLessThanOrEqual(15)
   })
 
-  it("train-a-tokenizer.ts trains, splits a sentence and makes a batch", { timeout: 90_000 }, async () => {
+  it("train-a-tokenizer.ts trains, splits a sentence and makes a batch", async () => {
     const { code, stderr, stdout } = await example("train-a-tokenizer.ts", "*.txt", "300", "tokenizer")
     expect([code, code === 0 ? "" : stdout + stderr]).toEqual([0, ""])
     expect(stdout).toContain("300 tokens in tokenizer\n")

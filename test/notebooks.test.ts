@@ -15,7 +15,7 @@ const present = spawnSync("/usr/bin/jupyter-nbconvert", ["--version"], { stdio: 
 describe.skipIf(!present)(
   `notebooks${present ? "" : " (skipped: /usr/bin/jupyter-nbconvert is not installed)"}`,
   () => {
-    it("quickstart.ipynb trains, and prints what the model writes", { timeout: 280_000 }, async () => {
+    it("quickstart.ipynb trains, and prints what the model writes", async () => {
       expect(existsSync(join(root, "dist/index.js")), "run `npm run build` first").toBe(true)
       const { code, stderr } = await node(["scripts/notebooks.mjs"]).finished
       expect([code, code === 0 ? "" : stderr]).toEqual([0, ""])

@@ -57,9 +57,11 @@ describe("a process", () => {
   })
 
   it("quits at once on a second Ctrl-C", async () => {
-    const child = start("wait-long")
+    const child = start("wait-forever")
     await child.said("started")
     child.process.kill("SIGINT")
+    await child.said("releasing")
+    // Later than the second of two signals that are taken for one.
     await new Promise((resolve) => setTimeout(resolve, 700))
     child.process.kill("SIGINT")
     expect(await child.finished).toMatchObject({ code: 130, signal: null, stderr: "" })

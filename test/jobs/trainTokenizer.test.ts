@@ -8,6 +8,7 @@ import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { afterAll, describe, expect, layer } from "@effect/vitest"
 import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { version } from "../../src/core/Version.ts"
@@ -200,8 +201,10 @@ layer(Toy.layer)("trainTokenizer", (it) => {
         "A vocabulary of 900 is larger than the text allows. Set it to 7 or less."
       )
       expect(readdirSync(at("empty"))).toEqual([])
-      const waiting = yield* Effect.fork(train({ out: at("empty/x"), onProgress: () => Effect.never }))
-      yield* Effect.sleep("50 millis")
+      const begun = yield* Deferred.make<void>()
+      const onProgress = () => Effect.zipRight(Deferred.succeed(begun, undefined), Effect.never)
+      const waiting = yield* Effect.fork(train({ out: at("empty/x"), onProgress }))
+      yield* Deferred.await(begun)
       yield* Fiber.interrupt(waiting)
       expect(readdirSync(at("empty"))).toEqual([])
     }).pipe(Effect.withClock(Clock.make()))

@@ -61,11 +61,11 @@ describe("WorkerThread", () => {
   it.scoped("a request that was sent ends before its fiber can be interrupted", () =>
     Effect.gen(function* () {
       const client = yield* start(thread("setTimeout(done, 150)"))
-      const from = performance.now()
+      const from = Date.now()
       const fiber = yield* Effect.fork(client.ask(ask))
       yield* Effect.yieldNow()
       yield* Fiber.interrupt(fiber)
-      expect(performance.now() - from).toBeGreaterThan(140)
+      expect(Date.now() - from).toBeGreaterThan(140)
     })
   )
 
@@ -106,10 +106,9 @@ describe("WorkerThread", () => {
         const client = yield* Scope.extend(WorkerThread.make<Request, Reply>({ spawn }), scope)
         const fiber = yield* Effect.fork(client.ask(ask))
         yield* Effect.promise(() => new Promise((resolve) => threads[0]!.once("online", resolve)))
-        const from = performance.now()
+        // Its work never ends, so this would not either if it waited for it.
         yield* Fiber.interrupt(fiber)
         yield* Scope.close(scope, Exit.void)
-        expect(performance.now() - from).toBeLessThan(2000)
         expect(threads.map(({ threadId }) => threadId)).toEqual([-1])
       })
   )

@@ -67,52 +67,46 @@ const killAfter = (child: Child, events: number, millis: number): Promise<boolea
 }
 
 describe("kill -9", () => {
-  it.live(
-    "at ten random moments changes no byte of what a run ends with",
-    () =>
-      Effect.gen(function* () {
-        const whole = prepare(join(folder, "whole"), { max_steps: 48 })
-        yield* trainIn(whole)
+  it.live("at ten random moments changes no byte of what a run ends with", () =>
+    Effect.gen(function* () {
+      const whole = prepare(join(folder, "whole"), { max_steps: 48 })
+      yield* trainIn(whole)
 
-        const killed = prepare(join(folder, "killed"), { max_steps: 48 })
-        const random = new PCGRandom(11)
-        for (let i = 0; i < 10; i++) {
-          const [events, millis] = [random.integer(16), random.number() * 8]
-          const process = child(killed)
-          expect(yield* Effect.promise(() => killAfter(process, events, millis)), `kill ${i}`).toBe(true)
-        }
-        // It was really stopped on the way, without its lock being released.
-        expect(existsSync(join(runOf(killed), ".lock"))).toBe(true)
-        const stopped = JSON.parse(readFileSync(join(checkpointOf(killed), "state.json"), "utf8"))
-        expect(stopped.finished).toBe(null)
-        expect(stopped.step).toBeGreaterThan(0)
+      const killed = prepare(join(folder, "killed"), { max_steps: 48 })
+      const random = new PCGRandom(11)
+      for (let i = 0; i < 10; i++) {
+        const [events, millis] = [random.integer(16), random.number() * 8]
+        const process = child(killed)
+        expect(yield* Effect.promise(() => killAfter(process, events, millis)), `kill ${i}`).toBe(true)
+      }
+      // It was really stopped on the way, without its lock being released.
+      expect(existsSync(join(runOf(killed), ".lock"))).toBe(true)
+      const stopped = JSON.parse(readFileSync(join(checkpointOf(killed), "state.json"), "utf8"))
+      expect(stopped.finished).toBe(null)
+      expect(stopped.step).toBeGreaterThan(0)
 
-        const { state } = yield* trainIn(killed)
-        expect(state.finished).toBe("completed")
-        expect(resultOf(killed)).toEqual(resultOf(whole))
-        expect(metricsOf(whole)).toHaveLength(58)
-        expect(readdirSync(runOf(killed)).filter((name) => name.startsWith(".lock"))).toEqual([])
-      }),
-    120_000
+      const { state } = yield* trainIn(killed)
+      expect(state.finished).toBe("completed")
+      expect(resultOf(killed)).toEqual(resultOf(whole))
+      expect(metricsOf(whole)).toHaveLength(58)
+      expect(readdirSync(runOf(killed)).filter((name) => name.startsWith(".lock"))).toEqual([])
+    })
   )
 
-  it.live(
-    "leaves a lock that blocks no process, while a running process blocks all others",
-    () =>
-      Effect.gen(function* () {
-        const own = prepare(join(folder, "locked"), { max_steps: 100_000 })
-        const writer = child(own)
-        yield* Effect.promise(() => writer.said("Step 3"))
-        const error = yield* Effect.flip(trainIn(own))
-        expect(error).toMatchObject({ _tag: "RunError", reason: "Locked" })
-        expect(error.message).toContain(`Process ${writer.process.pid} is writing`)
-        writer.process.kill("SIGKILL")
-        yield* Effect.promise(() => writer.finished)
-        // The same run, shorter: it ends at once where it already is past its length.
-        prepare(own, { max_steps: 3 })
-        const { state } = yield* trainIn(own)
-        expect(state.finished).toBe("completed")
-      }),
-    60_000
+  it.live("leaves a lock that blocks no process, while a running process blocks all others", () =>
+    Effect.gen(function* () {
+      const own = prepare(join(folder, "locked"), { max_steps: 100_000 })
+      const writer = child(own)
+      yield* Effect.promise(() => writer.said("Step 3"))
+      const error = yield* Effect.flip(trainIn(own))
+      expect(error).toMatchObject({ _tag: "RunError", reason: "Locked" })
+      expect(error.message).toContain(`Process ${writer.process.pid} is writing`)
+      writer.process.kill("SIGKILL")
+      yield* Effect.promise(() => writer.finished)
+      // The same run, shorter: it ends at once where it already is past its length.
+      prepare(own, { max_steps: 3 })
+      const { state } = yield* trainIn(own)
+      expect(state.finished).toBe("completed")
+    })
   )
 })

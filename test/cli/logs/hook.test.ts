@@ -102,8 +102,7 @@ const typed = async (
   child.stdin.end(lines.map((line) => `${line}\n`).join(""))
   const code = await new Promise((resolve) => child.on("close", resolve))
   const read = () => (existsSync(calls) ? readFileSync(calls, "utf8").split("\u001e").slice(0, -1) : [])
-  for (let tries = 0; tries < 100 && read().length < expected; tries += 1)
-    await new Promise((resolve) => setTimeout(resolve, 20))
+  while (read().length < expected) await new Promise((resolve) => setTimeout(resolve, 20))
   return {
     code,
     stdout,
@@ -193,7 +192,6 @@ describe("bash", () => {
       3
     )
     expect(seconds(calls, "cd /; sleep 0.2")).toBeGreaterThanOrEqual(0.2)
-    expect(seconds(calls, "false")).toBeLessThan(0.2)
     expect(calls.find(({ message }) => message === "(exit 7)")?.metadata.cwd).toBe("/")
   })
 

@@ -5,6 +5,7 @@
 import * as FastCheck from "effect/FastCheck"
 import { describe, expect, it } from "vitest"
 import { defaultRules, redact, redactRecord } from "../../../src/core/data/Redaction.ts"
+import { processorMillis } from "../../work.ts"
 
 const clean = (text: string): string => redact(text, defaultRules)
 
@@ -123,7 +124,7 @@ describe("any text", () => {
     )
   })
 
-  it("takes time in proportion to its length", { timeout: 60_000 }, () => {
+  it("takes time in proportion to its length", () => {
     const slow: Array<string> = []
     const units = [
       ..."aZ0_-.:/@ \n=\"'\\<",
@@ -163,9 +164,7 @@ describe("any text", () => {
     ]
     for (const unit of units) {
       const text = unit.repeat(Math.ceil(1e6 / unit.length))
-      const started = performance.now()
-      clean(text)
-      if (performance.now() - started > 3000) slow.push(unit)
+      if (processorMillis(() => clean(text)) > 3000) slow.push(unit)
     }
     expect(slow).toEqual([])
   })

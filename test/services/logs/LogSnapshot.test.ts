@@ -26,6 +26,7 @@ import * as Fiber from "effect/Fiber"
 import * as LogSnapshot from "../../../src/services/logs/LogSnapshot.ts"
 import { SessionLog } from "../../../src/services/logs/SessionLog.ts"
 import { SqlitePool } from "../../../src/services/logs/write/SqlitePool.ts"
+import { until } from "../../work.ts"
 
 let directory = ""
 let db = ""
@@ -138,23 +139,26 @@ print(database.execute("SELECT count(*), max(ts) FROM session_events").fetchone(
 
   it.live("is of one moment, while another process writes", () =>
     Effect.gen(function* () {
+      let written = 0
       const writer = yield* Effect.fork(
         Effect.gen(function* () {
           const session = yield* SessionLog.attach({ id: "w", db, ndjson: false, enabled: true })
           // Two in one commit: a copy never has one without the other.
-          while (true)
+          while (true) {
             yield* session.logAll([
               { role: "user", message: "a" },
               { role: "user", message: "b" }
             ])
+            written += 1
+          }
         }).pipe(Effect.scoped, Effect.provide(SqlitePool.layer))
       )
-      yield* Effect.sleep("100 millis")
       const counts: Array<number> = []
       for (const n of [1, 2, 3]) {
+        const before = written
+        yield* until(() => written > before)
         yield* snapshot({ out: join(directory, `${n}.db`) })
         counts.push(Number(count(join(directory, `${n}.db`))))
-        yield* Effect.sleep("20 millis")
       }
       yield* Fiber.interrupt(writer)
       expect(counts.every((found) => found > 0 && found % 2 === 0)).toBe(true)

@@ -429,38 +429,35 @@ layer(platform)("a writer that is killed while it saves a step again", (it) => {
 })
 
 layer(platform, { excludeTestServices: true })("a process that saves a step again and again", (it) => {
-  it.effect(
-    "leaves a whole checkpoint after a SIGKILL at any moment",
-    () =>
-      Effect.gen(function* () {
-        const store = yield* CheckpointStore
-        const bundle = join(root, "node_modules/.cache", `codex-checkpoints-${process.pid}`)
-        yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(bundle, { recursive: true, force: true })))
-        yield* Effect.promise(() =>
-          build({
-            absWorkingDir: root,
-            entryPoints: ["test/services/runs/saveForever.ts"],
-            outfile: join(bundle, "saveForever.mjs"),
-            bundle: true,
-            format: "esm",
-            platform: "node",
-            banner: { js: 'import { createRequire as own } from "node:module"; const require = own(import.meta.url);' },
-            logLevel: "silent"
-          })
-        )
-        const directory = fresh()
-        yield* store.save(directory, checkpoint(5))
-        for (let kill = 0; kill < 8; kill++) {
-          const child = node([join(bundle, "saveForever.mjs"), directory])
-          yield* Effect.promise(() => child.said("saved"))
-          yield* Effect.sleep(`${(kill * 7) % 20} millis`)
-          child.process.kill("SIGKILL")
-          yield* Effect.promise(() => child.finished)
-          const { lines, result } = yield* warnings(store.newest(directory))
-          expect(lines).toEqual([])
-          expect(result?.checkpoint.state.step).toBe(5)
-        }
-      }).pipe(Effect.scoped),
-    60_000
+  it.effect("leaves a whole checkpoint after a SIGKILL at any moment", () =>
+    Effect.gen(function* () {
+      const store = yield* CheckpointStore
+      const bundle = join(root, "node_modules/.cache", `codex-checkpoints-${process.pid}`)
+      yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(bundle, { recursive: true, force: true })))
+      yield* Effect.promise(() =>
+        build({
+          absWorkingDir: root,
+          entryPoints: ["test/services/runs/saveForever.ts"],
+          outfile: join(bundle, "saveForever.mjs"),
+          bundle: true,
+          format: "esm",
+          platform: "node",
+          banner: { js: 'import { createRequire as own } from "node:module"; const require = own(import.meta.url);' },
+          logLevel: "silent"
+        })
+      )
+      const directory = fresh()
+      yield* store.save(directory, checkpoint(5))
+      for (let kill = 0; kill < 8; kill++) {
+        const child = node([join(bundle, "saveForever.mjs"), directory])
+        yield* Effect.promise(() => child.said("saved"))
+        yield* Effect.sleep(`${(kill * 7) % 20} millis`)
+        child.process.kill("SIGKILL")
+        yield* Effect.promise(() => child.finished)
+        const { lines, result } = yield* warnings(store.newest(directory))
+        expect(lines).toEqual([])
+        expect(result?.checkpoint.state.step).toBe(5)
+      }
+    }).pipe(Effect.scoped)
   )
 })

@@ -35,8 +35,7 @@ const collect = (texts: Stream.Stream<string>, service: Tokenizer.Service, threa
     }
   }).pipe(Effect.scoped)
 
-// Threads compile the sources as they start, which takes long on a busy machine.
-describe("encoding a stream of texts", { timeout: 120_000 }, () => {
+describe("encoding a stream of texts", () => {
   it.scopedLive("gives the ids in order on any number of threads, long and empty texts among them", () =>
     Effect.gen(function* () {
       const service = yield* tokenizer
@@ -157,10 +156,14 @@ describe("encoding a stream of texts", { timeout: 120_000 }, () => {
         Promise.all(threads.map((thread) => new Promise((resolve) => thread.once("message", resolve))))
       )
       yield* Effect.sleep(200)
-      const from = performance.now()
+      let finished = 0
+      for (const thread of threads)
+        thread.on("message", ({ body }: { readonly body: { readonly ids?: Uint32Array } }) => {
+          if (body.ids !== undefined && body.ids.length > long.length / 10) finished += 1
+        })
       const exit = yield* Fiber.interrupt(fiber)
       expect(Exit.isInterrupted(exit)).toBe(true)
-      expect(performance.now() - from).toBeLessThan(1500)
+      expect(finished).toBe(0)
       expect(threads.map(({ threadId }) => threadId)).toEqual([-1, -1])
     })
   )

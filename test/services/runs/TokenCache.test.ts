@@ -100,7 +100,7 @@ const slowSeeks = (fs: FileSystem.FileSystem): FileSystem.FileSystem => ({
 })
 
 // Threads compile the sources as they start, which takes long on a busy machine.
-describe("token cache", { timeout: 120_000 }, () => {
+describe("token cache", () => {
   for (const [name, tokenizer, width] of [
     ["two", narrow, 2],
     ["four", wide, 4]

@@ -7,6 +7,7 @@ import * as FastCheck from "effect/FastCheck"
 import * as ByteAlphabet from "../../../../src/core/tokenizer/ByteAlphabet.ts"
 import type * as TokenizerJson from "../../../../src/core/tokenizer/TokenizerJson.ts"
 import { realTokenizer } from "../../../plugins/tokenizers/realTokenizers.ts"
+import { processorMillis } from "../../../work.ts"
 import {
   bpe,
   byteTokens,
@@ -164,13 +165,15 @@ describe("Bpe", () => {
     ])
   })
 
-  it("joins a million equal letters in less than ten seconds", () => {
+  it("joins a million equal letters in less than ten seconds of work", () => {
     const tokens = Array.from({ length: 10 }, (_, i) => "a".repeat(2 ** i))
     const merges = tokens.slice(1).map((_, i) => [tokens[i], tokens[i]])
     const model = makeModel(bpe({ vocab: vocabOf(tokens), merges }))
-    const started = performance.now()
-    const ids = encode(model, "a".repeat(1_000_000))
-    expect(performance.now() - started).toBeLessThan(10_000)
+    let ids: ReadonlyArray<number> = []
+    const millis = processorMillis(() => {
+      ids = encode(model, "a".repeat(1_000_000))
+    })
+    expect(millis).toBeLessThan(10_000)
     expect(ids.map((id) => tokens[id]!.length).reduce((sum, n) => sum + n)).toBe(1_000_000)
     expect(ids.filter((id) => id === 9)).toHaveLength(Math.floor(1_000_000 / 512))
   })

@@ -102,28 +102,25 @@ describe("a trained file", () => {
 })
 
 describe("bpe of Moby-Dick", () => {
-  it.effect(
-    "has the merges of the native trainer",
-    () =>
-      Effect.gen(function* () {
-        const folder = mkdtempSync(`${tmpdir()}/codex-native-`)
-        yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(folder, { recursive: true })))
-        const text = chapters.join("\n")
-        writeFileSync(`${folder}/text.txt`, text)
-        const native = new Native(BPE.empty())
-        native.setPreTokenizer(byteLevelPreTokenizer(false))
-        native.train([`${folder}/text.txt`])
-        native.save(`${folder}/tokenizer.json`)
-        const { merges } = JSON.parse(readFileSync(`${folder}/tokenizer.json`, "utf8")).model
-        expect(merges.length).toBeGreaterThan(20_000)
-        // It reads line by line.
-        const trained = yield* train(
-          trainers.bpe({ vocab_size: 256 + merges.length, min_frequency: 1, special_tokens: [] }),
-          text.split(/(?<=\n)/)
-        )
-        expect(modelOf(trained).merges).toEqual(merges)
-      }).pipe(Effect.scoped),
-    30_000
+  it.effect("has the merges of the native trainer", () =>
+    Effect.gen(function* () {
+      const folder = mkdtempSync(`${tmpdir()}/codex-native-`)
+      yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(folder, { recursive: true })))
+      const text = chapters.join("\n")
+      writeFileSync(`${folder}/text.txt`, text)
+      const native = new Native(BPE.empty())
+      native.setPreTokenizer(byteLevelPreTokenizer(false))
+      native.train([`${folder}/text.txt`])
+      native.save(`${folder}/tokenizer.json`)
+      const { merges } = JSON.parse(readFileSync(`${folder}/tokenizer.json`, "utf8")).model
+      expect(merges.length).toBeGreaterThan(20_000)
+      // It reads line by line.
+      const trained = yield* train(
+        trainers.bpe({ vocab_size: 256 + merges.length, min_frequency: 1, special_tokens: [] }),
+        text.split(/(?<=\n)/)
+      )
+      expect(modelOf(trained).merges).toEqual(merges)
+    }).pipe(Effect.scoped)
   )
 })
 

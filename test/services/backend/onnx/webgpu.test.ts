@@ -33,7 +33,7 @@ const vitest = (environment: NodeJS.ProcessEnv): Promise<{ readonly code: number
     child.on("close", (code) => resolve({ code, output }))
   })
 
-it("the suites on WebGPU pass, and their process ends in order", { timeout: 240_000 }, async (context) => {
+it("the suites on WebGPU pass, and their process ends in order", async (context) => {
   if (!Swiftshader.isInstalled) return context.skip(Swiftshader.absence)
   const runtimeFolder = mkdtempSync(join(tmpdir(), "codex-webgpu-"))
   try {

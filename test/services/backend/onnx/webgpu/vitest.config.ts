@@ -6,7 +6,7 @@ export default defineConfig({
     include: ["test/services/backend/onnx/webgpu/*.suite.ts"],
     pool: "forks",
     poolOptions: { forks: { singleFork: true } },
-    testTimeout: 60_000,
-    hookTimeout: 60_000
+    testTimeout: 600_000,
+    hookTimeout: 600_000
   }
 })
