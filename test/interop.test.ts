@@ -139,4 +139,23 @@ describe("config.json", () => {
       max_position_embeddings: 16
     })
   })
+
+  // With these files `AutoModelForCausalLM.from_pretrained(checkpoint).generate()` of transformers 5.18 stopped at the token
+  // that ends a document, for the tokenizers byte, bpe, wordpiece and unigram, with the text of `codex generate`.
+  it("and generation_config.json have the ids of the special tokens that the tokenizer's files name", () => {
+    const read = (file: string) => JSON.parse(readFileSync(join(checkpointOf(folder), file), "utf8"))
+    const { added_tokens } = read("tokenizer.json")
+    const named = read("tokenizer_config.json")
+    const idOf = (role: string) =>
+      added_tokens.find(({ content }: { readonly content: string }) => content === named[role])?.id ?? null
+    const ids = ["bos", "eos", "pad"].map((role) => [`${role}_token_id`, idOf(`${role}_token`)] as const)
+    expect(ids).toEqual([
+      ["bos_token_id", null],
+      ["eos_token_id", 256],
+      ["pad_token_id", null]
+    ])
+    const config = read("config.json")
+    for (const [key, id] of ids) expect(config).toHaveProperty(key, id)
+    expect(read("generation_config.json")).toEqual({ eos_token_id: 256 })
+  })
 })

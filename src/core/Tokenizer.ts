@@ -149,6 +149,8 @@ export declare namespace Tokenizer {
     readonly specialTokens: { readonly [token: string]: number }
     /** The special token that separates documents. Default: none. */
     readonly endOfText: number | undefined
+    /** The special token before a text, which only some tokenizers have. Default: none. */
+    readonly startOfText: number | undefined
     /** The files that save this tokenizer, by file name. Default: none. */
     readonly files: { readonly [fileName: string]: string }
     /** The token for text that the vocabulary cannot represent. Default: none. */
@@ -203,7 +205,14 @@ type Base = Pick<Tokenizer.Service, "decode" | "token" | "byteLevel" | "specialT
 
 /** The derived members, in terms of the primitives and of the members that were given. */
 const derive = (primitives: Primitives): Tokenizer.Derived => {
-  const { byteLevel = false, endOfText, padToken, specialTokens = {}, template = plainTemplate } = primitives
+  const {
+    byteLevel = false,
+    endOfText,
+    padToken,
+    startOfText,
+    specialTokens = {},
+    template = plainTemplate
+  } = primitives
   const base = { decode: primitives.decode, token: primitives.token, byteLevel, specialTokens }
   const special = AddedTokens.make(
     Object.entries(specialTokens).map(([content, id]) => [content, specialToken(id, content)])
@@ -233,6 +242,7 @@ const derive = (primitives: Primitives): Tokenizer.Derived => {
     byteLevel,
     specialTokens,
     endOfText,
+    startOfText,
     files: {},
     unknownToken: undefined,
     padToken,

@@ -178,6 +178,7 @@ const build = (definition: TokenizerJson, options: Options): Either.Either<Token
       byteLevel: model.total && isLossless(encodeOrdinary, decoder.decode),
       specialTokens,
       endOfText: idOf(end),
+      startOfText: idOf(roles.bos_token),
       padToken: idOf(pad),
       unknownToken,
       template,

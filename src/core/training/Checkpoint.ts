@@ -9,6 +9,8 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { TensorDatas } from "../Backend.ts"
+import type { Architecture } from "../Model.ts"
+import type { Tokenizer } from "../Tokenizer.ts"
 import type { TensorTypes } from "../tensor/Program.ts"
 
 /**
@@ -47,6 +49,26 @@ export class TrainState extends Schema.Class<TrainState>("TrainState")({
 
 /** The text files of a checkpoint, by name: the architecture's and the run's config, the files of the tokenizer. */
 export type TextFiles = { readonly [fileName: string]: string }
+
+/** The ids by which other programs know where a text begins and ends, and what to ignore. */
+export type TextBounds = Partial<Pick<Tokenizer.Service, "startOfText" | "endOfText" | "padToken">>
+
+/**
+ * `config.json` and `generation_config.json`, by which Hugging Face's libraries make the model and generate. A role that the
+ * tokenizer does not have is null in `config.json`: where the key is missing, they take the id of the family's first model, which
+ * is another token here. `generation_config.json` leaves it out, as transformers does.
+ */
+export const modelFiles = (
+  { config }: Pick<Architecture, "config">,
+  { endOfText, padToken, startOfText }: TextBounds = {}
+): TextFiles => {
+  const ids = { bos_token_id: startOfText, eos_token_id: endOfText, pad_token_id: padToken }
+  const known = Object.fromEntries(Object.entries(ids).map(([role, id]) => [role, id ?? null]))
+  return {
+    "config.json": `${JSON.stringify({ ...config, ...known }, null, 2)}\n`,
+    "generation_config.json": `${JSON.stringify(ids, null, 2)}\n`
+  }
+}
 
 /** Everything that a run needs to continue. */
 export interface Checkpoint {

@@ -29,7 +29,9 @@ import {
   type Checkpoint,
   type CheckpointError,
   isGood,
+  modelFiles,
   requireMatch,
+  type TextBounds,
   type TextFiles,
   TrainState
 } from "./Checkpoint.ts"
@@ -84,7 +86,7 @@ export interface TrainingSessionOptions {
   /** Text to learn from, and text that is held out for evaluation. */
   readonly tokens: { readonly train: TokenFile; readonly validation?: TokenFile | undefined }
   /** For bits per byte, and saved with every checkpoint. Without it, each token counts as one byte. */
-  readonly tokenizer?: Pick<Tokenizer.Service, "byteLength" | "files" | "vocabularySize"> | undefined
+  readonly tokenizer?: (Pick<Tokenizer.Service, "byteLength" | "files" | "vocabularySize"> & TextBounds) | undefined
   /** The section `training` of a config; each key has the default of its schema. */
   readonly training?: Partial<typeof TrainingConfig.Encoded>
   /** Default: AdamW with the settings of `training`. */
@@ -307,7 +309,7 @@ const make = (
             : where,
           parameters,
           optimizer,
-          files: { "config.json": `${JSON.stringify(architecture.config, null, 2)}\n`, ...files, ...tokenizer?.files },
+          files: { ...modelFiles(architecture, tokenizer), ...files, ...tokenizer?.files },
           provenance: { device: backend.info.description, ...options.provenance }
         }
       })

@@ -11,10 +11,30 @@ import {
   type Checkpoint,
   CheckpointError,
   isGood,
+  modelFiles,
   removable,
   requireMatch,
   TrainState
 } from "../../../src/core/training/Checkpoint.ts"
+
+describe("modelFiles", () => {
+  // Read by transformers 5.18: a key that is missing becomes 50256 for a GPT-2, and 1 and 2 for a Llama; null becomes None.
+  it("names the tokens that end, begin and pad a text, and says of the others that there are none", () => {
+    const files = modelFiles({ config: { model_type: "llama", vocab_size: 300 } }, { endOfText: 299 })
+    expect(JSON.parse(files["config.json"] ?? "")).toEqual({
+      model_type: "llama",
+      vocab_size: 300,
+      bos_token_id: null,
+      eos_token_id: 299,
+      pad_token_id: null
+    })
+    expect(files["generation_config.json"]).toBe('{\n  "eos_token_id": 299\n}\n')
+    const all = modelFiles({ config: {} }, { startOfText: 1, endOfText: 2, padToken: 0 })
+    const ids = { bos_token_id: 1, eos_token_id: 2, pad_token_id: 0 }
+    for (const file of Object.values(all)) expect(JSON.parse(file)).toEqual(ids)
+    expect(modelFiles({ config: {} })["generation_config.json"]).toBe("{}\n")
+  })
+})
 
 describe("removable", () => {
   it("is all but the newest and the best", () => {
