@@ -22,7 +22,7 @@ export type TensorDatas = { readonly [name: string]: TensorData }
 
 /** A backend could not do what was requested. `reason` says at which point. */
 export class BackendError extends Schema.TaggedError<BackendError>()("BackendError", {
-  reason: Schema.Literal("Unavailable", "Compile", "Run", "Input", "State", "Closed"),
+  reason: Schema.Literal("Unavailable", "Compile", "Run", "Memory", "Input", "State", "Closed"),
   /** The device, Program or tensor concerned. */
   subject: Schema.String,
   details: Schema.String,
@@ -34,6 +34,7 @@ export class BackendError extends Schema.TaggedError<BackendError>()("BackendErr
       Unavailable: `Device "${this.subject}" cannot start`,
       Compile: `Program "${this.subject}" does not compile`,
       Run: `Program "${this.subject}" failed`,
+      Memory: `"${this.subject}" does not fit in the memory of the device`,
       Input: `Wrong input for "${this.subject}"`,
       State: `Wrong state for "${this.subject}"`,
       Closed: `"${this.subject}" was closed`

@@ -229,7 +229,7 @@ const compile = (
     const ask = (request: Request, subject: string): Effect.Effect<ReadonlyArray<WireTensor>, BackendError> =>
       Effect.flatMap(
         Effect.mapError(client.ask(request), (gone) => fromGone(gone, subject)),
-        (reply) => fromReply(reply, request)
+        (reply) => fromReply(reply, request, device)
       )
     yield* Effect.acquireRelease(ask({ _tag: "Compile", executable, programs: models, ...copies }, "compile"), () =>
       Effect.ignore(client.ask({ _tag: "Release", executable }))
@@ -278,9 +278,20 @@ const fromGone = (gone: WorkerThread.WorkerGone, subject: string) =>
     cause: gone.cause
   })
 
-const fromReply = (reply: Reply, request: Request): Effect.Effect<ReadonlyArray<WireTensor>, BackendError> => {
+const fromReply = (
+  reply: Reply,
+  request: Request,
+  device: Device
+): Effect.Effect<ReadonlyArray<WireTensor>, BackendError> => {
   if (reply._tag === "Done") return Effect.succeed(reply.tensors)
   const subject = reply._tag === "Failed" ? reply.subject : request._tag
+  if (reply._tag === "Failed" && reply.memory) {
+    const [details, other] =
+      device === "wasm" ? ["WebAssembly has at most 4 GB.", ", or device cpu"] : ["an allocation failed.", ""]
+    const remedy = `Use a smaller model or batch (training.gradient_accumulation_steps divides a batch)${other}.`
+    // ONNX Runtime's text names an exception of C++.
+    return new BackendError({ reason: "Memory", subject, details, remedy, cause: reply.details })
+  }
   const reason = request._tag === "Compile" ? "Compile" : request._tag === "Run" ? "Run" : "State"
   return new BackendError({ reason, subject, details: detailsOf(reply) })
 }

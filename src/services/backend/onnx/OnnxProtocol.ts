@@ -99,8 +99,8 @@ export type Reply =
   /** The answer to `Start`: package and version of the runtime. */
   | { readonly _tag: "Started"; readonly runtime: string }
   | Missing
-  /** `details` is ONNX Runtime's own message. */
-  | { readonly _tag: "Failed"; readonly subject: string; readonly details: string }
+  /** `details` is ONNX Runtime's own message; `memory` tells that there was not enough of it. */
+  | { readonly _tag: "Failed"; readonly subject: string; readonly details: string; readonly memory: boolean }
 
 /** The buffers to transfer with tensors, so that they are not copied. */
 export const buffersOf = (tensors: ReadonlyArray<WireTensor>): Array<ArrayBuffer> =>

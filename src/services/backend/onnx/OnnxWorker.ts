@@ -43,11 +43,13 @@ interface Loaded {
 
 const done = (tensors: ReadonlyArray<WireTensor> = []): Reply => ({ _tag: "Done", tensors })
 
-const failed = (subject: string, error: unknown): Reply => ({
-  _tag: "Failed",
-  subject,
-  details: error instanceof Error ? error.message : String(error)
-})
+const failed = (subject: string, error: unknown): Reply => {
+  const details = error instanceof Error ? error.message : String(error)
+  return { _tag: "Failed", subject, details, memory: outOfMemory.test(details) }
+}
+
+/** C++ and ONNX Runtime's own; sizes beyond the 32 bits of WebAssembly; JavaScript's. */
+const outOfMemory = /std::bad_alloc|failed to allocate|SafeIntOnOverflow|allocation failed/i
 
 const sessionOptions = (device: Device, threads: number): InferenceSession.SessionOptions => ({
   executionProviders: device === "cpu" || device === "wasm" ? [device] : [device, "cpu"],

@@ -3,17 +3,26 @@
  * Oracles: the reference evaluation, and package.json. Needs neither a GPU nor native code. In `npm test` operators take their
  * special points and one sample; `npm run test:full` takes all samples, with one and two threads.
  */
+import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
+import { createRequire } from "node:module"
 import { join } from "node:path"
-import { expect, it } from "@effect/vitest"
+import { expect, it, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { root } from "../../../../scripts/build.mjs"
+import { Backend } from "../../../../src/core/Backend.ts"
+import { sum } from "../../../../src/core/tensor/ops/broadcast.ts"
+import { mul } from "../../../../src/core/tensor/ops/elementwise.ts"
 import { operators } from "../../../../src/core/tensor/ops.ts"
+import * as Program from "../../../../src/core/tensor/Program.ts"
+import { sizeOf } from "../../../../src/core/tensor/Tensor.ts"
+import { TrainingSession } from "../../../../src/core/training/TrainingSession.ts"
 import * as OnnxBackend from "../../../../src/services/backend/OnnxBackend.ts"
 import { version } from "../../../../src/services/backend/onnx/OnnxRuntime.ts"
 import { backendContract } from "../../../../src/testing/backend.ts"
 import { operatorContract } from "../../../../src/testing/operators.ts"
 import { full } from "../../../full.ts"
+import * as tiny from "../../../training/tiny.ts"
 
 const wasm = (threads: number) => OnnxBackend.layer({ device: "wasm", threads })
 
@@ -38,3 +47,74 @@ it("both builds of ONNX Runtime have the version that messages name", () => {
   expect(dependencies["onnxruntime-web"]).toBe(version)
   expect(optionalDependencies["onnxruntime-node"]).toBe(version)
 })
+
+const float = (shape: ReadonlyArray<number>) => ({ dtype: "float32", shape }) as const
+const ones = (shape: ReadonlyArray<number>) => ({ ...float(shape), data: new Float32Array(sizeOf(shape)).fill(1) })
+
+/** The sum of x · y over an n × n matrix, which is an intermediate value. */
+const outer = (n: number) =>
+  Program.make({
+    name: "outer",
+    state: {},
+    inputs: { x: float([n, 1]), y: float([1, n]) },
+    build: (_, { x, y }) => ({ outputs: { sum: sum(mul(x!, y!)) } })
+  })
+
+layer(wasm(1))("4 GB of memory", (it) => {
+  // The first size is more than 32 bits can count, the second is all that is addressable.
+  for (const n of [40_000, 32_760]) {
+    it.scoped(`a value of ${n}² numbers is refused with the device's limit, and the next run works`, () =>
+      Effect.gen(function* () {
+        const executable = yield* (yield* Backend).compile({ outer: yield* outer(n), small: yield* outer(2) })
+        const error = yield* Effect.flip(executable.run("outer", { x: ones([n, 1]), y: ones([1, n]) }))
+        expect(error.message).toBe(
+          '"outer" does not fit in the memory of the device: WebAssembly has at most 4 GB. ' +
+            "Use a smaller model or batch (training.gradient_accumulation_steps divides a batch), or device cpu."
+        )
+        expect(error.reason).toBe("Memory")
+        expect((yield* executable.run("small", { x: ones([2, 1]), y: ones([1, 2]) })).sum!.data[0]).toBe(4)
+      })
+    )
+  }
+})
+
+/** A module with the instruction i32x4.relaxed_dot_i8x16_i7x16_add_s, from onnxruntime-web's own feature detection. */
+const relaxed = Uint8Array.of(
+  ...[
+    0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 19, 1, 17, 0, 65, 1, 253, 15, 65, 2, 253, 15
+  ],
+  ...[65, 3, 253, 15, 253, 147, 2, 11]
+)
+
+// Relaxed instructions may round as the processor likes; all others are exact. Node 20 refuses a module that has one.
+it.skipIf(WebAssembly.validate(relaxed))("the module has no relaxed SIMD instruction", () => {
+  const module = createRequire(import.meta.url).resolve("onnxruntime-web/ort-wasm-simd-threaded.wasm")
+  expect(WebAssembly.validate(readFileSync(module))).toBe(true)
+})
+
+/** The SHA-256 of the parameters after four steps of training with products that are divided between threads. */
+const trained = (threads: number) =>
+  tiny
+    .withSession(
+      {
+        architecture: tiny.architecture({ hidden_size: 32, max_position_embeddings: 16 }),
+        training: { seed: 1, batch_size: 8, context_length: 16, max_steps: 4 }
+      },
+      Effect.gen(function* () {
+        const { snapshot, step } = yield* TrainingSession
+        yield* Effect.repeatN(step, 3)
+        const hash = createHash("sha256")
+        for (const { data } of Object.values((yield* snapshot).parameters)) {
+          hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+        }
+        return hash.digest("hex")
+      })
+    )
+    .pipe(Effect.provide(wasm(threads)))
+
+it.effect("training gives the same bits at 1, 2 and 4 threads", () =>
+  Effect.gen(function* () {
+    const hashes = yield* Effect.forEach([1, 2, 4], trained)
+    expect(new Set(hashes).size).toBe(1)
+  })
+)
