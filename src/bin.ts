@@ -6,6 +6,8 @@
  *     1    a failure: the data, the disk, a device, a bug
  *     2    a wrong command line, environment or config
  *     130  interrupted with Ctrl-C (SIGINT); a second Ctrl-C quits without waiting
+ *     129  the terminal was closed (SIGHUP)
+ *     131  ended by SIGQUIT
  *     143  ended by SIGTERM
  *
  * Results go to stdout, everything else to stderr. `--debug` anywhere on the line adds causes and stacks to errors.

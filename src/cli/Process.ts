@@ -3,8 +3,9 @@
  *
  * src/bin.ts gives it the command; a script may give it any Effect, and behaves as the command does.
  *
- * `NodeRuntime.runMain` interrupts the main fiber on the first SIGINT or SIGTERM and waits for its finalizers. This module
- * remembers which signal it was, for the exit code, and lets a second one quit at once. `npx` forwards a Ctrl-C that the
+ * `NodeRuntime.runMain` interrupts the main fiber on the first SIGINT or SIGTERM and waits for its finalizers. This module does
+ * the same for the other signals that ask a process to end: SIGHUP (the terminal is closed), SIGQUIT and, on Windows, SIGBREAK.
+ * It remembers which signal it was, for the exit code, and lets a second one quit at once. `npx` forwards a Ctrl-C that the
  * terminal has already sent, so a repetition counts only after a moment.
  */
 import type * as CliApp from "@effect/cli/CliApp"
@@ -40,7 +41,7 @@ export const run = <A, E>(
   const signalCode = listen(process)
   program.pipe(
     Effect.zipLeft(outputSettled),
-    Effect.raceFirst(outputClosed(process)),
+    Effect.raceFirst(Effect.raceFirst(outputClosed(process), askedToEnd(process))),
     Effect.tapErrorCause((cause) =>
       Effect.sync(() => {
         const text = Stderr.errorText(cause, options)
@@ -51,7 +52,11 @@ export const run = <A, E>(
     NodeRuntime.runMain({
       disableErrorReporting: true,
       disablePrettyLogger: true,
-      teardown: (exit, onExit) => onExit(signalCode() ?? (Exit.isFailure(exit) ? exitCode(exit.cause) : 0))
+      teardown: (exit, onExit) => {
+        const code = signalCode()
+        if (code === signalCodes.SIGHUP) endWithoutTerminal(process)
+        onExit(code ?? (Exit.isFailure(exit) ? exitCode(exit.cause) : 0))
+      }
     })
   )
 }
@@ -66,7 +71,8 @@ export const exitCode = (cause: Cause.Cause<unknown>): number => {
   return Cause.isInterruptedOnly(cause) ? 130 : ExitCode.failure
 }
 
-const signalCodes = { SIGINT: 130, SIGTERM: 143 } as const
+/** 128 and the number of the signal, as shells report it. */
+const signalCodes = { SIGHUP: 129, SIGINT: 130, SIGQUIT: 131, SIGTERM: 143, SIGBREAK: 149 } as const
 
 /** Repetitions within this time are the same key press. */
 const samePressMillis = 500
@@ -74,20 +80,38 @@ const samePressMillis = 500
 /** Listens for signals; the result gives the exit code of the one that came, if one did. */
 const listen = (target: NodeJS.Process): (() => number | undefined) => {
   let first: { readonly code: number; readonly at: number } | undefined
-  for (const signal of ["SIGINT", "SIGTERM"] as const)
+  for (const [signal, code] of Object.entries(signalCodes))
     target.on(signal, () => {
-      if (first === undefined) first = { code: signalCodes[signal], at: performance.now() }
+      if (first === undefined) first = { code, at: performance.now() }
       else if (performance.now() - first.at > samePressMillis) target.exit(first.code)
     })
   return () => first?.code
 }
 
-/** Succeeds when the reader of stdout is gone (`codex … | head`), which is not a failure. Errors of stderr are dropped. */
+/** Node aborts at its exit (a core dump) when it cannot reset a terminal that is gone. The signal itself ends the process properly. */
+const endWithoutTerminal = (target: NodeJS.Process): void => {
+  if (!target.stdout.isTTY && !target.stderr.isTTY) return
+  target.removeAllListeners("SIGHUP")
+  target.kill(target.pid, "SIGHUP")
+}
+
+/** Interrupts on the signals that `runMain` does not listen for. */
+const askedToEnd = (target: NodeJS.Process): Effect.Effect<never> =>
+  Effect.async((resume) => {
+    for (const signal of ["SIGHUP", "SIGQUIT", "SIGBREAK"] as const) target.once(signal, () => resume(Effect.interrupt))
+  })
+
+/**
+ * Succeeds when the reader of stdout is gone (`codex … | head`, or a terminal that was closed), which is not a failure. Errors
+ * of stderr are dropped.
+ */
 const outputClosed = (target: NodeJS.Process): Effect.Effect<void, OutputError> =>
   Effect.async((resume) => {
     const ignore = () => {}
-    const closed = (error: NodeJS.ErrnoException) =>
-      resume(error.code === "EPIPE" ? Effect.void : new OutputError({ cause: error }))
+    const closed = (error: NodeJS.ErrnoException) => {
+      const isGone = error.code === "EPIPE" || (error.code === "EIO" && target.stdout.isTTY)
+      resume(isGone ? Effect.void : new OutputError({ cause: error }))
+    }
     target.stdout.once("error", closed).on("error", ignore)
     target.stderr.on("error", ignore)
   })

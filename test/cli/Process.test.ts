@@ -39,7 +39,9 @@ describe("a process", () => {
   })
 
   it.each([
+    ["SIGHUP", 129],
     ["SIGINT", 130],
+    ["SIGQUIT", 131],
     ["SIGTERM", 143]
   ] as const)("releases what it holds on %s, says nothing, and ends with %i", async (signal, code) => {
     const child = start("wait")
