@@ -1,5 +1,5 @@
 /**
- * codex train [--config configs/training/base.yaml] [--resume] [--run runs/<id>] [--seed 7] [key=value …]
+ * codex train [--config configs/training/base.yaml] [--resume] [--run runs/<id>] [--from runs/<id>] [--seed 7] [key=value …]
  *
  *     $ codex train --config configs/training/base.yaml model=tiny training.epochs=1
  *     Trained 62 updates, 254 k tokens; last loss 4.871 nats/token.
@@ -30,7 +30,22 @@ const resume = Options.boolean("resume").pipe(
   Options.withDescription("Resume the newest run that has this config, from its last checkpoint.")
 )
 const run = Options.text("run").pipe(
-  Options.withDescription("The run to resume, by directory or id; implies --resume."),
+  Options.withDescription(
+    "The run to resume, by directory or id; implies --resume. Overrides change its own config: " +
+      "training.max_steps=400 extends it, also after it has finished."
+  ),
+  Options.withPseudoName("directory"),
+  Options.optional
+)
+const dataChanged = Options.choice("data-changed", ["continue"]).pipe(
+  Options.withDescription("Resume although the data of the run has changed, and record the change. Default: refuse"),
+  Options.optional
+)
+const from = Options.text("from").pipe(
+  Options.withDescription(
+    "Start a new run from the weights of a run (its best checkpoint) or of a checkpoint, with a new optimizer. " +
+      "Without --config it has the config of that run."
+  ),
   Options.withPseudoName("directory"),
   Options.optional
 )
@@ -38,60 +53,90 @@ const seed = number("seed", Seed).pipe(Options.withDescription("The same as trai
 
 export const train = Command.make(
   "train",
-  { config, resume, run, seed, overrides },
+  { config, resume, run, dataChanged, from, seed, overrides },
   inPreparedSession(
     ({ run, ...options }) =>
       Effect.gen(function* () {
-        if (Option.isNone(run)) return { ...(yield* compose(options)), saved: undefined }
-        const found = yield* TrainedRun.find({ run: run.value })
-        // A run that is named is resumed with its own config, unless the line gives one, which must be the same.
-        const given = Option.isSome(options.config) || Option.isSome(options.seed) || options.overrides.length > 0
-        if (!given) return { ...found, composed: undefined }
-        return { ...found, composed: (yield* compose(options)).composed }
+        if (Option.isSome(run)) return yield* composeNamed(run.value, options)
+        if (Option.isNone(options.from)) return { ...(yield* compose(options)), saved: undefined }
+        const parent = yield* TrainedRun.find({ run: options.from.value })
+        return { ...(yield* compose(options, parent.saved)), saved: undefined }
       }),
-    ({ composed, saved }, options) =>
+    ({ composed, saved }, { dataChanged: changed, ...options }) =>
       Effect.gen(function* () {
         const Run = yield* load(() => import("../jobs/Run.ts"))
-        if (composed === undefined)
-          return yield* trainAndReport(named(saved), (onEvent) => Run.resume(saved.run.directory, { onEvent }))
+        const dataChanged = Option.getOrUndefined(changed)
+        if (composed === undefined) {
+          return yield* trainAndReport(named(saved), (onEvent) =>
+            Run.resume(saved.run.directory, { dataChanged, onEvent })
+          )
+        }
         const plan = yield* Run.plan(composed)
         if (plan.dryRun) {
           const dryRun = yield* TrainProgress.follow((onEvent) => Run.dryRun(plan, { onEvent }))
           return yield* Console.log(dryRunReport(dryRun, { memory: 1024 * process.resourceUsage().maxRSS }))
         }
         yield* saved === undefined
-          ? trainAndReport(same(options), (onEvent) => Run.trainPlan(plan, { resume: options.resume, onEvent }))
-          : trainAndReport(named(saved), (onEvent) => Run.resume(saved.run.directory, { expected: plan, onEvent }))
+          ? trainAndReport(same(options), (onEvent) =>
+              Run.trainPlan(plan, { resume: options.resume, dataChanged, onEvent })
+            )
+          : trainAndReport(named(saved), (onEvent) =>
+              Run.resume(saved.run.directory, { expected: plan, dataChanged, onEvent })
+            )
       })
   )
 ).pipe(
   Command.withDescription(
     "Train a model as a config describes. +dry_run=true checks the whole config and estimates time and memory. " +
-      "Example: codex train --config configs/training/base.yaml --seed 7 model=tiny training.epochs=1"
+      "Examples: codex train --config configs/training/base.yaml --seed 7 model=tiny training.epochs=1; " +
+      "codex train --run runs/<id> training.max_steps=400; codex train --from runs/<id> training.lr=1e-4"
   ),
   Command.provide(() => TrainedRun.environment({ device: Option.none() }))
 )
 
 interface Settings {
   readonly config: Option.Option<string>
+  readonly from: Option.Option<string>
   readonly seed: Option.Option<number>
   readonly overrides: ReadonlyArray<string>
 }
 
-const compose = ({ config, overrides, seed }: Settings) =>
+const changes = ({ overrides, seed }: Settings) => [
+  ...overrides,
+  ...Option.match(seed, { onNone: () => [], onSome: (value) => [`training.seed=${value}`] })
+]
+
+/** A new run. One that starts from the weights of another run has its config too, unless a file is given. */
+const compose = (settings: Settings, parent?: SavedRun) =>
   Effect.gen(function* () {
     const [Run, RunPlan] = yield* load(() => Promise.all([import("../jobs/Run.ts"), import("../jobs/RunPlan.ts")]))
-    const file = Option.isSome(config) ? config.value : yield* RunPlan.defaultFile("config")
-    const seeds = Option.match(seed, { onNone: () => [], onSome: (value) => [`training.seed=${value}`] })
-    const composed = yield* Run.compose({ config: file, overrides: [...overrides, ...seeds] })
+    const file = Option.isSome(settings.config)
+      ? settings.config.value
+      : (parent?.run.configFile ?? (yield* RunPlan.defaultFile("config")))
+    const from = Option.match(settings.from, { onNone: () => ({}), onSome: (from) => ({ from }) })
+    const composed = yield* Run.compose({ config: file, overrides: changes(settings), ...from })
     return { composed, logging: RunPlan.loggingOf(composed) }
   })
 
+/** A run that is named has its own config, with the changes that the line gives, unless the line gives another file. */
+const composeNamed = (run: string, settings: Settings) =>
+  Effect.gen(function* () {
+    const found = yield* TrainedRun.find({ run })
+    if (Option.isSome(settings.config)) return { ...found, composed: (yield* compose(settings)).composed }
+    const overrides = changes(settings)
+    if (overrides.length === 0 && Option.isNone(settings.from)) return { ...found, composed: undefined }
+    const [Run, RunPlan] = yield* load(() => Promise.all([import("../jobs/Run.ts"), import("../jobs/RunPlan.ts")]))
+    const from = Option.match(settings.from, { onNone: () => ({}), onSome: (from) => ({ from }) })
+    const composed = yield* Run.composeSaved(found.saved, overrides, from)
+    return { ...found, composed, logging: RunPlan.loggingOf(composed) }
+  })
+
 /** The command that resumes the run that this one started. */
-const same = ({ config, overrides, seed }: Settings): string =>
+const same = ({ config, from, overrides, seed }: Settings): string =>
   [
     "codex train",
     ...Option.match(config, { onNone: () => [], onSome: (file) => [`--config ${shellWord(file)}`] }),
+    ...Option.match(from, { onNone: () => [], onSome: (run) => [`--from ${shellWord(run)}`] }),
     ...Option.match(seed, { onNone: () => [], onSome: (value) => [`--seed ${value}`] }),
     "--resume",
     ...overrides.map(shellWord)

@@ -38,7 +38,7 @@ export interface Document {
   /** Where it comes from: a path, or a path and a row. Unique within the dataset. */
   readonly id: string
   readonly text: string
-  /** What it is a part of: the path of its file. Default: the id. A change of the data is told by these names. */
+  /** The path of its file, if it is from a file. A change of the data is told by these names. */
   readonly source?: string
 }
 

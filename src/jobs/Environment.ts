@@ -62,6 +62,8 @@ export interface Options {
   readonly group?: AnyPluginGroup
   /** Directory of all runs. Default: `runs`. */
   readonly runs?: string
+  /** Directory of the token cache. Default: `.codex/cache/tokens`. */
+  readonly tokenCache?: string
 }
 
 /** Services that only read and write files. */
@@ -78,7 +80,7 @@ export class Environment extends Context.Tag("codex/Environment")<Environment, E
   }
 
   /** Runs, checkpoints, token cache, config files and Node's platform: what starts nothing. */
-  static files(options: Pick<Options, "runs"> = {}): Layer.Layer<Files> {
+  static files(options: Pick<Options, "runs" | "tokenCache"> = {}): Layer.Layer<Files> {
     return files(options)
   }
 
@@ -110,11 +112,11 @@ export const packagedConfigs = (): string => {
 }
 
 /** Runs, checkpoints, token cache, config files and Node's platform. Nothing is opened or started. */
-const files = (options: Pick<Options, "runs"> = {}): Layer.Layer<Files> =>
+const files = (options: Pick<Options, "runs" | "tokenCache"> = {}): Layer.Layer<Files> =>
   Layer.mergeAll(
     RunStore.layer(options.runs),
     CheckpointStoreLive.layer,
-    TokenCacheLive.layer(),
+    TokenCacheLive.layer(options.tokenCache === undefined ? {} : { directory: options.tokenCache }),
     ConfigStore.layer({ workingDirectory: process.cwd(), packagedConfigs: packagedConfigs() })
   ).pipe(Layer.provideMerge(NodeContext.layer))
 

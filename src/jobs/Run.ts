@@ -22,6 +22,8 @@ import { CheckpointStore } from "../core/training/Checkpoint.ts"
 import type { RunDirectory } from "../services/runs/RunStore.ts"
 import { Environment } from "./Environment.ts"
 import * as KnownKeys from "./KnownKeys.ts"
+import { tokenizerAt } from "./RunComponents.ts"
+import * as RunData from "./RunData.ts"
 import * as RunHandle from "./RunHandle.ts"
 import * as RunPlan from "./RunPlan.ts"
 import * as SavedRun from "./SavedRun.ts"
@@ -29,6 +31,7 @@ import * as TrainingRun from "./TrainingRun.ts"
 
 export { layer, type Options as LayerOptions } from "./Environment.ts"
 export { ServiceNotGiven } from "./RunComponents.ts"
+export { DataChanged, HeldOutUnavailable, RunDataError, TokenizerChanged } from "./RunData.ts"
 export type {
   DefaultMetric,
   EvaluateError,
@@ -59,7 +62,7 @@ export type {
 export { NothingToResume, OtherConfig, OtherDevice, type SavedRun, type Which } from "./SavedRun.ts"
 
 /** How to train, besides the config. */
-export interface TrainHooks extends Omit<TrainingRun.TrainOptions, "resume"> {
+export interface TrainHooks extends Omit<TrainingRun.TrainOptions, "resume" | "changed"> {
   /** Resume the newest run of this config from its newest checkpoint. Default: false, a new run. */
   readonly resume?: boolean | undefined
 }
@@ -73,10 +76,10 @@ export interface TrainHooks extends Omit<TrainingRun.TrainOptions, "resume"> {
  * const run = yield* Run.train({ data: "notes/*.txt", tokenizer: "byte", model: "tiny", training: { max_steps: 200 } })
  * const other = yield* Run.train({ config: "configs/config.yaml", overrides: ["training.lr=3e-4"] })
  */
-export const train = ({ combinator, onEvent, resume, ...options }: RunPlan.ConfigOptions & TrainHooks) =>
+export const train = ({ combinator, dataChanged, onEvent, resume, ...options }: RunPlan.ConfigOptions & TrainHooks) =>
   compose(options).pipe(
     Effect.flatMap(plan),
-    Effect.flatMap((planned) => trainPlan(planned, { combinator, onEvent, resume }))
+    Effect.flatMap((planned) => trainPlan(planned, { combinator, dataChanged, onEvent, resume }))
   )
 
 /** Errors of `Run.train`. */
@@ -120,31 +123,77 @@ export const trainPlan = (
     return yield* trainIn(planned, { ...hooks, resume: directory })
   })
 
-/** How to resume a run that is named. */
-export interface ResumeOptions extends Omit<TrainHooks, "resume">, RunPlan.Services {
-  /** A plan whose config the run must have. */
+/**
+ * How to resume a run that is named. Sections and overrides change its own config: its length, and how it is evaluated, saved, tracked and
+ * logged. What decides the bits of the updates so far cannot change.
+ */
+export interface ResumeOptions
+  extends Omit<TrainHooks, "resume">,
+    RunPlan.Services,
+    Pick<RunPlan.Settings, "training" | "evaluation" | "generation" | "tracking" | "logging"> {
+  /** In the notation of the command line: `["training.max_steps=400"]`. */
+  readonly overrides?: ReadonlyArray<string> | undefined
+  /** The plan of another config, in the place of the run's own with changes. */
   readonly expected?: RunPlan.RunPlan | undefined
 }
 
 /**
- * Resumes a run that is named by its directory or id, with its own config.
+ * Resumes a run that is named by its directory or id, with its own config. One that has finished continues if it is given more updates.
  *
  * @example
  * const run = yield* Run.resume("runs/20261127-101500-tiny-0a1b")
+ * const longer = yield* Run.resume(run.directory, { training: { max_steps: 400 } })
  */
 export const resume = (
   pathOrId: string | SavedRun.SavedRun,
-  { combinator, expected, onEvent, ...services }: ResumeOptions = {}
+  {
+    combinator,
+    data,
+    dataChanged,
+    expected,
+    model,
+    onEvent,
+    overrides = [],
+    tokenizer,
+    ...settings
+  }: ResumeOptions = {}
 ) =>
   Effect.gen(function* () {
     const saved = yield* savedRun(pathOrId)
-    if (expected !== undefined) yield* SavedRun.requireConfig(saved, expected.config)
-    const { config, run } = saved
+    const { run } = saved
+    const changes = overrides.length > 0 || Object.values(settings).some((value) => value !== undefined)
+    const planned = expected ?? (changes ? yield* planSaved(saved, overrides, settings) : undefined)
+    const changed = planned === undefined ? [] : yield* SavedRun.changesOf(saved, planned.config)
+    // What may not change is equal in both, so an environment variable in `expected` is not written to the run.
+    const config = planned !== undefined && changed.length > 0 ? planned.config : saved.config
     return yield* trainIn(
-      { config, text: RunPlan.textOf(config), dryRun: false, services: { ...expected?.services, ...services } },
-      { combinator, onEvent, resume: run, backend: yield* savedBackend(config) }
+      {
+        config,
+        text: RunPlan.textOf(config),
+        dryRun: false,
+        services: {
+          data: data ?? expected?.services.data,
+          model: model ?? expected?.services.model,
+          tokenizer: tokenizer ?? expected?.services.tokenizer
+        }
+      },
+      { changed, combinator, dataChanged, onEvent, resume: run, backend: yield* savedBackend(config) }
     )
   })
+
+/** A run's own config with overrides and sections. */
+export const composeSaved = (
+  { run }: SavedRun.SavedRun,
+  overrides: ReadonlyArray<string>,
+  settings: Partial<RunPlan.Settings> = {}
+) =>
+  Effect.gen(function* () {
+    const { files } = yield* Environment
+    return yield* Effect.provide(RunPlan.composeOptions({ config: run.configFile, overrides, ...settings }), files)
+  })
+
+const planSaved = (saved: SavedRun.SavedRun, overrides: ReadonlyArray<string>, settings: Partial<RunPlan.Settings>) =>
+  Effect.flatMap(composeSaved(saved, overrides, settings), plan)
 
 /** Two updates of a plan without a run: checks everything, and measures the second update. */
 export const dryRun = (planned: RunPlan.RunPlan, options: Pick<TrainHooks, "onEvent"> = {}) =>
@@ -179,8 +228,10 @@ export const open = (pathOrId: string | SavedRun.SavedRun, { checkpoint = "best"
     const { files, registry } = yield* Environment
     const plugins = yield* registry(saved.config.plugins)
     return yield* Effect.gen(function* () {
-      const { parameters, path, state } = yield* SavedRun.load(saved, checkpoint)
+      const { files, parameters, path, state } = yield* SavedRun.load(saved, checkpoint)
       const { config, run } = saved
+      const tokenizer = yield* tokenizerAt(config.tokenizer, run.tokenizer, services.tokenizer)
+      yield* RunData.requireTokenizer(run.directory, files, tokenizer)
       const backend = yield* savedBackend(config)
       return yield* RunHandle.make({
         run,

@@ -10,16 +10,19 @@
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { PluginSection, RunConfig, TokenizerSection } from "../core/config/RunConfig.ts"
-import { Dataset } from "../core/Dataset.ts"
-import { TokenCache } from "../core/data/TokenFile.ts"
+import { Dataset, type Split } from "../core/Dataset.ts"
+import type { DatasetIdentity } from "../core/data/DatasetIdentity.ts"
+import { TokenCache, type TokenFile } from "../core/data/TokenFile.ts"
 import { isScorable } from "../core/evaluation/Evaluation.ts"
 import { type Architecture, Model } from "../core/Model.ts"
 import { Registry } from "../core/plugin/Registry.ts"
 import { Tokenizer } from "../core/Tokenizer.ts"
 import { TokenizerTrainer } from "../core/TokenizerTrainer.ts"
 import { Prepared, Preparing, type RunEvent } from "../core/training/TrainEvent.ts"
+import type { TrainingSessionOptions } from "../core/training/TrainingSession.ts"
 import { writeFiles } from "../services/files/AtomicFiles.ts"
 import { givenInCode, type Services } from "./RunPlan.ts"
 
@@ -96,47 +99,75 @@ export const tokenizerOf = (
     return yield* tokenizerAt(section, directory, options.given)
   })
 
-/** The token files of both splits; validation is undefined if no text is held out. */
+/** The token files of both splits. */
 export const tokenFilesOf = (dataset: Dataset.Service, tokenizer: Tokenizer.Service, onEvent: OnEvent) =>
   Effect.gen(function* () {
     const cache = yield* TokenCache
-    const open = (split: "train" | "validation") =>
+    const open = (split: Split) =>
       cache.open({
         dataset,
         tokenizer,
         split,
         onProgress: (done) => onEvent(new Preparing({ stage: "tokens", ...done }))
       })
-    const train = yield* open("train")
-    const validation = yield* open("validation")
-    return { train, validation: (yield* isScorable(validation, tokenizer)) ? validation : undefined }
+    return { train: yield* open("train"), validation: yield* open("validation") }
   })
 
 /** The components of a run, ready to train with. */
 export interface RunComponents {
-  readonly dataset: Dataset.Service
+  /** What the dataset was when it was read. */
+  readonly identity: DatasetIdentity
   readonly tokenizer: Tokenizer.Service
   readonly architecture: Architecture
-  readonly tokens: Effect.Effect.Success<ReturnType<typeof tokenFilesOf>>
+  readonly tokens: { readonly [split in Split]: TokenFile }
 }
 
-/** All components of a run whose tokenizer is (or will be) in `directory`. */
-export const make = (
+/** Decides whether a run may use this data and tokenizer, before the text is tokenized. */
+export type Check<E> = (found: Pick<RunComponents, "identity" | "tokenizer">) => Effect.Effect<void, E>
+
+/**
+ * All components of a run whose tokenizer is (or will be) in `directory`. They live as long as the scope, except the dataset: files
+ * are looked for again by whoever needs them next, since they may have changed.
+ */
+export const make = <E = never>(
   config: RunConfig,
   directory: string,
-  options: { readonly onEvent: OnEvent; readonly services?: Services | undefined }
+  options: { readonly onEvent: OnEvent; readonly services?: Services | undefined; readonly check?: Check<E> }
 ) =>
   Effect.gen(function* () {
-    const { onEvent, services = {} } = options
-    const dataset = yield* datasetOf(config.data, services.data)
-    const tokenizer = yield* tokenizerOf(config.tokenizer, dataset, directory, { onEvent, given: services.tokenizer })
-    const architecture = yield* architectureOf(config.model, tokenizer.vocabularySize, services.model)
-    const tokens = yield* tokenFilesOf(dataset, tokenizer, onEvent)
-    return { dataset, tokenizer, architecture, tokens } satisfies RunComponents
+    const { check = () => Effect.void, onEvent, services = {} } = options
+    const scope = yield* Effect.scope
+    return yield* Effect.scoped(
+      Effect.gen(function* () {
+        const dataset = yield* datasetOf(config.data, services.data)
+        const identity = yield* dataset.identity
+        const given = { onEvent, given: services.tokenizer }
+        const tokenizer = yield* Scope.extend(tokenizerOf(config.tokenizer, dataset, directory, given), scope)
+        yield* check({ identity, tokenizer })
+        const architecture = yield* Scope.extend(
+          architectureOf(config.model, tokenizer.vocabularySize, services.model),
+          scope
+        )
+        const tokens = yield* Scope.extend(tokenFilesOf(dataset, tokenizer, onEvent), scope)
+        return { identity, tokenizer, architecture, tokens } satisfies RunComponents
+      })
+    )
   })
 
+/** The texts of a session, without held-out text that has nothing to score. */
+export const scorable = ({ tokenizer, tokens: { train, validation } }: Pick<RunComponents, "tokenizer" | "tokens">) =>
+  Effect.map(isScorable(validation, tokenizer), (scorable) => ({
+    train,
+    validation: scorable ? validation : undefined
+  }))
+
 /** What a run will train on. `run` is its directory. */
-export const preparedOf = (run: string, { tokenizer, tokens }: RunComponents, contextLength: number) =>
+export const preparedOf = (
+  run: string,
+  tokenizer: Tokenizer.Service,
+  tokens: TrainingSessionOptions["tokens"],
+  contextLength: number
+) =>
   new Prepared({
     run,
     vocabularySize: tokenizer.vocabularySize,

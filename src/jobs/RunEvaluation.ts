@@ -10,10 +10,12 @@ import { stringify } from "csv-stringify/sync"
 import * as Chunk from "effect/Chunk"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { Backend, type TensorDatas } from "../core/Backend.ts"
 import type { EvaluationConfig } from "../core/config/RunConfig.ts"
 import { type Dataset, DatasetError } from "../core/Dataset.ts"
+import * as DatasetIdentity from "../core/data/DatasetIdentity.ts"
 import { TokenCache, type TokenFile } from "../core/data/TokenFile.ts"
 import * as Evaluation from "../core/evaluation/Evaluation.ts"
 import { Metric } from "../core/Metric.ts"
@@ -22,8 +24,9 @@ import { Registry } from "../core/plugin/Registry.ts"
 import type { Tokenizer } from "../core/Tokenizer.ts"
 import { evaluateProgram, stateNames } from "../core/training/TrainingPrograms.ts"
 import { FileError } from "../services/files/FileError.ts"
-import { RunStore } from "../services/runs/RunStore.ts"
+import { type RunDirectory, RunStore } from "../services/runs/RunStore.ts"
 import { datasetOf } from "./RunComponents.ts"
+import * as RunData from "./RunData.ts"
 import { type Data, datasetSection, isDataset, isDocuments, type RunPlan } from "./RunPlan.ts"
 
 /** Called after each window with the number of windows that are scored, and of all. */
@@ -70,24 +73,31 @@ export const evaluate = (options: EvaluateOptions) =>
     return yield* Evaluation.requireFinite(Evaluation.results(metrics, scored, { seed: config.seed }), scored)
   }).pipe(Effect.scoped)
 
+/** The run whose held-out text is scored, and what it was trained with. */
+export interface Scored extends Pick<RunPlan, "config" | "services"> {
+  readonly run: RunDirectory
+  readonly tokenizer: Tokenizer.Service
+}
+
 /**
  * The text to score, in words and as tokens: what the run held out, or all of the text that is given. A Dataset and the section
  * of a plugin have their own splits: their held-out documents are scored.
  */
-export const textToScore = (
-  { config, services }: Pick<RunPlan, "config" | "services">,
-  data: Data | Dataset.Service | undefined,
-  tokenizer: Tokenizer.Service
-) =>
+export const textToScore = (scored: Scored, data: Data | Dataset.Service | undefined) =>
   Effect.gen(function* () {
-    const cache = yield* TokenCache
-    const dataset = isDataset(data)
-      ? data
-      : data === undefined
-        ? yield* datasetOf(config.data, services.data)
-        : yield* datasetOf(yield* datasetSection(data, { validation: { fraction: 1 } }))
+    const { tokenizer } = scored
     const name = nameOf(data)
-    const tokens = yield* cache.open({ dataset, tokenizer, split: "validation" })
+    const cache = yield* TokenCache
+    const tokens =
+      data === undefined
+        ? yield* heldOut(scored)
+        : yield* cache.open({
+            dataset: isDataset(data)
+              ? data
+              : yield* datasetOf(yield* datasetSection(data, { validation: { fraction: 1 } })),
+            tokenizer,
+            split: "validation"
+          })
     if (tokens.length >= 2) return { name, tokens }
     return yield* new DatasetError({
       reason: "Empty",
@@ -95,6 +105,35 @@ export const textToScore = (
       details: `There ${tokens.length === 1 ? "is 1 token" : "are no tokens"}, and it takes 2 to predict one.`,
       remedy: data === undefined ? "Name other text: --data, or the option data of run.evaluate." : "Give more text."
     })
+  })
+
+/**
+ * The tokens that a run held out: those of the token cache, whatever has become of the files, else those of the data if its
+ * held-out text is still the same.
+ */
+const heldOut = ({ config, run, services, tokenizer }: Scored) =>
+  Effect.gen(function* () {
+    const unavailable = (details: string) => new RunData.HeldOutUnavailable({ run: run.directory, details })
+    const found = yield* RunData.read(run)
+    if (Option.isNone(found)) {
+      return yield* unavailable("what it held out is not recorded (there is no data.json; codex 0.1.0 wrote none)")
+    }
+    const data = found.value
+    if (data.tokenizer !== RunData.tokenizerDigest(tokenizer)) {
+      return yield* new RunData.TokenizerChanged({ run: run.directory })
+    }
+    const notHeldOut = RunData.notHeldOut(data)
+    if (notHeldOut !== undefined) return yield* unavailable(notHeldOut.details)
+    const cache = yield* TokenCache
+    const cached = yield* cache.find({ digest: data.validation.digest, tokenizer })
+    if (Option.isSome(cached)) return cached.value
+    const dataset = yield* datasetOf(config.data, services.data)
+    const identity = yield* dataset.identity
+    if (identity.validation.digest === data.validation.digest) {
+      return yield* cache.open({ dataset, tokenizer, split: "validation" })
+    }
+    const changes = DatasetIdentity.changes(data, identity).join("; ")
+    return yield* unavailable(`the data has changed since (${changes}), and the token cache does not have it any more`)
   })
 
 const nameOf = (data: Data | Dataset.Service | undefined): string => {

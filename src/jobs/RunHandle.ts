@@ -195,7 +195,7 @@ export const make = ({ backend: device, config, parameters, path, run, services,
 
     const evaluated = (options: Parameters<Run["evaluateFile"]>[0] & { readonly metrics: ReadonlyArray<string> }) =>
       Effect.gen(function* () {
-        const { name, tokens } = yield* RunEvaluation.textToScore({ config, services }, options.data, tokenizer)
+        const { name, tokens } = yield* RunEvaluation.textToScore({ config, run, services, tokenizer }, options.data)
         const { stride = config.evaluation.stride } = yield* decodeOptions("run.evaluate", Strided, {
           stride: options.stride
         })

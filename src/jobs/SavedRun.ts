@@ -41,7 +41,25 @@ export class NothingToResume extends Schema.TaggedError<NothingToResume>()("Noth
   }
 }
 
-/** A run that is named was made with another config than the one that is given. */
+/** What a resumed run may change in its config: how long it trains, and what does not touch its weights. */
+const mayChange = [
+  "training.max_steps",
+  "training.epochs",
+  "training.early_stopping_patience",
+  "training.eval_steps",
+  "training.eval_windows",
+  "training.save_steps",
+  "training.save_total_limit",
+  "training.logging_steps",
+  "evaluation",
+  "generation",
+  "tracking",
+  "plugins",
+  // The data itself decides (RunData.ts): the same text under another path is the same data.
+  "data"
+]
+
+/** A resumed run is given another config where that would change what its weights mean. */
 export class OtherConfig extends Schema.TaggedError<OtherConfig>()("OtherConfig", {
   run: Schema.String,
   differences: Schema.Array(Schema.String)
@@ -50,9 +68,11 @@ export class OtherConfig extends Schema.TaggedError<OtherConfig>()("OtherConfig"
     return ExitCode.usage
   }
   override get message() {
+    const keys = this.differences.length === 1 ? "this key" : "these keys"
     return (
-      `${this.run}: this run was made with another config: ${this.differences.join(", ")}. ` +
-      "Leave out --config and the overrides to resume it with its own, or start a new run."
+      `${this.run}: this run was made with another config: ${this.differences.join(", ")}. A run that is resumed cannot change ${keys}; ` +
+      "it can change its length (training.max_steps, training.epochs), how it is evaluated, saved, tracked and logged, and where " +
+      `its data is. Resume it without the change, or start a new run from its weights: codex train --from ${this.run} …`
     )
   }
 }
@@ -98,7 +118,7 @@ export const newestOf = (config: RunConfig) =>
   Effect.gen(function* () {
     const store = yield* RunStore
     const runs = yield* store.list
-    let nearest: { readonly run: RunDirectory; readonly differences: ReadonlyArray<string> } | undefined
+    let nearest: { readonly run: RunDirectory; readonly differences: ReadonlyArray<Difference> } | undefined
     for (const run of runs) {
       const saved = yield* Effect.either(configOf(run))
       if (Either.isLeft(saved)) continue
@@ -110,14 +130,21 @@ export const newestOf = (config: RunConfig) =>
       root: store.root,
       runs: runs.length,
       newest: nearest?.run.directory,
-      differences: nearest?.differences ?? ["a config that cannot be read"]
+      differences: nearest?.differences.map(({ words }) => words) ?? ["a config that cannot be read"]
     })
   })
 
-/** Fails if a run was made with another config than this one. */
-export const requireConfig = ({ config, run }: SavedRun, wanted: RunConfig): Effect.Effect<void, OtherConfig> => {
+/** The keys in which a config differs from that of a run. Fails if a run that is resumed cannot change one of them. */
+export const changesOf = (
+  { config, run }: SavedRun,
+  wanted: RunConfig
+): Effect.Effect<ReadonlyArray<string>, OtherConfig> => {
   const differences = difference(encoded(config), encoded(wanted))
-  return differences.length === 0 ? Effect.void : new OtherConfig({ run: run.directory, differences })
+  const allowed = ({ key }: Difference) => mayChange.some((prefix) => key === prefix || key.startsWith(`${prefix}.`))
+  const refused = differences.filter((found) => !allowed(found))
+  return refused.length === 0
+    ? Effect.succeed(differences.map(({ key }) => key))
+    : new OtherConfig({ run: run.directory, differences: refused.map(({ words }) => words) })
 }
 
 /** Fails if the checkpoint that a run is resumed from was written on another device. Those of codex 0.1.0 do not say. */
@@ -138,15 +165,22 @@ const encoded = (config: RunConfig): unknown => {
   return { ...deciding, backend: Struct.omit({ ...backend }, "device") }
 }
 
-/** Keys in which two configs differ: `training.lr (0.001 there, 0.002 here)`. */
-const difference = (there: unknown, here: unknown, path: ReadonlyArray<string> = []): ReadonlyArray<string> => {
+interface Difference {
+  readonly key: string
+  /** `training.lr (0.001 there, 0.002 here)` */
+  readonly words: string
+}
+
+/** Keys in which two configs differ. */
+const difference = (there: unknown, here: unknown, path: ReadonlyArray<string> = []): ReadonlyArray<Difference> => {
   if (Predicate.isRecord(there) && Predicate.isRecord(here)) {
     const keys = new Set([...Object.keys(there), ...Object.keys(here)])
     return [...keys].flatMap((key) => difference(there[key], here[key], [...path, key]))
   }
+  const key = formatPath(path)
   return JSON.stringify(there) === JSON.stringify(here)
     ? []
-    : [`${formatPath(path)} (${show(there)} there, ${show(here)} here)`]
+    : [{ key, words: `${key} (${show(there)} there, ${show(here)} here)` }]
 }
 
 /** The directory of a checkpoint of a run. `best` falls back to the newest where nothing was held out. */

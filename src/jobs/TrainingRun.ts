@@ -8,26 +8,35 @@
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import { Backend } from "../core/Backend.ts"
+import type { RunConfig } from "../core/config/RunConfig.ts"
+import { plural } from "../core/Plural.ts"
 import { Registry } from "../core/plugin/Registry.ts"
 import { Tracker } from "../core/Tracker.ts"
 import type { ParameterSpecs } from "../core/tensor/Module.ts"
-import { CheckpointStore } from "../core/training/Checkpoint.ts"
+import { CheckpointStore, TrainState } from "../core/training/Checkpoint.ts"
 import type { Prepared, Started, Step, TrainEvent } from "../core/training/TrainEvent.ts"
 import * as Training from "../core/training/Training.ts"
 import { TrainingSession } from "../core/training/TrainingSession.ts"
+import { writeFiles } from "../services/files/AtomicFiles.ts"
 import { FileError } from "../services/files/FileError.ts"
 import { type RunDirectory, RunStore } from "../services/runs/RunStore.ts"
 import * as RunComponents from "./RunComponents.ts"
+import * as RunData from "./RunData.ts"
 import type { RunPlan } from "./RunPlan.ts"
 import * as SavedRun from "./SavedRun.ts"
 
 export interface TrainOptions {
   /** A run to resume from its newest complete checkpoint. */
   readonly resume?: RunDirectory | undefined
+  /** Keys in which the config differs from the one that the run had until now. */
+  readonly changed?: ReadonlyArray<string> | undefined
+  /** Accepts data that has changed since the run was started, and records the change. Default: it is refused. */
+  readonly dataChanged?: "continue" | undefined
   /** Called with every event of preparation and training, in order. */
   readonly onEvent?: RunComponents.OnEvent | undefined
   /** A combinator on the stream of events, after evaluation and early stopping and before checkpoints and trackers. */
@@ -62,12 +71,12 @@ const events = (
 type TrainFailure = Stream.Stream.Error<ReturnType<typeof events>>
 
 /**
- * Trains, and returns the run with its last state. A resumed run that is finished is returned as it is. Components live as long
- * as the scope; the run's lock, the session and the trackers are released at the end of training.
+ * Trains, and returns the run with its last state. A resumed run that is finished is returned as it is, unless it was extended.
+ * Components live as long as the scope; the run's lock, the session and the trackers are released at the end of training.
  */
 export const train = (
   plan: RunPlan,
-  { combinator = (events) => events, onEvent = () => Effect.void, resume }: TrainOptions = {}
+  { changed = [], combinator = (events) => events, dataChanged, onEvent = () => Effect.void, resume }: TrainOptions = {}
 ) =>
   Effect.gen(function* () {
     const { config, services, text } = plan
@@ -82,26 +91,72 @@ export const train = (
           yield* checkpoints.tidy(run.checkpoints)
         }
         const newest = resume === undefined ? undefined : yield* checkpoints.newest(run.checkpoints)
-        if (newest !== undefined && newest.checkpoint.state.finished !== null) {
+        const from = newest?.checkpoint.state.step ?? 0
+        const keepConfig = changed.length === 0 ? Effect.void : store.replaceConfig(run, text, from)
+        if (newest !== undefined && newest.checkpoint.state.finished !== null && !reopens(changed)) {
+          yield* keepConfig
           return { run, state: newest.checkpoint.state, checkpoint: newest.path }
         }
         const { info } = yield* Backend
         if (newest !== undefined) yield* SavedRun.requireDevice(run, newest.checkpoint, info.device)
-        const { session, tokens } = yield* Effect.gen(function* () {
-          const components = yield* RunComponents.make(config, run.tokenizer, { onEvent, services }).pipe(
-            Scope.extend(scope)
-          )
+        const { holdsOut, session } = yield* Effect.gen(function* () {
+          const known = resume === undefined ? undefined : Option.getOrUndefined(yield* RunData.read(run))
+          const parent = newest === undefined && config.from !== undefined ? yield* parentOf(config.from) : undefined
+          if (parent !== undefined) yield* takeTokenizer(config, run, parent)
+          const components = yield* RunComponents.make(config, run.tokenizer, {
+            onEvent,
+            services,
+            check: (found) =>
+              Effect.gen(function* () {
+                if (parent !== undefined)
+                  yield* RunData.requireTokenizer(parent.path, parent.checkpoint.files, found.tokenizer)
+                if (known === undefined) return
+                yield* RunData.requireSame(run, known, found, { step: from, accepted: dataChanged === "continue" })
+              })
+          }).pipe(Scope.extend(scope))
+          const trained = RunData.trainedOf(components.identity, components.tokenizer, components.tokens)
+          const tokens = yield* RunComponents.scorable(components)
+          const training = trainingOf(config, known, changed)
+          const { contextLength, totalSteps } = yield* TrainingSession.plan({ ...components, tokens, training })
+          yield* requireLength(totalSteps, from)
+          const data = yield* RunData.next(known, trained, {
+            step: from,
+            updates: totalSteps,
+            parent: parent && { path: parent.path, step: parent.checkpoint.state.step, data: parent.data }
+          })
+          const notHeldOut = RunData.notHeldOut(data)
+          const validation = notHeldOut?.reason === "trained" ? undefined : tokens.validation
           const commit = yield* store.gitCommit
           const options = {
             ...components,
-            training: config.training,
+            tokens: { ...tokens, validation },
+            training,
             files: { "run.yaml": text },
-            provenance: { backend: info.device, ...(commit === undefined ? {} : { git_commit: commit }) },
-            resume: newest?.checkpoint
+            provenance: {
+              backend: info.device,
+              ...RunData.provenanceOf(trained),
+              ...(config.from === undefined ? {} : { from: config.from }),
+              ...(commit === undefined ? {} : { git_commit: commit })
+            },
+            resume: newest && {
+              ...newest.checkpoint,
+              state: resumedState(newest.checkpoint.state, {
+                extended: reopens(changed),
+                sameHeldOut:
+                  known === undefined ||
+                  (known.validation.digest === trained.validation.digest &&
+                    validation !== undefined &&
+                    !changed.includes("training.eval_windows"))
+              })
+            },
+            parameters: parent?.checkpoint.parameters
           }
-          const { contextLength } = yield* TrainingSession.plan(options)
-          yield* onEvent(RunComponents.preparedOf(run.directory, components, contextLength))
-          return { session: yield* TrainingSession.make(options), tokens: components.tokens }
+          yield* onEvent(RunComponents.preparedOf(run.directory, components.tokenizer, options.tokens, contextLength))
+          const session = yield* TrainingSession.make(options)
+          yield* Effect.forEach(notes(run, known, data, newest?.checkpoint.state), Effect.logWarning)
+          yield* keepConfig
+          yield* RunData.write(run, data)
+          return { session, holdsOut: validation !== undefined }
         }).pipe(Effect.tapError(() => (resume === undefined ? discard(run) : Effect.void)))
         if (newest !== undefined) {
           yield* Ref.set(session.lastCheckpoint, newest.path)
@@ -117,12 +172,101 @@ export const train = (
         })
         yield* Training.runInterruptibly(
           (stop): Stream.Stream<TrainEvent, TrainFailure, CheckpointStore | TrainingSession> =>
-            events(config, run, tracker, stop, { holdsOut: tokens.validation !== undefined, combinator }),
+            events(config, run, tracker, stop, { holdsOut, combinator }),
           onEvent
         ).pipe(Effect.provideService(TrainingSession, session))
         return { run, state: yield* Ref.get(session.state), checkpoint: yield* Ref.get(session.lastCheckpoint) }
       })
     )
+  })
+
+/** Keys that decide how long a run is. */
+const length = ["training.max_steps", "training.epochs"]
+
+/** Whether a run that has finished continues when these keys of its config change. */
+const reopens = (changed: ReadonlyArray<string>): boolean =>
+  changed.some((key) => length.includes(key) || key === "training.early_stopping_patience")
+
+/** The number of updates is planned once: other data or a new version does not change it, only the config does. */
+const trainingOf = ({ training }: RunConfig, known: RunData.RunData | undefined, changed: ReadonlyArray<string>) =>
+  known === undefined || training.max_steps !== undefined || changed.some((key) => length.includes(key))
+    ? training
+    : { ...training, max_steps: known.updates }
+
+const requireLength = (updates: number, done: number) =>
+  updates >= done
+    ? Effect.void
+    : new TrainingSession.ConfigError({
+        key: "training.max_steps",
+        details: `the run has done ${plural(done, "update")}, which is more than ${updates}.`,
+        remedy: "Give more, or start a new run from one of its checkpoints with --from."
+      })
+
+/** The state of a checkpoint for a run whose config or data may have changed. Losses on other text cannot be compared. */
+const resumedState = (
+  state: TrainState,
+  { extended, sameHeldOut }: { readonly extended: boolean; readonly sameHeldOut: boolean }
+) =>
+  new TrainState({
+    ...state,
+    best: sameHeldOut ? state.best : null,
+    sinceBest: extended || !sameHeldOut ? 0 : state.sinceBest,
+    finished: extended ? null : state.finished
+  })
+
+/** What a person should know before a resumed run continues. */
+const notes = (
+  run: RunDirectory,
+  known: RunData.RunData | undefined,
+  data: RunData.RunData,
+  state: TrainState | undefined
+): ReadonlyArray<string> => {
+  const notHeldOut = RunData.notHeldOut(data)
+  const change = known === undefined || known.history.length === data.history.length ? undefined : data.history.at(-1)
+  return [
+    ...(notHeldOut === undefined
+      ? []
+      : notHeldOut.reason === "unknown"
+        ? [`${run.directory}: ${notHeldOut.details}, so codex cannot tell whether held-out text was trained on.`]
+        : [`${run.directory}: ${notHeldOut.details}, so nothing counts as held out and the run is not evaluated.`]),
+    ...(change === undefined
+      ? []
+      : [
+          `${run.directory}: the data changed after update ${change.step}: ${change.changes.join("; ")}. Recorded in data.json.`
+        ]),
+    ...(state?.best && known !== undefined && known.validation.digest !== data.validation.digest
+      ? [`${run.directory}: the best loss so far was on other held-out text, so the best is looked for anew.`]
+      : [])
+  ]
+}
+
+/** The checkpoint that a run starts from, with what its run knows of its data. */
+const parentOf = (from: string) =>
+  Effect.gen(function* () {
+    const saved = yield* SavedRun.find(from)
+    const { path, ...checkpoint } = yield* SavedRun.load(saved, "best")
+    return { path, saved, checkpoint, data: Option.getOrUndefined(yield* RunData.read(saved.run)) }
+  })
+
+/** A tokenizer that both runs train in the same way is taken from the first one: its ids are those of the weights. */
+const takeTokenizer = (
+  { tokenizer }: RunConfig,
+  run: RunDirectory,
+  { checkpoint, saved }: Effect.Effect.Success<ReturnType<typeof parentOf>>
+) =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const same = JSON.stringify(tokenizer) === JSON.stringify(saved.config.tokenizer)
+    if (tokenizer.train === undefined || !same) return
+    const names = yield* Effect.mapError(
+      fs.readDirectory(saved.run.tokenizer),
+      FileError.from(saved.run.tokenizer, "read")
+    )
+    const files = names.flatMap((name) => {
+      const content = checkpoint.files[name]
+      return content === undefined ? [] : [[name, content] as const]
+    })
+    yield* writeFiles(run.tokenizer, Object.fromEntries(files))
   })
 
 /** The trackers that a config names. */
@@ -160,13 +304,15 @@ export const dryRun = (plan: RunPlan, { onEvent = () => Effect.void }: Pick<Trai
       .makeTempDirectoryScoped({ prefix: "codex-dry-run-" })
       .pipe(Effect.mapError(FileError.from("the temporary directory", "write")))
     const { config, services } = plan
+    const parent = config.from === undefined ? undefined : yield* parentOf(config.from)
     const components = yield* RunComponents.make(config, paths.join(directory, "tokenizer"), { onEvent, services })
     yield* trackersOf(plan)
-    const options = { ...components, training: config.training }
+    const tokens = yield* RunComponents.scorable(components)
+    const options = { ...components, tokens, training: config.training, parameters: parent?.checkpoint.parameters }
     const { contextLength } = yield* TrainingSession.plan(options)
     const session = yield* TrainingSession.make(options)
     yield* session.step
     const step = yield* session.step
-    const prepared = RunComponents.preparedOf("", components, contextLength)
+    const prepared = RunComponents.preparedOf("", components.tokenizer, tokens, contextLength)
     return { prepared, parameters: components.architecture.parameters, started: session.started, step } satisfies DryRun
   }).pipe(Effect.scoped)

@@ -103,7 +103,7 @@ describe("the fingerprint", () => {
         "a 1490",
         "1490 1"
       ])
-      expect(train.sources?.at(-1)).toEqual({ name: "1499", documents: 1, bytes: 4, sha256: hex("1499") })
+      expect(train.sources?.at(-1)).toEqual({ name: "1499", file: true, documents: 1, bytes: 4, sha256: hex("1499") })
     })
   )
 

@@ -39,7 +39,7 @@ const saved = Effect.gen(function* () {
   const directory = yield* fs.makeTempDirectoryScoped()
   const checkpoints = join(directory, "checkpoints")
   for (const step of [1, 2]) yield* store.save(checkpoints, checkpoint(step, 1))
-  const run = { id: "run", directory, checkpoints, tokenizer: "", configFile: "" }
+  const run = { id: "run", directory, checkpoints, tokenizer: "", configFile: "", dataFile: "" }
   return { run, config, checkpoint: undefined } satisfies SavedRun.SavedRun
 })
 

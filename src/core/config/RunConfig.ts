@@ -134,6 +134,12 @@ export type BackendConfig = typeof BackendConfig.Type
 /** The config of a run. */
 export const RunConfig = Schema.Struct({
   name: optional(Schema.String.pipe(Schema.pattern(/^[\w.-]+$/)), "part of the run's id", () => "run"),
+  from: Schema.optional(
+    Schema.NonEmptyString.annotations({
+      description:
+        "a run (its best checkpoint) or a checkpoint whose weights training starts from; default: random weights"
+    })
+  ),
   model: PluginSection,
   data: PluginSection,
   tokenizer: TokenizerSection,

@@ -22,6 +22,8 @@ export const splits = ["train", "validation"] as const satisfies ReadonlyArray<S
 /** A file, or a document that comes from no file: what a split has of it. */
 export const Source = Schema.Struct({
   name: Schema.String,
+  /** Whether the name is that of a file. Other names are those of documents, such as their positions. */
+  file: Schema.Boolean,
   documents: Schema.Int,
   /** UTF-8 bytes of its text. */
   bytes: Schema.Int,
@@ -223,20 +225,21 @@ const makeReader = () => {
   const whole = makeChain()
   const sources: Array<Source> = []
   const total = { documents: 0, bytes: 0, sources: 0 }
-  let open: { readonly name: string; readonly chain: Chain; documents: number; bytes: number } | undefined
+  let open: (Pick<Source, "name" | "file"> & { readonly chain: Chain; documents: number; bytes: number }) | undefined
   const close = Effect.suspend(() => {
     if (open === undefined) return Effect.void
-    const { bytes, chain, documents, name } = open
+    const { bytes, chain, documents, file, name } = open
     open = undefined
     total.sources += 1
     if (total.sources > mostSources) return Effect.void
-    return Effect.map(chain.end, (sha256) => void sources.push({ name, documents, bytes, sha256 }))
+    return Effect.map(chain.end, (sha256) => void sources.push({ name, file, documents, bytes, sha256 }))
   })
-  const add = ({ id, source = id, text }: Text) =>
+  const add = ({ id, source, text }: Text) =>
     Effect.gen(function* () {
-      if (open?.name !== source) {
+      const name = source ?? id
+      if (open?.name !== name) {
         yield* close
-        open = { name: source, chain: makeChain(), documents: 0, bytes: 0 }
+        open = { name, file: source !== undefined, chain: makeChain(), documents: 0, bytes: 0 }
       }
       const bytes = utf8(text)
       const digest = yield* sha256(bytes)

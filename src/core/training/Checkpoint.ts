@@ -148,6 +148,21 @@ export const requireMatch = (
   })
 }
 
+/** Fails if parameters do not have the names and shapes of a model. */
+export const requireParameters = (
+  parameters: TensorDatas,
+  types: TensorTypes
+): Effect.Effect<void, CheckpointError> => {
+  const difference = differenceOf("Parameter", parameters, types)
+  if (difference === undefined) return Effect.void
+  return new CheckpointError({
+    reason: "Mismatch",
+    path: "The weights to start from",
+    details: difference,
+    remedy: "Choose the model that they were trained with."
+  })
+}
+
 const differenceOf = (what: string, saved: TensorDatas, types: TensorTypes): string | undefined => {
   const extra = Object.keys(saved).find((name) => !Object.hasOwn(types, name))
   for (const [name, { shape }] of Object.entries(types)) {

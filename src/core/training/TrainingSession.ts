@@ -31,6 +31,7 @@ import {
   isGood,
   modelFiles,
   requireMatch,
+  requireParameters,
   type TextBounds,
   type TextFiles,
   TrainState
@@ -99,6 +100,8 @@ export interface TrainingSessionOptions {
   readonly provenance?: { readonly [name: string]: string }
   /** The checkpoint to resume from. */
   readonly resume?: Checkpoint | undefined
+  /** Parameters to start from, if nothing is resumed. Default: random ones, by the seed. */
+  readonly parameters?: TensorDatas | undefined
 }
 
 /** The settings of a session with all defaults, and how many updates they make. */
@@ -167,9 +170,13 @@ const make = (
     const optimizerTypes = optimizer.state(parameterTypes(architecture))
     if (resume !== undefined) {
       yield* requireMatch(resume, { parameters: parameterTypes(architecture), optimizer: optimizerTypes })
+    } else if (options.parameters !== undefined) {
+      yield* requireParameters(options.parameters, parameterTypes(architecture))
     }
     yield* executable.writeState({
-      ...stateNames.parameters(resume?.parameters ?? initialParameters(architecture.parameters, seed)),
+      ...stateNames.parameters(
+        resume?.parameters ?? options.parameters ?? initialParameters(architecture.parameters, seed)
+      ),
       ...stateNames.optimizer(resume?.optimizer ?? zerosOf(optimizerTypes))
     })
     const state = yield* Ref.make(

@@ -50,6 +50,6 @@ const cut = (
   const inPair = /^[\uDC00-\uDFFF]/.test(text.slice(near)) && /[\uD800-\uDBFF]$/.test(text.slice(0, near))
   const at = line > near / 2 ? line : inPair ? near - 1 : near
   const part = (start: number, end: number) =>
-    start === end ? [] : [{ id: `${id}#${start}`, text: text.slice(start, end), source: id }]
+    start === end ? [] : [{ id: `${id}#${start}`, text: text.slice(start, end) }]
   return { train: part(0, at), validation: part(at, text.length) }
 }

@@ -3,6 +3,8 @@
  *
  *     runs/<id>/            id = <UTC time>-<name>-<4 hex digits>
  *       config.yaml         what ran, composed
+ *       config-<step>.yaml  what ran until that update, if the run was extended after it
+ *       data.json           what it is trained on, see jobs/RunData.ts
  *       tokenizer/          the tokenizer's files
  *       checkpoints/        see CheckpointStore.ts
  *       metrics.ndjson      and other trackers' files
@@ -44,6 +46,7 @@ export interface RunDirectory {
   readonly checkpoints: string
   readonly tokenizer: string
   readonly configFile: string
+  readonly dataFile: string
 }
 
 /** The runs of a directory. */
@@ -77,6 +80,8 @@ export declare namespace RunStore {
     readonly list: Effect.Effect<ReadonlyArray<RunDirectory>, FileError>
     /** The config that a run was created with. */
     readonly config: (run: RunDirectory) => Effect.Effect<string, FileError>
+    /** Replaces the config of a run that was extended after `step` updates. The one before it stays as `config-<step>.yaml`. */
+    readonly replaceConfig: (run: RunDirectory, config: string, step: number) => Effect.Effect<void, FileError>
     /** The commit of the git repository that the working directory is in, if any. */
     readonly gitCommit: Effect.Effect<string | undefined>
   }
@@ -95,7 +100,8 @@ const make = (root: string) =>
       directory,
       checkpoints: paths.join(directory, "checkpoints"),
       tokenizer: paths.join(directory, "tokenizer"),
-      configFile: paths.join(directory, "config.yaml")
+      configFile: paths.join(directory, "config.yaml"),
+      dataFile: paths.join(directory, "data.json")
     })
 
     const write = (path: string, content: string) =>
@@ -172,6 +178,15 @@ const make = (root: string) =>
           })
         }),
       config: (run) => fs.readFileString(run.configFile).pipe(failed(run.configFile, "read")),
+      replaceConfig: (run, config, step) =>
+        Effect.gen(function* () {
+          const kept = paths.join(run.directory, `config-${String(step).padStart(8, "0")}.yaml`)
+          // A config under which no update was done is not kept.
+          if (!(yield* fs.exists(kept).pipe(failed(kept, "read")))) {
+            yield* write(kept, yield* fs.readFileString(run.configFile).pipe(failed(run.configFile, "read")))
+          }
+          yield* write(run.configFile, config)
+        }),
       gitCommit: Command.make("git", "rev-parse", "HEAD").pipe(
         Command.stderr("pipe"),
         Command.string,
