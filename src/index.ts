@@ -5,7 +5,7 @@
  *
  * Every name is one of two things. A service or a kind of plugin is a tag, with `make`, `layer`, `kind` and its errors as
  * members: `Dataset.make`, `RunStore.layer`, `Dataset.Error`. Everything else is a namespace of functions and types:
- * `Run.train`, `Training.steps`, `Schedule.cosine`. Importing starts nothing.
+ * `Run.train`, `Training.steps`, `Schedule.cosine`. Types of their signatures stand next to them. Importing starts nothing.
  *
  * Sub-paths: `codex-ml/tokenizers`, `codex-ml/logs`, and `codex-ml/testing` for authors of plugins.
  */
@@ -13,7 +13,7 @@
 // Whole jobs.
 
 /** The layers behind `Run`: files and stores, the registry, all of it. */
-export { Environment } from "./jobs/Environment.ts"
+export { type AnyPluginGroup, Environment, type Files, type RegistryError } from "./jobs/Environment.ts"
 /** A model as one ONNX file. */
 export * as OnnxExport from "./jobs/OnnxExport.ts"
 /** Fits the settings of a small run to a text, as `codex quickstart` does. */
@@ -24,19 +24,19 @@ export * as Run from "./jobs/Run.ts"
 // Kinds of plugins, each a tag with `kind` and `make`; plugins, their groups and the registry.
 
 /** Text to train and evaluate on. */
-export { Dataset } from "./core/Dataset.ts"
+export { Dataset, type Document, type Split } from "./core/Dataset.ts"
 /** The exit code that an error asks for. */
 export * as ExitCode from "./core/ExitCode.ts"
 /** What an evaluation reports. */
-export { Metric } from "./core/Metric.ts"
+export { Metric, type Sample, type Totals } from "./core/Metric.ts"
 /** An architecture: named parameters, and functions that build graphs. */
-export { Model } from "./core/Model.ts"
+export { type Architecture, Model } from "./core/Model.ts"
 /** Plugins and their kinds. */
 export * as Plugin from "./core/plugin/Plugin.ts"
 /** Typed collections of plugins. */
 export * as PluginGroup from "./core/plugin/PluginGroup.ts"
 /** Finds plugins by kind and name. */
-export { Registry } from "./core/plugin/Registry.ts"
+export { type PluginInfo, Registry, type ResolveError } from "./core/plugin/Registry.ts"
 /** Text to token ids and back. */
 export { Tokenizer } from "./core/Tokenizer.ts"
 /** Texts to the files of a tokenizer. */
@@ -53,13 +53,13 @@ export * as DataOrder from "./core/data/DataOrder.ts"
 /** Removes secrets from text. */
 export * as Redaction from "./core/data/Redaction.ts"
 /** The cache of tokenized text. */
-export { TokenCache } from "./core/data/TokenFile.ts"
+export { TokenCache, type TokenFile } from "./core/data/TokenFile.ts"
 /** Scores of held-out text, and metrics of them with standard errors. */
 export * as Evaluation from "./core/evaluation/Evaluation.ts"
 /** Sampling and decoding with a key/value cache. */
 export * as Generation from "./core/generation/Generation.ts"
 /** Saves and loads checkpoints. */
-export { CheckpointStore, TrainState } from "./core/training/Checkpoint.ts"
+export { type Checkpoint, CheckpointStore, type TextFiles, TrainState } from "./core/training/Checkpoint.ts"
 /** Learning-rate schedules as functions of the step. */
 export * as Schedule from "./core/training/Schedule.ts"
 /** Events of training as a stream, with combinators: evaluate, stop early, save checkpoints, track. */
@@ -67,7 +67,9 @@ export * as Training from "./core/training/Training.ts"
 /** The Programs of a language model: one update, and scores. */
 export * as TrainingPrograms from "./core/training/TrainingPrograms.ts"
 /** One training in progress: compiled Programs, their state, one update at a time. */
-export { TrainingSession } from "./core/training/TrainingSession.ts"
+export { TrainingSession, type TrainingSessionOptions } from "./core/training/TrainingSession.ts"
+/** A file that could not be read or written: what is wrong, and what to do. */
+export { FileError, type FileOperation } from "./services/files/FileError.ts"
 /** Runs on disk. */
 export { RunStore } from "./services/runs/RunStore.ts"
 
@@ -81,7 +83,7 @@ export { RunConfig } from "./core/config/RunConfig.ts"
 // The compiler, and the backends that run what it makes.
 
 /** Compiles Programs and keeps their state. */
-export { Backend } from "./core/Backend.ts"
+export { Backend, type DeviceInfo, type Executable, type TensorDatas } from "./core/Backend.ts"
 /** Reverse-mode derivatives of graphs. */
 export * as Gradient from "./core/tensor/Gradient.ts"
 /** Parts of models that own named parameters. */

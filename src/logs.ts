@@ -10,6 +10,8 @@
 
 /** Removes secrets from text: the rules for the option `redact` of a session. */
 export * as Redaction from "./core/data/Redaction.ts"
+/** A file that could not be read or written: what is wrong, and what to do. */
+export { FileError, type FileOperation } from "./services/files/FileError.ts"
 /** A journal of commands: `.codex/results.md` for people, `.codex/errors.ndjson` for programs. */
 export { ChangeJournal } from "./services/logs/ChangeJournal.ts"
 /** Opens any log for reading: SQLite or NDJSON, of codex or of another program. */

@@ -5,8 +5,10 @@
  *
  * docs/tokenizers.md describes algorithms, formats and options. Importing it loads no backend.
  */
+/** One text of a dataset. */
+export type { Document } from "./core/Dataset.ts"
 /** The registry, for `openTokenizer`: `builtins.layer`. */
-export { Registry } from "./core/plugin/Registry.ts"
+export { Registry, type ResolveError } from "./core/plugin/Registry.ts"
 /** The tokenizer service: encode, decode, batches, streams, chat templates. Its kind of plugin, and its errors. */
 export {
   type ChatMessage,
@@ -32,24 +34,54 @@ export {
 } from "./core/tokenizer/Encoding.ts"
 /** The engine: a tokenizer from a tokenizer.json, with `parse` and `render` for its text. */
 export * as TokenizerPipeline from "./core/tokenizer/Pipeline.ts"
-/** The schema and type of a tokenizer.json. */
-export { TokenizerJson } from "./core/tokenizer/TokenizerJson.ts"
+/** The schema and type of a tokenizer.json, and the types of its components. */
+export {
+  type Decoder,
+  type DecoderEncoded,
+  type Normalizer,
+  type NormalizerEncoded,
+  type PostProcessor,
+  type PostProcessorEncoded,
+  type PreTokenizer,
+  type PreTokenizerEncoded,
+  TokenizerJson
+} from "./core/tokenizer/TokenizerJson.ts"
 /** How a tokenizer tokenizes texts, in numbers. */
 export * as TokenizerStatistics from "./core/tokenizer/TokenizerStatistics.ts"
 /** Compares two tokenizers on the same texts. */
-export { type Comparison, compareTokenizers } from "./jobs/tokenizers/compareTokenizers.ts"
+export { type ComparedTokenizer, type Comparison, compareTokenizers } from "./jobs/tokenizers/compareTokenizers.ts"
 /** Saves a tokenizer for Hugging Face's libraries. */
-export { exportTokenizer, TokenizerExportError } from "./jobs/tokenizers/exportTokenizer.ts"
+export {
+  type ExportTokenizerOptions,
+  exportTokenizer,
+  TokenizerExportError
+} from "./jobs/tokenizers/exportTokenizer.ts"
 /** The components of a tokenizer, and the tokens of a text. */
-export { type Inspection, inspectTokenizer } from "./jobs/tokenizers/inspectTokenizer.ts"
+export { type Inspection, inspectTokenizer, type SpecialToken } from "./jobs/tokenizers/inspectTokenizer.ts"
 /** Opens a tokenizer by path or name. */
-export { type OpenedTokenizer, openTokenizer, TokenizerNotFound } from "./jobs/tokenizers/openTokenizer.ts"
+export {
+  type OpenedTokenizer,
+  type OpenOptions,
+  openTokenizer,
+  TokenizerNotFound
+} from "./jobs/tokenizers/openTokenizer.ts"
 /** Where the texts for training and measuring come from. */
-export { type TextSource, TextSourceError } from "./jobs/tokenizers/TextSource.ts"
+export { type OpenedTexts, type TextSource, TextSourceError } from "./jobs/tokenizers/TextSource.ts"
 /** Tokens with their places in a text, and where two tokenizers differ. */
 export { type Difference, differences, type TokenSpan, tokenSpans } from "./jobs/tokenizers/TokenSpans.ts"
+/** What is known of a tokenizer before it is trained. */
+export type { Purpose } from "./jobs/tokenizers/TrainingManifest.ts"
 /** Trains tokenizers and saves them, or plans to. */
-export { planTokenizer, TokenizerExists, type TokenizerPlan, trainTokenizer } from "./jobs/tokenizers/trainTokenizer.ts"
+export {
+  planTokenizer,
+  type Target,
+  TokenizerExists,
+  type TokenizerPlan,
+  type TrainedTokenizer,
+  type TrainTokenizerOptions,
+  type TrainTokenizerProgress,
+  trainTokenizer
+} from "./jobs/tokenizers/trainTokenizer.ts"
 /** All built-in plugins, for the registry. */
 export { builtins } from "./plugins/builtins.ts"
 /** BERT's vocab.txt. */

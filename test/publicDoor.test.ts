@@ -3,7 +3,7 @@
  *
  * Oracle: TypeScript's own reading of the entries, their namespaces one level deep, and their doc comments. Needs nothing.
  */
-import { join } from "node:path"
+import { join, relative } from "node:path"
 import ts from "typescript"
 import { describe, expect, it } from "vitest"
 import { root } from "../scripts/build.mjs"
@@ -59,6 +59,79 @@ const isDocumented = (symbol: ts.Symbol): boolean =>
     const ranges = ts.getLeadingCommentRanges(source.text, owner.getFullStart()) ?? []
     return ranges.some(({ pos }) => source.text.startsWith("/**", pos) && source.text.slice(0, pos).trim() !== "")
   })
+
+/** Symbols that a program can name, with all that namespaces and the namespaces of classes contain. */
+const importable = new Set<ts.Symbol>()
+const collect = (symbol: ts.Symbol): void => {
+  if (importable.has(symbol)) return
+  importable.add(symbol)
+  // `type FileError = TokenizerFileError` is a name of that class, too.
+  if (symbol.flags & ts.SymbolFlags.TypeAlias) {
+    const { aliasSymbol, symbol: named } = checker.getDeclaredTypeOfSymbol(symbol)
+    const other = aliasSymbol ?? named
+    if (other !== undefined) importable.add(other)
+  }
+  if (symbol.flags & ts.SymbolFlags.Module) for (const exported of exportsOf(symbol)) collect(exported.symbol)
+}
+for (const file of Object.values(doors)) {
+  const source = program.getSourceFile(join(root, file))
+  const module = source && checker.getSymbolAtLocation(source)
+  if (module !== undefined) for (const { symbol } of exportsOf(module)) collect(symbol)
+}
+
+const fileOf = (declaration: ts.Declaration): string => relative(root, declaration.getSourceFile().fileName)
+const isOwn = (declaration: ts.Declaration | undefined): boolean =>
+  declaration !== undefined && fileOf(declaration).startsWith("src")
+const isOurs = (symbol: ts.Symbol | undefined): symbol is ts.Symbol => symbol?.declarations?.some(isOwn) === true
+
+const namedTypes = ts.SymbolFlags.Interface | ts.SymbolFlags.Class | ts.SymbolFlags.TypeAlias
+const nameOf = (type: ts.Type): ts.Symbol | undefined =>
+  [type.aliasSymbol, type.symbol].find(
+    (each) => isOurs(each) && (each.flags & namedTypes) !== 0 && !each.name.startsWith("__")
+  )
+const isReference = (type: ts.Type): type is ts.TypeReference =>
+  (type.flags & ts.TypeFlags.Object) !== 0 && "target" in type
+
+/** Types of this package that occur in the type of an exported name, and that no program can import. */
+const hiddenIn = (symbol: ts.Symbol): ReadonlySet<ts.Symbol> => {
+  const found = new Set<ts.Symbol>()
+  const seen = new Set<ts.Type>()
+  const visitMembers = (type: ts.Type): void => {
+    for (const signature of [...type.getCallSignatures(), ...type.getConstructSignatures()]) {
+      if (!isOwn(signature.declaration)) continue
+      for (const parameter of signature.getParameters()) visit(checker.getTypeOfSymbol(parameter))
+      for (const parameter of signature.getTypeParameters() ?? []) visit(parameter)
+      visit(signature.getReturnType())
+    }
+    for (const property of type.getProperties()) if (isOurs(property)) visit(checker.getTypeOfSymbol(property))
+    for (const info of checker.getIndexInfosOfType(type)) visit(info.type)
+  }
+  const visit = (type: ts.Type, isRoot = false): void => {
+    if (seen.has(type)) return
+    seen.add(type)
+    for (const each of type.aliasTypeArguments ?? []) visit(each)
+    if (isReference(type)) for (const each of checker.getTypeArguments(type)) visit(each)
+    const name = isRoot ? undefined : nameOf(type)
+    if (name !== undefined) {
+      if (!importable.has(name)) found.add(name)
+    } else if (type.flags & ts.TypeFlags.TypeParameter) {
+      const constraint = checker.getBaseConstraintOfType(type)
+      if (constraint !== undefined) visit(constraint)
+    } else if (type.isUnionOrIntersection()) {
+      for (const each of type.types) visit(each)
+    } else if (isRoot || isOurs(type.symbol)) {
+      visitMembers(type)
+    }
+  }
+  if (symbol.flags & namedTypes) visit(checker.getDeclaredTypeOfSymbol(symbol), true)
+  if (symbol.flags & ts.SymbolFlags.Value) visit(checker.getTypeOfSymbol(symbol), true)
+  return found
+}
+
+it("lets a program import every type that occurs in a public signature", () => {
+  const hidden = new Set([...importable].flatMap((symbol) => [...hiddenIn(symbol)]))
+  expect([...hidden].map(({ declarations = [], name }) => `${declarations.map(fileOf)[0]}: ${name}`).sort()).toEqual([])
+})
 
 describe.each(Object.entries(doors))("%s", (_, file) => {
   const names = namesOf(file)

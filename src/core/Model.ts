@@ -148,6 +148,7 @@ export interface Architecture {
 
 export declare namespace Model {
   type Error = ModelError
+  type NonFiniteError = NonFiniteModel
   interface Service {
     /** The longest sequence that the config allows, in tokens. */
     readonly contextLength: number

@@ -22,6 +22,16 @@ import { encode } from "../services/backend/onnx/OnnxModel.ts"
 import * as AtomicFiles from "../services/files/AtomicFiles.ts"
 import { FileError } from "../services/files/FileError.ts"
 
+export type {
+  OnnxAttribute,
+  OnnxDType,
+  OnnxGraph,
+  OnnxInitializer,
+  OnnxNode,
+  OnnxValue
+} from "../core/tensor/OnnxGraph.ts"
+export { ModelTooLarge } from "../services/backend/onnx/OnnxModel.ts"
+
 /** A length that the model does not have. */
 export class ExportLengthError extends Schema.TaggedError<ExportLengthError>()("ExportLengthError", {
   length: Schema.Number,

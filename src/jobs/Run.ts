@@ -29,9 +29,11 @@ import * as RunPlan from "./RunPlan.ts"
 import * as SavedRun from "./SavedRun.ts"
 import * as TrainingRun from "./TrainingRun.ts"
 
+export type { RunDirectory } from "../services/runs/RunStore.ts"
 export { layer, type Options as LayerOptions } from "./Environment.ts"
-export { ServiceNotGiven } from "./RunComponents.ts"
+export { type OnEvent, ServiceNotGiven } from "./RunComponents.ts"
 export { DataChanged, HeldOutUnavailable, RunDataError, TokenizerChanged } from "./RunData.ts"
+export type { OnWindow, ResultFiles } from "./RunEvaluation.ts"
 export type {
   DefaultMetric,
   EvaluateError,

@@ -5,10 +5,10 @@
  *     tokenizerContract("emoji", Emoji.layer({}), ["some", "texts"])
  */
 export { backendContract } from "./backend.ts"
-export { datasetContract } from "./dataset.ts"
+export { type DatasetContract, datasetContract } from "./dataset.ts"
 export { metricContract } from "./metric.ts"
 export { modelContract } from "./model.ts"
-export { operatorContract, operatorGradients } from "./operators.ts"
+export { type OperatorSkip, type OperatorTestOptions, operatorContract, operatorGradients } from "./operators.ts"
 export { hardTexts, tokenizerContract } from "./tokenizer.ts"
-export { tokenizerTrainerContract } from "./tokenizerTrainer.ts"
-export { trackerContract } from "./tracker.ts"
+export { type TrainerContract, tokenizerTrainerContract } from "./tokenizerTrainer.ts"
+export { type TrackerContract, trackerContract } from "./tracker.ts"

@@ -33,7 +33,9 @@ import * as Sections from "./PluginSections.ts"
 import { nearest } from "./Suggestion.ts"
 
 export { ConfigError, ConfigIssue } from "./ConfigIssue.ts"
-export { ConfigSource } from "./ConfigSource.ts"
+export type { KeyPath } from "./ConfigKeys.ts"
+export type { ListNode, MapNode, Node, Path, Scalar, ScalarNode } from "./ConfigNode.ts"
+export { ConfigSource, type Document } from "./ConfigSource.ts"
 
 /** A composed config, whose values remember where they were written. */
 export interface Composed {

@@ -10,17 +10,20 @@ import * as Limits from "../data/Limits.ts"
 /** A value other than a list or map. */
 export type Scalar = string | number | boolean | null
 
+/** A value with the place where it was written. */
 export interface ScalarNode {
   readonly _tag: "Scalar"
   readonly value: Scalar
   /** `configs/model/minilm.yaml:7`, `command line` */
   readonly origin: string
 }
+/** A list with the place where it was written. */
 export interface ListNode {
   readonly _tag: "List"
   readonly items: ReadonlyArray<Node>
   readonly origin: string
 }
+/** A map with the place where it was written. */
 export interface MapNode {
   readonly _tag: "Map"
   readonly entries: ReadonlyMap<string, Node>

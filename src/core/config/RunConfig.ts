@@ -8,10 +8,12 @@ import * as Schema from "effect/Schema"
 import { Count, CountOrZero, Decay, NonNegative, Positive, Seed, Share } from "../Numbers.ts"
 import * as Schedule from "../training/Schedule.ts"
 
-const optional = <A, I>(schema: Schema.Schema<A, I>, description: string, value: () => NoInfer<A>): Defaulted<A, I> =>
+const optional = <A, I>(
+  schema: Schema.Schema<A, I>,
+  description: string,
+  value: () => NoInfer<A>
+): Schema.optionalWith<Schema.Schema<A, I>, { readonly default: () => A }> =>
   Schema.optionalWith(schema.annotations({ description }), { default: value })
-
-type Defaulted<A, I> = Schema.optionalWith<Schema.Schema<A, I>, { readonly default: () => A }>
 
 /** A section that names a plugin. Its other keys are the plugin's config. */
 export const PluginSection = Schema.Struct(

@@ -9,11 +9,13 @@ import type { Any, Requirements } from "./Plugin.ts"
 import type { ApiMismatch, DuplicatePlugin } from "./PluginError.ts"
 import * as Registry from "./Registry.ts"
 
+export type { Discovered, Member } from "./Registry.ts"
+
 /**
  * A compile error, in words, for a plugin whose key the group already has. Keys that are known only at run time are
  * checked when the layer is built.
  */
-type Free<P extends Any, Taken extends string> = string extends P["key"]
+export type Free<P extends Any, Taken extends string> = string extends P["key"]
   ? unknown
   : string extends Taken
     ? unknown
@@ -21,7 +23,8 @@ type Free<P extends Any, Taken extends string> = string extends P["key"]
       ? { readonly "the group has a plugin of this name; use override to replace it": P["key"] }
       : unknown
 
-type Held<P extends Any, Taken extends string> = P["key"] extends Taken
+/** A compile error, in words, for a plugin whose key the group does not have. */
+export type Held<P extends Any, Taken extends string> = P["key"] extends Taken
   ? unknown
   : { readonly "the group has no plugin of this name; use add": P["key"] }
 

@@ -22,6 +22,8 @@ import {
   type TensorType
 } from "./Tensor.ts"
 
+export type { Dialect, OnnxEmitter } from "./OnnxGraph.ts"
+
 /** Values that are fixed when a graph is built. */
 export type Attributes = { readonly [key: string]: number | boolean | string | ReadonlyArray<number> }
 

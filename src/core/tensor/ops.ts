@@ -23,7 +23,7 @@ import { softmaxOperators } from "./ops/softmax.ts"
 
 export { gelu, geluErf, reluSquared, silu } from "./ops/activation.ts"
 export { causalAttention } from "./ops/attention.ts"
-export { broadcastTo, reshape, sum, sumTo } from "./ops/broadcast.ts"
+export { broadcastTo, type ReduceOptions, reshape, sum, sumTo } from "./ops/broadcast.ts"
 export { and, cast, equal, less, lessOrEqual, not, where } from "./ops/compare.ts"
 export {
   abs,
@@ -44,11 +44,11 @@ export {
 } from "./ops/elementwise.ts"
 export { gather, gatherElements, scatterAddRows, writeRows } from "./ops/gather.ts"
 export { crossEntropy } from "./ops/loss.ts"
-export { gemm, matMul } from "./ops/matmul.ts"
+export { gemm, type MatMulOptions, matMul } from "./ops/matmul.ts"
 export { layerNorm, rmsNorm } from "./ops/norm.ts"
-export { dropout, randomBits, uniform } from "./ops/random.ts"
+export { type DropoutOptions, dropout, type RandomOptions, randomBits, uniform } from "./ops/random.ts"
 export { max, mean, sumSquares } from "./ops/reduce.ts"
-export { rotary } from "./ops/rotary.ts"
+export { type RotaryOptions, rotary } from "./ops/rotary.ts"
 export { concat, pad, slice, split, transpose } from "./ops/shape.ts"
 export { logSoftmax, softmax } from "./ops/softmax.ts"
 

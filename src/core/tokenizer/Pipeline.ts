@@ -23,7 +23,10 @@ import { TokenIds } from "./TokenIds.ts"
 import * as TokenizerFiles from "./TokenizerFiles.ts"
 import type { AddedToken, InvalidComponent, TokenizerJson } from "./TokenizerJson.ts"
 
-export { fileName, parse, render } from "./TokenizerFiles.ts"
+export type { TokenModel, WordToken } from "./models/TokenModel.ts"
+export type { TokenIds } from "./TokenIds.ts"
+export { fileName, parse, type Roles, render } from "./TokenizerFiles.ts"
+export type { InvalidComponent } from "./TokenizerJson.ts"
 
 /** What a tokenizer.json does not say about its tokenizer. */
 export interface Options {

@@ -58,10 +58,12 @@ const SimpleNormalizer = Schema.Union(
   Schema.Struct({ type: Schema.Literal("Replace"), pattern: Pattern, content: Schema.String }),
   Schema.Struct({ type: Schema.Literal("Prepend"), prepend: Schema.String })
 )
+/** A component that changes the text before it is split. */
 export type Normalizer =
   | typeof SimpleNormalizer.Type
   | { readonly type: "Sequence"; readonly normalizers: ReadonlyArray<Normalizer> }
-type NormalizerEncoded =
+/** A normalizer as it is written in a tokenizer.json. */
+export type NormalizerEncoded =
   | typeof SimpleNormalizer.Encoded
   | { readonly type: "Sequence"; readonly normalizers: ReadonlyArray<NormalizerEncoded> }
 export const Normalizer: Schema.Schema<Normalizer, NormalizerEncoded> = Schema.Union(
@@ -110,10 +112,12 @@ const SimplePreTokenizer = Schema.Union(
   Schema.Struct({ type: Schema.Literal("Digits"), individual_digits: flag(false) }),
   Schema.Struct({ type: Schema.Literal("FixedLength"), length: Schema.Int.pipe(Schema.positive()) })
 )
+/** A component that splits the text into words. */
 export type PreTokenizer =
   | typeof SimplePreTokenizer.Type
   | { readonly type: "Sequence"; readonly pretokenizers: ReadonlyArray<PreTokenizer> }
-type PreTokenizerEncoded =
+/** A pre-tokenizer as it is written in a tokenizer.json. */
+export type PreTokenizerEncoded =
   | typeof SimplePreTokenizer.Encoded
   | { readonly type: "Sequence"; readonly pretokenizers: ReadonlyArray<PreTokenizerEncoded> }
 export const PreTokenizer: Schema.Schema<PreTokenizer, PreTokenizerEncoded> = Schema.Union(
@@ -208,10 +212,12 @@ const SimplePostProcessor = Schema.Union(
     })
   })
 )
+/** A component that adds special tokens. */
 export type PostProcessor =
   | typeof SimplePostProcessor.Type
   | { readonly type: "Sequence"; readonly processors: ReadonlyArray<PostProcessor> }
-type PostProcessorEncoded =
+/** A post-processor as it is written in a tokenizer.json. */
+export type PostProcessorEncoded =
   | typeof SimplePostProcessor.Encoded
   | { readonly type: "Sequence"; readonly processors: ReadonlyArray<PostProcessorEncoded> }
 export const PostProcessor: Schema.Schema<PostProcessor, PostProcessorEncoded> = Schema.Union(
@@ -249,10 +255,12 @@ const SimpleDecoder = Schema.Union(
   }),
   Schema.Struct({ type: Schema.Literal("Replace"), pattern: Pattern, content: Schema.String })
 )
+/** A component that joins tokens into text. */
 export type Decoder =
   | typeof SimpleDecoder.Type
   | { readonly type: "Sequence"; readonly decoders: ReadonlyArray<Decoder> }
-type DecoderEncoded =
+/** A decoder as it is written in a tokenizer.json. */
+export type DecoderEncoded =
   | typeof SimpleDecoder.Encoded
   | { readonly type: "Sequence"; readonly decoders: ReadonlyArray<DecoderEncoded> }
 export const Decoder: Schema.Schema<Decoder, DecoderEncoded> = Schema.Union(

@@ -37,6 +37,7 @@ export {
   StepEnded,
   TrainEvent
 } from "./TrainEvent.ts"
+export type { TrainError } from "./TrainingSession.ts"
 
 /**
  * A feature of training: a function from the stream of events to another one. It may add events, act on them, or end the

@@ -30,6 +30,7 @@ export interface TextSource {
   readonly dataset?: PluginSection | undefined
 }
 
+/** Texts, and what is known of where they come from. */
 export interface OpenedTexts {
   readonly files: ReadonlyArray<Dataset.File>
   /** The field that was read, if there are files with fields. */

@@ -9,6 +9,7 @@ import * as Statistics from "../../core/tokenizer/TokenizerStatistics.ts"
 import type { OpenedTokenizer } from "./openTokenizer.ts"
 import { type Difference, differences } from "./TokenSpans.ts"
 
+/** One of the compared tokenizers, in numbers. */
 export interface ComparedTokenizer {
   readonly tokenizer: string
   readonly plugin: string

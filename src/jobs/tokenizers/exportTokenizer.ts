@@ -27,6 +27,7 @@ export class TokenizerExportError extends Schema.TaggedError<TokenizerExportErro
   }
 }
 
+/** What to save, and where. */
 export interface ExportTokenizerOptions {
   readonly tokenizer: OpenedTokenizer
   readonly out: string

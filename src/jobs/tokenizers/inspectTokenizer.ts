@@ -16,6 +16,7 @@ import * as Statistics from "../../core/tokenizer/TokenizerStatistics.ts"
 import type { OpenedTokenizer } from "./openTokenizer.ts"
 import { type TokenSpan, tokenSpans } from "./TokenSpans.ts"
 
+/** A special token, and what it is used for. */
 export interface SpecialToken {
   readonly token: string
   readonly id: number

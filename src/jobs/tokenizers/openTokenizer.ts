@@ -38,6 +38,7 @@ export interface OpenedTokenizer {
   readonly tokenizer: Tokenizer.Service
 }
 
+/** How to open a tokenizer. */
 export interface OpenOptions {
   /** Further keys of the plugin's config, such as `encoding` for a file whose name does not say it. */
   readonly config?: { readonly [key: string]: unknown }

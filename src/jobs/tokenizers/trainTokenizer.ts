@@ -50,6 +50,7 @@ export const idsChange = (changes: ReadonlyArray<string>): string =>
 /** The algorithm of the command when none is given. */
 export const defaultAlgorithm = trainerPlugin
 
+/** What to train, on which texts, and where to save it. */
 export interface TrainTokenizerOptions {
   /** The name of a tokenizer-trainer plugin. */
   readonly algorithm: string
@@ -64,6 +65,7 @@ export interface TrainTokenizerOptions {
   readonly onProgress?: (progress: TrainTokenizerProgress) => Effect.Effect<void>
 }
 
+/** What has been done so far: training, then measuring the result. */
 export type TrainTokenizerProgress =
   | TokenizerTrainer.Progress
   | { readonly phase: "measuring"; readonly documents: number; readonly bytes: number }
@@ -89,6 +91,7 @@ export interface TokenizerPlan {
   readonly targets: Arr.NonEmptyReadonlyArray<Target>
 }
 
+/** A tokenizer that was trained and saved. */
 export interface TrainedTokenizer {
   readonly target: Target
   readonly vocabularySize: number

@@ -15,6 +15,7 @@ export type FileOperation = "read" | "write" | "remove"
 
 const participles = { read: "read", write: "written", remove: "removed" } as const
 
+/** A file or directory that cannot be read, written or removed: which one, why, and what to do. */
 export class FileError extends Schema.TaggedError<FileError>()("FileError", {
   /** The file or directory that the user knows, not a temporary one. */
   path: Schema.String,

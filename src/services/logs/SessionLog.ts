@@ -112,6 +112,7 @@ export class SessionLog extends Context.Tag("codex/SessionLog")<SessionLog, Sess
 /** The types of a session. */
 export declare namespace SessionLog {
   type Error = SessionLogError
+  type Posted = Telemetry.Posted
   /** Where a session is written, and how. */
   interface Options {
     /** The id. Default: CODEX_SESSION_ID, else a new one. */
