@@ -126,7 +126,7 @@ layer(Run.layer({ group: builtins.add(Bigram) }))("Suggestions", (it) => {
         /data\.validation\.xyzzy is unknown; known: fraction, every, paths$/
       )
       expect(yield* message(["data.validation.fraction=0.1"])).toMatch(
-        /data\.validation: exactly one of fraction, every and paths is expected, and there is every and fraction$/
+        /data\.validation: exactly one of fraction, every and paths is expected, and there is fraction and every$/
       )
       const split = yield* plan(["~data.validation.every", "data.validation.fraction=0.1"])
       expect(split.config.data).toMatchObject({ validation: { fraction: 0.1 } })
