@@ -16,6 +16,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { TensorDatas } from "../core/Backend.ts"
 import { GenerationConfig } from "../core/config/RunConfig.ts"
+import * as Json from "../core/data/Json.ts"
 import * as Generation from "../core/generation/Generation.ts"
 import type { Architecture } from "../core/Model.ts"
 import type { Tokenizer } from "../core/Tokenizer.ts"
@@ -128,7 +129,7 @@ const Entry = Schema.Struct({
   config: Schema.encodedSchema(GenerationConfig)
 })
 
-const Manifest = Schema.parseJson(Schema.Struct({ format: Schema.Literal(1), texts: Schema.Array(Entry) }), {
+const Manifest = Json.schema(Schema.Struct({ format: Schema.Literal(1), texts: Schema.Array(Entry) }), {
   space: 2
 })
 

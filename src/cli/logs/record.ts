@@ -9,7 +9,9 @@ import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import * as Json from "../../core/data/Json.ts"
 import { Level, Role, sessionEnd, sessionStart } from "../../services/logs/SessionEvent.ts"
 import { load, outsideSession } from "../Handler.ts"
 import { text } from "../LogOptions.ts"
@@ -123,10 +125,7 @@ const metadataOf = ({ event, metadata }: { readonly event: string; readonly meta
       if (key === undefined || value === undefined) {
         return yield* usageError(`--metadata ${JSON.stringify(word)} must be key=value.`)
       }
-      const parsed = yield* Effect.orElseSucceed(
-        Effect.try((): unknown => JSON.parse(value)),
-        () => value
-      )
+      const parsed = Either.getOrElse(Json.parse(value), () => value)
       found.set(key, parsed)
     }
     return Object.fromEntries(found)

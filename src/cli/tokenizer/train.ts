@@ -9,8 +9,10 @@ import * as Options from "@effect/cli/Options"
 import * as Arr from "effect/Array"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import * as Json from "../../core/data/Json.ts"
 import { load } from "../Handler.ts"
 import { count, force } from "../Options.ts"
 import { data, field, withRegistry } from "../TokenizerOptions.ts"
@@ -156,10 +158,7 @@ const datasetOf = ({ dataset, set }: TrainOptions) =>
       if (keys === undefined || value === undefined) {
         return yield* usageError(`--set ${JSON.stringify(word)} must be key=value.`)
       }
-      const json = yield* Effect.orElseSucceed(
-        Effect.try((): unknown => JSON.parse(value)),
-        () => value
-      )
+      const json = Either.getOrElse(Json.parse(value), () => value)
       const [first, ...rest] = keys.split(".")
       const inner = rest.reduceRight((nested, key) => ({ [key]: nested }), json)
       const before = section[first!]

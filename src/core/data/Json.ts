@@ -7,15 +7,15 @@ import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as Limits from "./Limits.ts"
 
-/** Parses JSON. The error says what is wrong, as the end of a sentence: `it is not JSON (Unexpected end of JSON input)`. */
+/** Parses JSON. The error says what is wrong, as the end of a sentence: `is not JSON (Unexpected end of JSON input)`. */
 export const parse = (text: string): Either.Either<unknown, string> =>
   Either.filterOrLeft(
     Either.try({
       try: (): unknown => JSON.parse(text),
-      catch: (cause) => `it is not JSON (${cause instanceof Error ? cause.message : cause})`
+      catch: (cause) => `is not JSON (${cause instanceof Error ? cause.message : cause})`
     }),
     (value) => Limits.tooDeep(value) === undefined,
-    () => `it has more than ${Limits.depth} objects and arrays inside each other`
+    () => `has more than ${Limits.depth} objects and arrays inside each other`
   )
 
 /** A schema of JSON text, as `Schema.parseJson`. `space` is the indentation of what is written. */

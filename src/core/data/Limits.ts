@@ -29,8 +29,17 @@ export const configFiles = 1000
 /** Faults that a message lists. */
 export const listedFaults = 20
 
-/** Bytes of a JSON file that is read as a whole: a manifest, a tokenizer, a package.json. */
-export const jsonBytes = 512 * 2 ** 20 - 24
+/** Bytes of a file of a tokenizer. Its text is one string, which cannot be much longer. */
+export const tokenizerBytes = 500 * 2 ** 20
+
+/** Bytes of any other JSON file that is read as a whole: a manifest, a package.json. */
+export const jsonBytes = 64 * 2 ** 20
+
+/** Token ids. An id far beyond the others makes tables of that size. */
+export const tokenIds = 2 ** 24
+
+/** How much longer a normalizer may make a text. */
+export const normalizedGrowth = 10_000
 
 /** Bytes of the header of a safetensors file, as in Hugging Face's own reader. */
 export const safetensorsHeaderBytes = 100_000_000
@@ -44,18 +53,23 @@ export const tooDeep = (value: unknown, most: number = depth): ReadonlyArray<str
   let next: unknown = value
   for (;;) {
     if (typeof next === "object" && next !== null && !ArrayBuffer.isView(next)) {
-      if (open.length === most) return open.map((level) => level.keys[level.at - 1]!)
-      open.push({ value: next, keys: Object.keys(next), at: 0 })
+      if (open.length === most) return open.map(({ at, keys }) => keys?.[at - 1] ?? String(at - 1))
+      if (Array.isArray(next)) open.push({ values: next, keys: undefined, at: 0 })
+      else open.push({ values: Object.values(next), keys: Object.keys(next), at: 0 })
     }
-    while (open.length > 0 && open.at(-1)!.at === open.at(-1)!.keys.length) open.pop()
-    const level = open.at(-1)
+    let level = open.at(-1)
+    while (level !== undefined && level.at === level.values.length) {
+      open.pop()
+      level = open.at(-1)
+    }
     if (level === undefined) return undefined
-    next = Reflect.get(level.value, level.keys[level.at++]!)
+    next = level.values[level.at++]
   }
 }
 
 interface Level {
-  readonly value: object
-  readonly keys: ReadonlyArray<string>
+  readonly values: ReadonlyArray<unknown>
+  /** Undefined for an array. */
+  readonly keys: ReadonlyArray<string> | undefined
   at: number
 }

@@ -9,6 +9,8 @@
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import type { TensorDatas } from "../Backend.ts"
+import * as Json from "../data/Json.ts"
+import * as Limits from "../data/Limits.ts"
 import { sizeOf, type TensorData } from "./Tensor.ts"
 
 /** Bytes that are not a safetensors file, or only a part of one. */
@@ -25,7 +27,7 @@ const Entry = Schema.Struct({
   shape: Schema.Array(Schema.Int.pipe(Schema.nonNegative())),
   data_offsets: Schema.Tuple(Schema.Int.pipe(Schema.nonNegative()), Schema.Int.pipe(Schema.nonNegative()))
 })
-const Header = Schema.parseJson(
+const Header = Json.schema(
   Schema.Record({
     key: Schema.String,
     value: Schema.Union(Entry, Schema.Record({ key: Schema.String, value: Schema.String }))
@@ -74,30 +76,46 @@ export const decode = (bytes: Uint8Array): Either.Either<Decoded, SafetensorsErr
     const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true))
     if (length > bytes.length - 8)
       return yield* fail(`the header has ${length} bytes, and the file only ${bytes.length}`)
+    if (length > Limits.safetensorsHeaderBytes) {
+      return yield* fail(`the header has ${length} bytes, more than ${Limits.safetensorsHeaderBytes}`)
+    }
     const text = new TextDecoder().decode(bytes.subarray(8, 8 + length))
     const header = yield* Either.mapLeft(
       Schema.decodeEither(Header)(text),
       () => new SafetensorsError({ details: "the header is not JSON that describes tensors" })
     )
     const body = bytes.subarray(8 + length)
-    const tensors: Record<string, TensorData> = {}
+    const tensors: Array<readonly [string, TensorData]> = []
     let metadata: { readonly [key: string]: string } = {}
+    const found: Array<readonly [string, typeof Entry.Type]> = []
     for (const [name, entry] of Object.entries(header)) {
-      if (!isEntry(entry)) {
-        metadata = entry
-        continue
-      }
+      if (isEntry(entry)) found.push([name, entry])
+      else if (name === "__metadata__") metadata = entry
+      else return yield* fail(`${show(name)} has no dtype, shape and data_offsets`)
+    }
+    // As the format demands, the tensors are back to back and fill the file: no byte is read twice, or by nobody.
+    found.sort(([, a], [, b]) => a.data_offsets[0] - b.data_offsets[0] || a.data_offsets[1] - b.data_offsets[1])
+    let end = 0
+    for (const [key, entry] of found) {
+      const name = show(key)
       const [from, to] = entry.data_offsets
-      if (to > body.length || from > to) return yield* fail(`tensor "${name}" ends at byte ${to} of ${body.length}`)
+      if (to > body.length || from > to) return yield* fail(`tensor ${name} ends at byte ${to} of ${body.length}`)
+      if (from !== end) return yield* fail(`tensor ${name} begins at byte ${from} instead of ${end}`)
+      end = to
       // Copied by the constructor: `slice` of Node's Buffer, which file systems return, is a view of the whole file.
       const tensor = tensorOf(entry.dtype, entry.shape, new Uint8Array(body.subarray(from, to)))
       if (tensor === undefined) {
-        return yield* fail(`tensor "${name}" is ${entry.dtype}[${entry.shape.join(", ")}] in ${to - from} bytes`)
+        const shape = `${entry.shape.slice(0, 8).join(", ")}${entry.shape.length > 8 ? ", …" : ""}`
+        return yield* fail(`tensor ${name} is ${show(entry.dtype, "")}[${shape}] in ${to - from} bytes`)
       }
-      tensors[name] = tensor
+      tensors.push([key, tensor])
     }
-    return { tensors, metadata }
+    if (end !== body.length) return yield* fail(`the tensors end at byte ${end} of ${body.length}`)
+    return { tensors: Object.fromEntries(tensors), metadata }
   })
+
+/** A name of the file in a message, shortened. */
+const show = (name: string, quote = '"') => `${quote}${name.length > 60 ? `${name.slice(0, 57)}...` : name}${quote}`
 
 const dtypeNames = { float32: "F32", int32: "I32", bool: "BOOL" } as const
 

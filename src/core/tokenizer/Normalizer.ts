@@ -4,6 +4,7 @@
  * Source: the normalizers of Hugging Face's tokenizers 0.23.
  */
 import * as Either from "effect/Either"
+import * as Limits from "../data/Limits.ts"
 import * as AlignedText from "./AlignedText.ts"
 import { byteToCharacter as alphabet } from "./ByteAlphabet.ts"
 import * as PrecompiledCharsmap from "./PrecompiledCharsmap.ts"
@@ -65,10 +66,33 @@ export const make = (
         })
       )
     case "Sequence":
+      if (growthOf(spec) > Limits.normalizedGrowth) {
+        const details = `makes a text more than ${Limits.normalizedGrowth} times as long.`
+        return Either.left({ key: `${key}.normalizers`, details })
+      }
       return Either.map(
         Either.all(spec.normalizers.map((part, i) => make(part, `${key}.normalizers[${i}]`))),
         AlignedText.sequence
       )
+  }
+}
+
+/** How many times longer a text may become, at the most. */
+const growthOf = (spec: TokenizerJson.Normalizer): number => {
+  switch (spec.type) {
+    case "Sequence":
+      return spec.normalizers.reduce((product, part) => product * growthOf(part), 1)
+    case "Replace":
+      return "String" in spec.pattern && spec.pattern.String !== ""
+        ? Math.max(1, spec.content.length / spec.pattern.String.length)
+        : spec.content.length + 1
+    case "BertNormalizer":
+    case "ByteLevel":
+      return 3
+    case "Precompiled":
+      return 18
+    default:
+      return 1
   }
 }
 

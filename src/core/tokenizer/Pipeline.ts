@@ -7,6 +7,7 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import * as Limits from "../data/Limits.ts"
 import { Tokenizer, type TokenizerFileError } from "../Tokenizer.ts"
 import * as AddedTokens from "./AddedTokens.ts"
 import { original, slice } from "./AlignedText.ts"
@@ -86,7 +87,10 @@ const build = (definition: TokenizerJson, options: Options): Either.Either<Token
     const { template, trim } = yield* PostProcessor.make(definition.post_processor)
 
     const tokens = [...model.tokens]
-    for (const { content, id } of definition.added_tokens) {
+    for (const [i, { content, id }] of definition.added_tokens.entries()) {
+      if (id >= Limits.tokenIds) {
+        return yield* Either.left({ key: `added_tokens[${i}].id`, details: `is ${id}, more than ids may be.` })
+      }
       while (tokens.length < id) tokens.push(undefined)
       tokens[id] = content
     }

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import { ArrayFormatter, type ParseError } from "effect/ParseResult"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import * as Json from "../data/Json.ts"
 import { TokenizerFileError } from "../Tokenizer.ts"
 import { type AddedToken, type InvalidComponent, TokenizerJson } from "./TokenizerJson.ts"
 
@@ -31,14 +32,9 @@ const decode = Schema.decodeUnknownEither(TokenizerJson, { errors: "all" })
 /** Decodes the text of a tokenizer.json. `path` is for errors. */
 export const parse = (text: string, path: string): Effect.Effect<TokenizerJson, TokenizerFileError> =>
   Effect.gen(function* () {
-    const json = yield* Effect.try({
-      try: (): unknown => JSON.parse(text.startsWith("\uFEFF") ? text.slice(1) : text),
-      catch: (cause) =>
-        fileError(path, {
-          key: "",
-          details: text.trim() === "" ? "is empty." : `is not JSON (${cause instanceof Error ? cause.message : cause}).`
-        })
-    })
+    const json = yield* Effect.mapError(Json.parse(text.startsWith("\uFEFF") ? text.slice(1) : text), (details) =>
+      fileError(path, { key: "", details: text.trim() === "" ? "is empty." : `${details}.` })
+    )
     if (!Predicate.isRecord(json) || !Predicate.isRecord(json.model)) {
       const key = Predicate.isRecord(json) ? "model" : ""
       return yield* fileError(path, { key, details: "is not a JSON object, as in a tokenizer.json." })

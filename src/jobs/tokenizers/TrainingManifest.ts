@@ -12,6 +12,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { show } from "../../core/config/ConfigIssue.ts"
 import type { Dataset } from "../../core/Dataset.ts"
+import * as Json from "../../core/data/Json.ts"
 import { plural } from "../../core/Plural.ts"
 import { version } from "../../core/Version.ts"
 import { FileError } from "../../services/files/FileError.ts"
@@ -51,7 +52,7 @@ export type Purpose = Pick<TrainingManifest, "algorithm" | "settings" | "data" |
 
 export const versions = { codex: version, node: process.versions.node, unicode: process.versions.unicode ?? "" }
 
-const Text = Schema.parseJson(TrainingManifest, { space: 2 })
+const Text = Json.schema(TrainingManifest, { space: 2 })
 
 export const render = (manifest: TrainingManifest): string => `${Schema.encodeSync(Text)(manifest)}\n`
 

@@ -7,6 +7,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { Document } from "../../core/Dataset.ts"
+import * as Json from "../../core/data/Json.ts"
 import type { Tokenizer } from "../../core/Tokenizer.ts"
 import type { TemplatePiece } from "../../core/tokenizer/Encoding.ts"
 import * as TokenizerFile from "../../core/tokenizer/TokenizerFiles.ts"
@@ -86,7 +87,7 @@ const algorithmOf = ({ decoder, model }: TokenizerJson): string => {
 }
 
 const Token = Schema.Union(Schema.String, Schema.Struct({ content: Schema.String }))
-const Record = Schema.parseJson(Schema.Record({ key: Schema.String, value: Schema.Unknown }))
+const Record = Json.schema(Schema.Record({ key: Schema.String, value: Schema.Unknown }))
 
 const contentOf = (token: unknown): string | undefined =>
   Schema.is(Token)(token) ? (typeof token === "string" ? token : token.content) : undefined

@@ -12,6 +12,7 @@ import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as Json from "../../core/data/Json.ts"
 import { TokenizerFileError } from "../../core/Tokenizer.ts"
 import * as TokenizerFiles from "../../core/tokenizer/TokenizerFiles.ts"
 import type { AddedToken, PostProcessor, TokenizerJson } from "../../core/tokenizer/TokenizerJson.ts"
@@ -136,16 +137,10 @@ export const parse = <A, I>(
   schema: Schema.Schema<A, I>
 ): Effect.Effect<A, TokenizerFileError> =>
   Effect.gen(function* () {
-    const json = yield* Effect.try({
-      try: (): unknown => JSON.parse(text),
-      catch: (cause) =>
-        new TokenizerFileError({
-          path,
-          key: "",
-          details: `is not JSON (${cause instanceof Error ? cause.message : cause}).`,
-          remedy
-        })
-    })
+    const json = yield* Effect.mapError(
+      Json.parse(text),
+      (details) => new TokenizerFileError({ path, key: "", details: `${details}.`, remedy })
+    )
     return yield* Effect.mapError(
       Schema.decodeUnknown(schema, { errors: "all" })(json),
       (error) => new TokenizerFileError({ path, remedy, ...TokenizerFiles.invalidPart(error) })

@@ -10,6 +10,7 @@ import * as Path from "@effect/platform/Path"
 import type * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Limits from "../../core/data/Limits.ts"
 import * as Utf8 from "../../core/data/Utf8.ts"
 import { TokenizerFileError } from "../../core/Tokenizer.ts"
 
@@ -45,6 +46,10 @@ export const readBytes = (
 ): Effect.Effect<Uint8Array, TokenizerFileError, FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
+    const { size } = yield* Effect.mapError(fs.stat(path), (error) => unreadable(path, error, remedy))
+    if (size > Limits.tokenizerBytes) {
+      return yield* fail(path, `is larger than ${Limits.tokenizerBytes / 2 ** 20} MiB.`, remedy)
+    }
     const bytes = yield* Effect.mapError(fs.readFile(path), (error) => unreadable(path, error, remedy))
     return bytes.length === 0 ? yield* fail(path, "is empty.", remedy) : bytes
   })

@@ -12,10 +12,11 @@ import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
+import * as Json from "../../core/data/Json.ts"
 import * as Plugin from "../../core/plugin/Plugin.ts"
 import { Tracker } from "../../core/Tracker.ts"
 
-const Line = Schema.parseJson(Schema.Struct({ step: Schema.Number }))
+const Line = Json.schema(Schema.Struct({ step: Schema.Number }))
 
 /** The plugin. */
 export const Ndjson = Plugin.make(Tracker.kind, "ndjson", {

@@ -15,6 +15,7 @@ import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as ConfigIssue from "../../core/config/ConfigIssue.ts"
+import * as Json from "../../core/data/Json.ts"
 import * as ExitCode from "../../core/ExitCode.ts"
 import * as FilePattern from "../../core/plugin/FilePattern.ts"
 import * as Plugin from "../../core/plugin/Plugin.ts"
@@ -159,7 +160,7 @@ const firstPackage = (
       const file = path.join(directory, "package.json")
       if (!(yield* Effect.orElseSucceed(fs.exists(file), () => false))) continue
       const json = yield* fs.readFileString(file).pipe(
-        Effect.flatMap(Schema.decodeUnknown(Schema.parseJson(PackageJson))),
+        Effect.flatMap(Schema.decode(Json.schema(PackageJson))),
         Effect.mapError(
           ({ message }) =>
             new PluginManifestError({ reason: "Unreadable", package: path.basename(directory), file, details: message })

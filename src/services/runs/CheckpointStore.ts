@@ -15,12 +15,13 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Json from "../../core/data/Json.ts"
 import * as Safetensors from "../../core/tensor/Safetensors.ts"
 import { type Checkpoint, CheckpointError, CheckpointStore, TrainState } from "../../core/training/Checkpoint.ts"
 import * as AtomicFiles from "../files/AtomicFiles.ts"
 import { FileError } from "../files/FileError.ts"
 
-const Manifest = Schema.parseJson(
+const Manifest = Json.schema(
   Schema.Struct({
     format: Schema.Literal(1),
     files: Schema.Record({ key: Schema.String, value: Schema.Struct({ sha256: Schema.String, bytes: Schema.Int }) }),
@@ -29,7 +30,7 @@ const Manifest = Schema.parseJson(
   { space: 2 }
 )
 
-const State = Schema.parseJson(TrainState, { space: 2 })
+const State = Json.schema(TrainState, { space: 2 })
 const model = "model.safetensors"
 const optimizer = "optimizer.safetensors"
 const manifestName = "manifest.json"

@@ -18,6 +18,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { DatasetError } from "../../core/Dataset.ts"
+import * as Json from "../../core/data/Json.ts"
 import { TokenCache, type TokenFile, TokenFileError } from "../../core/data/TokenFile.ts"
 import type { Tokenizer } from "../../core/Tokenizer.ts"
 import * as AtomicFiles from "../files/AtomicFiles.ts"
@@ -43,7 +44,7 @@ const Index = Schema.Struct({
 })
 type Index = typeof Index.Type
 
-const IndexJson = Schema.parseJson(Index)
+const IndexJson = Json.schema(Index)
 
 /** Where the cache is, and how it is filled. */
 export interface Options {

@@ -2,6 +2,8 @@
  * Which columns of a table, or keys of an NDJSON object, hold which part of an event; and an event from the texts found there.
  */
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Json from "../../../core/data/Json.ts"
 import { Level, type LogEvent, normalizeLevel } from "../SessionEvent.ts"
 import { type Columns, LogReadError } from "./Log.ts"
 import { isoOf } from "./Timestamp.ts"
@@ -131,11 +133,5 @@ export const levelIn = (level: string | null, role: string | null): string | nul
 }
 
 /** Parsed if it is JSON, else the text. */
-export const metadataOf = (text: string | null): unknown => {
-  if (text === null) return null
-  try {
-    return JSON.parse(text)
-  } catch {
-    return text
-  }
-}
+export const metadataOf = (text: string | null): unknown =>
+  text === null ? null : Either.getOrElse(Json.parse(text), () => text)

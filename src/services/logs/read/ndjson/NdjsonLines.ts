@@ -6,8 +6,10 @@ import { pipeline } from "node:stream"
 import { createGunzip } from "node:zlib"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
+import * as Json from "../../../../core/data/Json.ts"
 import type { LogEvent } from "../../SessionEvent.ts"
 import { assign, eventOf, metadataOf } from "../EventColumns.ts"
 import { type Columns, type LogReadError, unreadable } from "../Log.ts"
@@ -152,12 +154,8 @@ export const parser = (given: Columns): ((line: string) => LogEvent | undefined)
 }
 
 const objectIn = (line: string): { readonly [key: string]: unknown } | undefined => {
-  try {
-    const value: unknown = JSON.parse(line)
-    return Predicate.isReadonlyRecord(value) ? value : undefined
-  } catch {
-    return undefined
-  }
+  const value = Either.getOrUndefined(Json.parse(line))
+  return Predicate.isReadonlyRecord(value) ? value : undefined
 }
 
 const textOf = (value: unknown): string | null => {
