@@ -73,11 +73,14 @@ export interface Run {
   readonly evaluateFile: (
     options?: EvaluateOptions<string> & { readonly onProgress?: RunEvaluation.OnWindow }
   ) => Effect.Effect<EvaluationFile, EvaluateFileError>
-  /** Writes the model as an ONNX file: `input_ids` int64 [1, T] to `logits` float32 [1, T, V]. */
+  /**
+   * Writes the model as an ONNX file: `input_ids` int64 [batch, sequence] to `logits` float32 [batch, sequence, V], or [1, T] with a
+   * `length` T. An existing file is only replaced with `force`.
+   */
   readonly exportOnnx: (
     path: string,
-    options?: { readonly length?: number | undefined }
-  ) => Effect.Effect<{ readonly bytes: number; readonly length: number }, ExportError>
+    options?: { readonly length?: number | undefined; readonly force?: boolean | undefined }
+  ) => Effect.Effect<OnnxExport.OnnxFile, ExportError>
 }
 
 /** How to generate. Each setting has the default of the run's config. */
@@ -261,8 +264,8 @@ export const make = ({ backend: device, config, parameters, path, run, services,
           const files = yield* RunEvaluation.record(run.id, state.step, evaluation.data, evaluation.results)
           return { ...evaluation, files }
         }).pipe(Effect.provide(context)),
-      exportOnnx: (path, { length } = {}) =>
-        Effect.flatMap(trained, (model) => OnnxExport.exportOnnx({ ...model, length, path })).pipe(
+      exportOnnx: (path, options = {}) =>
+        Effect.flatMap(trained, (model) => OnnxExport.exportOnnx({ ...model, ...options, path })).pipe(
           Effect.provide(context)
         )
     }

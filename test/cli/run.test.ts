@@ -181,6 +181,16 @@ describe("codex export onnx", () => {
     expect(value).toBeCloseTo(nats.reduce((sum, each) => sum + each, 0) / 16, 4)
   })
 
+  it("has a free batch and length unless one is named, and replaces a file only with --force", async () => {
+    writeFileSync(join(directory, "mine.onnx"), "mine")
+    const refused = await codex("export", "onnx", "--run", run, "--out", "mine.onnx")
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining("there is already a file of that name") })
+    expect(read("mine.onnx")).toBe("mine")
+    const { code, stdout } = await codex("export", "onnx", "--run", run, "--out", "mine.onnx", "--force")
+    expect(stdout).toMatch(/, input_ids int64\[batch, sequence ≤ 32\] to logits float32\[batch, sequence, 257\]\n$/)
+    expect(code).toBe(0)
+  })
+
   it("names a folder that is not there, and leaves no file behind", async () => {
     const { code, stderr } = await codex("export", "onnx", "--run", run, "--out", "nowhere/model.onnx")
     expect(stderr).toBe(

@@ -33,10 +33,10 @@ export interface OnnxInitializer {
   readonly data: TensorData["data"] | BigInt64Array
 }
 
-/** An input or output of the graph. */
+/** An input or output of the graph. A size that is only known at run time has a name: `batch`. */
 export interface OnnxValue {
   readonly name: string
-  readonly type: { readonly dtype: OnnxDType; readonly shape: TensorType["shape"] }
+  readonly type: { readonly dtype: OnnxDType; readonly shape: ReadonlyArray<number | string> }
 }
 
 /** A graph; nodes stand after the nodes that they read. */

@@ -120,10 +120,17 @@ const valueOf = ({ name, type }: OnnxValue) => ({
       case: "tensorType" as const,
       value: {
         elemType: dataTypes[type.dtype],
-        shape: { dim: type.shape.map((size) => ({ value: { case: "dimValue" as const, value: BigInt(size) } })) }
+        shape: { dim: type.shape.map(dimensionOf) }
       }
     }
   }
+})
+
+const dimensionOf = (size: number | string) => ({
+  value:
+    typeof size === "string"
+      ? { case: "dimParam" as const, value: size }
+      : { case: "dimValue" as const, value: BigInt(size) }
 })
 
 const dataTypes: { readonly [D in OnnxDType]: DataType } = {
