@@ -337,6 +337,23 @@ describe("the device", () => {
     })
   )
 
+  it.effect("of a run that is resumed must be that of its checkpoint; it can be used on any", () =>
+    Effect.gen(function* () {
+      const greedy = { maxNewTokens: 4, temperature: 0 }
+      const combinator: Training.Combinator = Stream.takeUntil(({ _tag }) => _tag === "Evaluated")
+      const { id, text } = yield* Effect.gen(function* () {
+        const cut = yield* Run.train({ ...options, combinator })
+        return { id: cut.id, text: yield* cut.generate("3 little", greedy) }
+      }).pipe(Effect.scoped, Effect.provide(environment))
+      yield* Effect.gen(function* () {
+        const error = yield* Effect.flip(Run.resume(id))
+        expect(error).toMatchObject({ _tag: "OtherDevice", trained: "cpu", started: "wasm" })
+        expect(error.message).toContain("Resume it with CODEX_DEVICE=cpu, or start a new run.")
+        expect(yield* (yield* Run.open(id)).generate("3 little", greedy)).toBe(text)
+      }).pipe(Effect.scoped, Effect.provide(Run.layer({ runs, device: "wasm", threads: 1 })))
+    })
+  )
+
   it.effect("of a saved run follows the same rule", () =>
     Effect.gen(function* () {
       const run = yield* Run.train(options).pipe(Effect.scoped, Effect.provide(environment))

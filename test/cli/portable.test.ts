@@ -1,0 +1,103 @@
+/**
+ * The command where onnxruntime-node is not installed, or cannot be loaded: the device `wasm`, with one line that says so.
+ *
+ * A copy of the bundled command in a folder whose node_modules has links to all packages but that one. Oracles: exit codes,
+ * stderr, and the device that a checkpoint's manifest names.
+ */
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync
+} from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { root } from "../../scripts/build.mjs"
+import { node } from "./children.ts"
+import { make, tiny } from "./workspace.ts"
+
+const workspace = make()
+const home = realpathSync(mkdtempSync(join(tmpdir(), "codex-portable-")))
+const modules = join(home, "node_modules")
+afterAll(() => {
+  workspace.remove()
+  rmSync(home, { recursive: true, force: true })
+})
+
+beforeAll(() => {
+  mkdirSync(modules)
+  for (const name of readdirSync(join(root, "node_modules"))) {
+    if (name !== "onnxruntime-node") symlinkSync(join(root, "node_modules", name), join(modules, name))
+  }
+  for (const name of [
+    "dist/bin.js",
+    "dist/OnnxWorker.js",
+    "dist/EncodeWorker.js",
+    "dist/chunks",
+    "configs",
+    "package.json"
+  ]) {
+    cpSync(join(root, name), join(home, name), { recursive: true })
+  }
+})
+
+const codex = (env: Record<string, string>, ...words: ReadonlyArray<string>) =>
+  node([join(home, "dist/bin.js"), ...words], env, workspace.directory).finished
+
+const settings = [...tiny, "training.max_steps=2", "training.eval_steps=2", "training.save_steps=2"]
+const install = "npm install --ignore-scripts onnxruntime-node@1.30.0"
+
+describe("without onnxruntime-node", () => {
+  it("trains on wasm and says so in one line, with the command that installs the native build", async () => {
+    const { code, stderr } = await codex({}, "train", ...settings)
+    expect(code, stderr).toBe(0)
+    expect(stderr.split("\n").filter((line) => /wasm|onnxruntime-node/.test(line))).toEqual([
+      expect.stringContaining(
+        "Running on device wasm, which is several times slower: onnxruntime-node is not installed. To install it: " +
+          install
+      )
+    ])
+    expect(stderr).toContain("Device: onnxruntime-web")
+    const manifest = join(workspace.directory, workspace.runs()[0]!, "checkpoints/step-00000002/manifest.json")
+    expect(JSON.parse(readFileSync(manifest, "utf8")).provenance).toMatchObject({
+      backend: "wasm",
+      device: "onnxruntime-web 1.30.0, WebAssembly, 1 thread"
+    })
+  })
+
+  it("says nothing where the device is named, and a named cpu is an error with both ways on", async () => {
+    const [run = ""] = workspace.runs()
+    const words = ["generate", "--run", run, "--max-new-tokens", "4"]
+    const named = await codex({}, ...words, "--device", "wasm")
+    expect(named, named.stderr).toMatchObject({ code: 0 })
+    expect(named.stderr).not.toMatch(/several times slower/)
+    const refused = await codex({ CODEX_DEVICE: "cpu" }, ...words)
+    expect(refused.stderr).toBe(
+      `Device "cpu" cannot start: onnxruntime-node is not installed. To install it: ${install} (or use device wasm)\n`
+    )
+    expect(refused.code).toBe(1)
+  })
+})
+
+describe("an onnxruntime-node that cannot be loaded", () => {
+  it("is the same, with the reason and the platforms that it has builds for", async () => {
+    const folder = join(modules, "onnxruntime-node")
+    mkdirSync(folder)
+    writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "onnxruntime-node", main: "index.js" }))
+    writeFileSync(join(folder, "index.js"), `throw new Error("libc.musl-x86_64.so.1: cannot open shared object file")`)
+    const [run = ""] = workspace.runs()
+    const { code, stderr } = await codex({ CODEX_DEVICE: "auto" }, "evaluate", "--run", run)
+    expect(code, stderr).toBe(0)
+    expect(stderr).toContain(
+      `onnxruntime-node cannot be loaded on ${process.platform}-${process.arch} (libc.musl-x86_64.so.1: cannot open shared object file). ` +
+        "It has builds for Linux with glibc (x64, arm64), macOS (arm64) and Windows (x64, arm64)"
+    )
+    expect(stderr.match(/device wasm/g)).toHaveLength(1)
+  })
+})
