@@ -64,7 +64,7 @@ export const quickstart = Command.make(
                     `${changes.map(({ from, key, to }) => `${key} ${from} → ${to}`).join(", ")}.`
                 )
             }),
-          { resumeCommand: resumeCommand(data, overrides) }
+          { resumeCommand: () => resumeCommand(data, overrides) }
         )
         // A run that had finished before has no new losses.
         if (losses.length > 0) yield* Console.log(section("Training loss, nats per token", curve(losses)))

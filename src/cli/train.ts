@@ -67,9 +67,7 @@ export const train = Command.make(
         const Run = yield* load(() => import("../jobs/Run.ts"))
         const dataChanged = Option.getOrUndefined(changed)
         if (composed === undefined) {
-          return yield* trainAndReport(named(saved), (onEvent) =>
-            Run.resume(saved.run.directory, { dataChanged, onEvent })
-          )
+          return yield* trainAndReport((onEvent) => Run.resume(saved.run.directory, { dataChanged, onEvent }))
         }
         const plan = yield* Run.plan(composed)
         if (plan.dryRun) {
@@ -77,12 +75,8 @@ export const train = Command.make(
           return yield* Console.log(dryRunReport(dryRun, { memory: 1024 * process.resourceUsage().maxRSS }))
         }
         yield* saved === undefined
-          ? trainAndReport(same(options), (onEvent) =>
-              Run.trainPlan(plan, { resume: options.resume, dataChanged, onEvent })
-            )
-          : trainAndReport(named(saved), (onEvent) =>
-              Run.resume(saved.run.directory, { expected: plan, dataChanged, onEvent })
-            )
+          ? trainAndReport((onEvent) => Run.trainPlan(plan, { resume: options.resume, dataChanged, onEvent }))
+          : trainAndReport((onEvent) => Run.resume(saved.run.directory, { expected: plan, dataChanged, onEvent }))
       })
   )
 ).pipe(
@@ -131,20 +125,10 @@ const composeNamed = (run: string, settings: Settings) =>
     return { ...found, composed, logging: RunPlan.loggingOf(composed) }
   })
 
-/** The command that resumes the run that this one started. */
-const same = ({ config, from, overrides, seed }: Settings): string =>
-  [
-    "codex train",
-    ...Option.match(config, { onNone: () => [], onSome: (file) => [`--config ${shellWord(file)}`] }),
-    ...Option.match(from, { onNone: () => [], onSome: (run) => [`--from ${shellWord(run)}`] }),
-    ...Option.match(seed, { onNone: () => [], onSome: (value) => [`--seed ${value}`] }),
-    "--resume",
-    ...overrides.map(shellWord)
-  ].join(" ")
+/** A run has its config, so its name is enough. */
+const resumeCommand = (run: string): string => `codex train --run ${shellWord(run)} --resume`
 
-const named = ({ run }: SavedRun): string => `codex train --run ${shellWord(run.directory)} --resume`
-
-const trainAndReport = <E, R>(resumeCommand: string, train: (onEvent: OnEvent) => Effect.Effect<Run, E, R>) =>
+const trainAndReport = <E, R>(train: (onEvent: OnEvent) => Effect.Effect<Run, E, R>) =>
   Effect.gen(function* () {
     const run = yield* TrainProgress.follow(train, { resumeCommand })
     yield* recordResult(trainingSummary(run.state))

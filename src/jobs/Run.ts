@@ -114,15 +114,15 @@ export const plan = (composed: RunPlan.Composed) =>
 export const trainPlan = (
   planned: RunPlan.RunPlan,
   {
-    resume = false,
+    resume: from = false,
     ...hooks
   }: Omit<TrainHooks, "resume"> & { readonly resume?: boolean | RunDirectory | undefined } = {}
 ) =>
   Effect.gen(function* () {
     const { files } = yield* Environment
-    const newest = Effect.provide(SavedRun.newestOf(planned.config), files)
-    const directory = resume === true ? yield* newest : resume === false ? undefined : resume
-    return yield* trainIn(planned, { ...hooks, resume: directory })
+    if (from !== true) return yield* trainIn(planned, { ...hooks, resume: from === false ? undefined : from })
+    const newest = yield* Effect.provide(SavedRun.newestOf(planned.config), files)
+    return yield* resume(newest, { ...hooks, expected: planned })
   })
 
 /**

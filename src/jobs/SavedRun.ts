@@ -122,8 +122,8 @@ export const newestOf = (config: RunConfig) =>
     for (const run of runs) {
       const saved = yield* Effect.either(configOf(run))
       if (Either.isLeft(saved)) continue
-      const differences = difference(encoded(saved.right), encoded(config))
-      if (differences.length === 0) return run
+      const differences = difference(encoded(saved.right), encoded(withThreadsOf(saved.right, config)))
+      if (differences.length === 0) return { run, config: saved.right, checkpoint: undefined } satisfies SavedRun
       nearest ??= { run, differences }
     }
     return yield* new NothingToResume({
@@ -139,7 +139,7 @@ export const changesOf = (
   { config, run }: SavedRun,
   wanted: RunConfig
 ): Effect.Effect<ReadonlyArray<string>, OtherConfig> => {
-  const differences = difference(encoded(config), encoded(wanted))
+  const differences = difference(encoded(config), encoded(withThreadsOf(config, wanted)))
   const allowed = ({ key }: Difference) => mayChange.some((prefix) => key === prefix || key.startsWith(`${prefix}.`))
   const refused = differences.filter((found) => !allowed(found))
   return refused.length === 0
@@ -164,6 +164,10 @@ const encoded = (config: RunConfig): unknown => {
   const { backend, logging: _, ...deciding } = Schema.encodeSync(RunConfig)(config)
   return { ...deciding, backend: Struct.omit({ ...backend }, "device") }
 }
+
+/** A config that does not name the number of threads means that of the run. */
+const withThreadsOf = ({ backend: { threads } }: RunConfig, wanted: RunConfig): RunConfig =>
+  threads === undefined ? wanted : { ...wanted, backend: { threads, ...wanted.backend } }
 
 interface Difference {
   readonly key: string

@@ -8,7 +8,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { InferenceSession, Tensor } from "onnxruntime-node"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import type { Finished } from "./children.ts"
+import type { Child, Finished } from "./children.ts"
 import { make, tiny } from "./workspace.ts"
 
 const workspace = make()
@@ -71,33 +71,42 @@ describe("codex train", () => {
   })
 
   it("resumes after Ctrl-C with the same bits as a run that was never stopped", async () => {
-    const long = [...tiny, "training.max_steps=400", "training.eval_steps=200", "training.save_steps=200"]
-    const child = workspace.start("train", ...long, "--seed", "3")
-    await new Promise<void>((resolve) => {
-      child.process.stderr?.on("data", (data: Buffer) => {
-        if (data.toString().includes("] 1/400")) resolve()
+    const sizes = tiny.filter((word) => !word.startsWith("backend.threads"))
+    const long = [...sizes, "training.max_steps=400", "training.eval_steps=200", "training.save_steps=200"]
+    const interrupted = (child: Child, signal: NodeJS.Signals) =>
+      new Promise<void>((resolve) => {
+        child.process.stderr?.on("data", (data: Buffer) => {
+          if (/\] \d+\/400/.test(data.toString())) resolve()
+        })
+      }).then(() => {
+        child.process.kill(signal)
+        return child.finished
       })
-    })
-    child.process.kill("SIGINT")
-    const stopped = await child.finished
+    // The variable is not named again: a run knows its threads.
+    const first = workspace.startWith({ CODEX_THREADS: "1" }, "train", ...long, "--seed", "3")
+    const stopped = await interrupted(first, "SIGINT")
     expect(stopped.code).toBe(130)
-    expect(stopped.stderr).toContain(
-      "Interrupted. Resume with:\n  codex train --seed 3 --resume 'data.paths=notes/*.txt'"
-    )
-    const interrupted = runs().at(-1) ?? ""
-    const [, step] = /step (\d+): saved \S+\n(?![\s\S]*saved)/.exec(stopped.stderr) ?? []
-    expect(Number(step)).toBeLessThan(400)
+    const cut = runs().at(-1) ?? ""
+    expect(stopped.stderr).toContain(`Interrupted. Resume with:\n  codex train --run ${cut} --resume\n`)
+    const savedAt = (stderr: string) => Number(/step (\d+): saved \S+\n(?![\s\S]*saved)/.exec(stderr)?.[1])
+    expect(savedAt(stopped.stderr)).toBeLessThan(400)
 
+    // A terminal that is closed in the middle saves too.
+    const hungUp = await interrupted(workspace.start("train", "--run", cut, "--resume"), "SIGHUP")
+    expect(hungUp.code).toBe(129)
+    expect(savedAt(hungUp.stderr)).toBeGreaterThan(savedAt(stopped.stderr))
     expect(await codex("train", ...long, "--seed", "3", "--resume")).toMatchObject({ code: 0 })
-    expect(await codex("train", ...long, "--seed", "3")).toMatchObject({ code: 0 })
+    expect(runs().at(-1)).toBe(cut)
+    const threads = "backend.threads=1"
+    expect(await codex("train", ...long, "--seed", "3", threads)).toMatchObject({ code: 0 })
     const whole = runs().at(-1) ?? ""
-    expect(whole).not.toBe(interrupted)
+    expect(whole).not.toBe(cut)
     const weights = (of: string) =>
       readFileSync(join(directory, of, "checkpoints/step-00000400/model.safetensors")).toString("hex")
-    expect(weights(interrupted) === weights(whole)).toBe(true)
+    expect(weights(cut) === weights(whole)).toBe(true)
     const metrics = (of: string) => read(`${of}/metrics.ndjson`).replaceAll(/"time":\{.*?\}/g, "")
-    expect(metrics(interrupted)).toBe(metrics(whole))
-    for (const of of [interrupted, whole]) rmSync(join(directory, of), { recursive: true })
+    expect(metrics(cut)).toBe(metrics(whole))
+    for (const of of [cut, whole]) rmSync(join(directory, of), { recursive: true })
   })
 })
 

@@ -27,6 +27,8 @@ export interface Workspace {
   readonly directory: string
   readonly write: (path: string, content: string | Uint8Array) => void
   readonly start: (...words: ReadonlyArray<string>) => Child
+  /** The same with variables of the environment. */
+  readonly startWith: (env: Record<string, string>, ...words: ReadonlyArray<string>) => Child
   readonly codex: (...words: ReadonlyArray<string>) => Promise<Finished>
   /** Directories of runs, oldest first. */
   readonly runs: () => ReadonlyArray<string>
@@ -35,7 +37,9 @@ export interface Workspace {
 
 export const make = (parent = tmpdir()): Workspace => {
   const directory = realpathSync(mkdtempSync(join(parent, "codex-cli-")))
-  const start: Workspace["start"] = (...words) => node([join(root, "dist/bin.js"), ...words], {}, directory)
+  const startWith: Workspace["startWith"] = (env, ...words) =>
+    node([join(root, "dist/bin.js"), ...words], env, directory)
+  const start: Workspace["start"] = (...words) => startWith({}, ...words)
   const write: Workspace["write"] = (path, content) => {
     mkdirSync(dirname(join(directory, path)), { recursive: true })
     writeFileSync(join(directory, path), content)
@@ -45,6 +49,7 @@ export const make = (parent = tmpdir()): Workspace => {
     directory,
     write,
     start,
+    startWith,
     codex: (...words) => start(...words).finished,
     runs: () =>
       readdirSync(directory).includes("runs")

@@ -25,19 +25,21 @@ import * as ProgressLine from "./ProgressLine.ts"
  */
 export const follow = <A, E, R>(
   train: (onEvent: OnEvent) => Effect.Effect<A, E, R>,
-  options: { readonly resumeCommand?: string } = {}
+  options: { readonly resumeCommand?: (run: string) => string } = {}
 ): Effect.Effect<A, E, R | Scope.Scope> =>
   Effect.flatMap(Effect.scope, (scope) => {
     let isSaved = false
+    let run = ""
     const afterInterruption = (cause: Cause.Cause<E>): string | undefined => {
       if (Cause.isFailure(cause)) return `Interrupted. The run was not saved.\n${errorText(cause, { debug: false })}`
       if (options.resumeCommand === undefined) return undefined
       return isSaved
-        ? `Interrupted. Resume with:\n  ${options.resumeCommand}`
+        ? `Interrupted. Resume with:\n  ${options.resumeCommand(run)}`
         : "Interrupted before the first checkpoint: there is nothing to resume."
     }
     return Effect.flatMap(make(process.stderr), (show) =>
       train((event) => {
+        if (event._tag === "Prepared") run = event.run
         isSaved ||= event._tag === "CheckpointSaved" || (event._tag === "Started" && event.fromStep > 0)
         return show(event)
       }).pipe(Scope.extend(scope))
