@@ -5,7 +5,6 @@
  * against the sources, and run: `*.test.ts` by vitest, and files whose output the page shows (```text output=name) by Node,
  * which must print exactly that. Oracles: the pages, and the contract suites that they call.
  */
-import { spawnSync } from "node:child_process"
 import {
   existsSync,
   mkdirSync,
@@ -24,7 +23,7 @@ import { pathToFileURL } from "node:url"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { parse } from "yaml"
 import { root } from "../scripts/build.mjs"
-import { node } from "./cli/children.ts"
+import { node, startProgram } from "./cli/children.ts"
 
 const pages = [
   "README.md",
@@ -138,22 +137,19 @@ describe("the code of the pages", () => {
     expect(untested.map(([, plugin]) => plugin)).toEqual([])
   })
 
-  it("is formatted as the sources are", () => {
+  it("is formatted as the sources are", async () => {
     const { vcs: _, ...config } = JSON.parse(readFileSync(join(root, "biome.json"), "utf8"))
     writeFileSync(join(directory, "biome.json"), JSON.stringify(config))
     const names = files.map(({ name, page }) => relative(directory, join(folderOf(page), name)))
-    const biome = spawnSync(join(root, "node_modules/.bin/biome"), ["format", ...names], {
-      cwd: directory,
-      encoding: "utf8"
-    })
-    expect(biome.status, biome.stdout + biome.stderr).toBe(0)
+    const biome = startProgram(join(root, "node_modules/.bin/biome"), ["format", ...names], { cwd: directory })
+    const { code, stderr, stdout } = await biome.finished
+    expect(code, stdout + stderr).toBe(0)
   })
 
-  it("compiles", () => {
+  it("compiles", async () => {
     const tsc = join(root, "node_modules/typescript-native/bin/tsc")
-    const { status, stdout } = spawnSync(process.execPath, [tsc, "--noEmit", "-p", tsconfig], { encoding: "utf8" })
-    expect(stdout).toBe("")
-    expect(status).toBe(0)
+    const { code, stdout } = await node([tsc, "--noEmit", "-p", tsconfig]).finished
+    expect([code, stdout]).toEqual([0, ""])
   })
 
   it("meets the contracts of datasets, metrics, operators, models, tokenizers and trackers", async () => {

@@ -1,7 +1,6 @@
 /**
  * What package.json declares, checked against the lock file, the files and the versions. Oracle: the rules of npm and codex.
  */
-import { execFileSync, spawnSync } from "node:child_process"
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -9,6 +8,7 @@ import { describe, expect, it } from "vitest"
 import { root } from "../scripts/build.mjs"
 import { version } from "../src/core/Version.ts"
 import { problem } from "../src/EffectVersion.ts"
+import { node, startProgram } from "./cli/children.ts"
 
 const read = (file: string) => JSON.parse(readFileSync(join(root, file), "utf8"))
 const manifest = read("package.json")
@@ -47,7 +47,7 @@ describe("package.json", () => {
     expect(problem(manifest.devDependencies.effect)).toBeUndefined()
   })
 
-  it("tells a project on another effect which one it needs, in one sentence, before anything else is loaded", () => {
+  it("tells a project on another effect which one it needs, in one sentence, before anything else is loaded", async () => {
     const project = mkdtempSync(join(tmpdir(), "codex-effect-"))
     try {
       const installed = join(project, "node_modules/codex-ml")
@@ -57,11 +57,9 @@ describe("package.json", () => {
       mkdirSync(effect)
       for (const version of ["4.1.0", "3.18.9"]) {
         writeFileSync(join(effect, "package.json"), JSON.stringify({ name: "effect", version }))
-        const { status, stderr } = spawnSync(process.execPath, ["--input-type=module", "--eval", 'import "codex-ml"'], {
-          cwd: project,
-          encoding: "utf8"
-        })
-        expect(status).toBe(1)
+        const { code, stderr } = await node(["--input-type=module", "--eval", 'import "codex-ml"'], {}, project)
+          .finished
+        expect(code).toBe(1)
         expect(stderr).toContain(
           `codex-ml needs effect 3.19 or a later 3.x, and this project has effect ${version}; run: npm install effect@3`
         )
@@ -80,14 +78,9 @@ describe("package.json", () => {
     expect(scripted.filter((name) => name !== "fsevents" && !(name in manifest.allowScripts))).toEqual([])
   })
 
-  it("publishes only the command, the library and the configs", () => {
-    const [{ files }] = JSON.parse(
-      execFileSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], {
-        cwd: root,
-        encoding: "utf8",
-        stdio: ["ignore", "pipe", "ignore"]
-      })
-    )
+  it("publishes only the command, the library and the configs", async () => {
+    const { stdout } = await startProgram("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"]).finished
+    const [{ files }] = JSON.parse(stdout)
     const paths: ReadonlyArray<string> = files.map((file: { path: string }) => file.path)
     expect(paths).toContain("dist/bin.js")
     expect(paths.filter((path) => !/^(dist|configs)\/|^(README\.md|LICENSE|package\.json)$/.test(path))).toEqual([])

@@ -18,16 +18,36 @@ export interface Child {
   readonly said: (text: string) => Promise<void>
 }
 
-/** `node <words>` in the repository's root; the environment has no colour settings of the one who runs the tests. */
-export const node = (words: ReadonlyArray<string>, env: Record<string, string> = {}, cwd: string = root): Child => {
+export interface Options {
+  /** More variables for the environment, which has no colour settings of the one who runs the tests. */
+  readonly env?: Record<string, string>
+  /** Default: the repository's root. */
+  readonly cwd?: string
+  /** What is written to its stdin; without it, stdin is empty. */
+  readonly input?: string | Uint8Array
+}
+
+/** Starts a program. It is not waited for synchronously: a blocked test process loses its connection to vitest. */
+export const startProgram = (
+  file: string,
+  words: ReadonlyArray<string>,
+  { env = {}, cwd = root, input }: Options = {}
+): Child => {
   const { NO_COLOR: _, FORCE_COLOR: __, NODE_V8_COVERAGE: ___, ...rest } = process.env
-  const child = spawn(process.execPath, words, { cwd, env: { ...rest, ...env }, stdio: ["ignore", "pipe", "pipe"] })
+  const child = spawn(file, words, {
+    cwd,
+    env: { ...rest, ...env },
+    stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"]
+  })
+  // A program that does not read its stdin may end before it is written.
+  child.stdin?.on("error", () => {})
+  child.stdin?.end(input)
   let stdout = ""
   let stderr = ""
-  child.stdout.on("data", (data: Buffer) => {
+  child.stdout?.on("data", (data: Buffer) => {
     stdout += data.toString()
   })
-  child.stderr.on("data", (data: Buffer) => {
+  child.stderr?.on("data", (data: Buffer) => {
     stderr += data.toString()
   })
   const finished = new Promise<Finished>((resolve) => {
@@ -38,12 +58,16 @@ export const node = (words: ReadonlyArray<string>, env: Record<string, string> =
       const check = () => {
         if (stdout.includes(text)) resolve()
       }
-      child.stdout.on("data", check)
+      child.stdout?.on("data", check)
       child.on("close", () => reject(new Error(`ended without saying ${text}: ${stdout}${stderr}`)))
       check()
     })
   return { process: child, finished, said }
 }
+
+/** `node <words>`. */
+export const node = (words: ReadonlyArray<string>, env: Record<string, string> = {}, cwd: string = root): Child =>
+  startProgram(process.execPath, words, { env, cwd })
 
 /** `codex <words>`, as built from the sources (test/globalSetup.ts). */
 export const codex = (...words: ReadonlyArray<string>): Promise<Finished> => node(["dist/bin.js", ...words]).finished

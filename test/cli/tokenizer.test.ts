@@ -4,35 +4,19 @@
  * Oracles: bytes of UTF-8 for the tokenizer of bytes, the files that were written here, a second run, and the messages as
  * written down beforehand.
  */
-import { spawn } from "node:child_process"
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { root } from "../../scripts/build.mjs"
+import { startProgram } from "./children.ts"
 import { make, text } from "./workspace.ts"
 
 const { directory, remove, start, write } = make()
 afterAll(remove)
 
-/** A program with something on stdin. */
-const spawned = (program: string, words: ReadonlyArray<string>, input: string | Buffer) => {
-  const { NO_COLOR: _, FORCE_COLOR: __, NODE_V8_COVERAGE: ___, ...env } = process.env
-  const child = spawn(program, words, { cwd: directory, env, stdio: "pipe" })
-  const [stdout, stderr]: [Array<Buffer>, Array<Buffer>] = [[], []]
-  child.stdout.on("data", (data: Buffer) => stdout.push(data))
-  child.stderr.on("data", (data: Buffer) => stderr.push(data))
-  // A command that does not read its stdin may end before it is written.
-  child.stdin.on("error", () => {})
-  child.stdin.end(input)
-  return new Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }>((resolve) => {
-    child.on("close", (code) =>
-      resolve({ code, stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString() })
-    )
-  })
-}
 const bin = join(root, "dist/bin.js")
 const run = (words: ReadonlyArray<string>, input: string | Buffer = "") =>
-  spawned(process.execPath, [bin, "tokenizer", ...words], input)
+  startProgram(process.execPath, [bin, "tokenizer", ...words], { cwd: directory, input }).finished
 const at = (name: string) => join(directory, name)
 const files = (name: string) =>
   Object.fromEntries(readdirSync(at(name)).map((file) => [file, readFileSync(at(`${name}/${file}`), "utf8")]))
@@ -117,8 +101,12 @@ describe("encode and decode", () => {
 
   it("prints ids, and takes them back to the same bytes", async () => {
     const ids = await run(["encode", "--tokenizer", "byte"], line)
-    expect(ids).toEqual({ code: 0, stdout: `${[...Buffer.from(line)].join(" ")}\n`, stderr: "" })
-    expect(await run(["decode", "--tokenizer", "byte"], ids.stdout)).toEqual({ code: 0, stdout: line, stderr: "" })
+    expect(ids).toMatchObject({ code: 0, stdout: `${[...Buffer.from(line)].join(" ")}\n`, stderr: "" })
+    expect(await run(["decode", "--tokenizer", "byte"], ids.stdout)).toMatchObject({
+      code: 0,
+      stdout: line,
+      stderr: ""
+    })
   })
 
   it("takes special tokens for what they are when asked to", async () => {
@@ -241,7 +229,7 @@ describe("what cannot be done", () => {
 
   it("a full disk behind stdout", async () => {
     const line = `"${process.execPath}" "${bin}" tokenizer encode --tokenizer byte hi > /dev/full`
-    const { code, stderr } = await spawned("sh", ["-c", line], "")
+    const { code, stderr } = await startProgram("sh", ["-c", line], { cwd: directory }).finished
     expect(stderr).toMatch(
       /^stdout: the result could not be written: ENOSPC.* Check the free space where it is written\.\n$/
     )

@@ -3,7 +3,7 @@
  *
  * Oracles: gunzip of node:zlib, the bytes that were there before, and the names in the directory.
  */
-import { execFile, spawnSync } from "node:child_process"
+import { execFile } from "node:child_process"
 import { linkSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { promisify } from "node:util"
@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { root } from "../../../scripts/build.mjs"
 import * as OutputFile from "../../../src/cli/OutputFile.ts"
+import { startProgram } from "../children.ts"
 import { database } from "../logDatabase.ts"
 import { make } from "../workspace.ts"
 
@@ -83,11 +84,9 @@ describe("codex logs export", () => {
     const script = 'trap \'\' XFSZ; ulimit -f 64; exec "$0" "$@"'
     const words = [join(root, "dist/bin.js"), "logs", "export", "--db", "log.db", "--output"]
     for (const file of ["large.ndjson", "large.csv.gz"]) {
-      const { status, stderr } = spawnSync("bash", ["-c", script, process.execPath, ...words, file], {
-        cwd: directory,
-        encoding: "utf8"
-      })
-      expect([status, stderr.split("\n").at(-2)]).toEqual([
+      const limited = startProgram("bash", ["-c", script, process.execPath, ...words, file], { cwd: directory })
+      const { code, stderr } = await limited.finished
+      expect([code, stderr.split("\n").at(-2)]).toEqual([
         1,
         `${file} could not be written: the file is larger than the file system allows. Choose another disk.`
       ])

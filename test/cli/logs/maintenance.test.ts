@@ -3,14 +3,13 @@
  *
  * Oracles: rows as better-sqlite3 reads them, archives as gunzip and JSON.parse do, the table of exit codes in src/bin.ts.
  */
-import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { gunzipSync } from "node:zlib"
 import Database from "better-sqlite3"
 import { afterAll, beforeEach, describe, expect, it } from "vitest"
 import { root } from "../../../scripts/build.mjs"
-import { node } from "../children.ts"
+import { node, startProgram } from "../children.ts"
 import { make } from "../workspace.ts"
 
 const { directory, remove } = make()
@@ -43,17 +42,9 @@ describe("record", () => {
     const words = "--role tool --level warn --metadata status=0 --metadata name=it's=me --metadata __proto__=1"
     expect(await logs(["record", ...words.split(" "), "--", "-make test\n"], { CODEX_SESSION_ID: "s1" })).toEqual(done)
     const text = "from stdin \0 é\n"
-    const piped = spawnSync(
-      process.execPath,
-      [bin, "logs", "record", "--session-id", "s1", "--stdin", "--db", ".codex/session_logs.db"],
-      {
-        cwd: directory,
-        env: { ...process.env, ...clean },
-        input: text,
-        encoding: "utf8"
-      }
-    )
-    expect([piped.status, piped.stdout, piped.stderr]).toEqual([0, "", ""])
+    const record = [bin, "logs", "record", "--session-id", "s1", "--stdin", "--db", ".codex/session_logs.db"]
+    const piped = await startProgram(process.execPath, record, { cwd: directory, env: clean, input: text }).finished
+    expect(piped).toMatchObject({ code: 0, stdout: "", stderr: "" })
     expect(
       await logs([
         "record",
