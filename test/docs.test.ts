@@ -84,7 +84,7 @@ beforeAll(() => {
   writeFileSync(
     join(directory, "vitest.config.mjs"),
     `const alias = ${JSON.stringify(alias)}.map(({ find, replacement }) => ({ find: new RegExp(find), replacement }))
-export default { resolve: { alias }, test: { include: ["**/*.test.{js,ts}"], testTimeout: 600000 } }\n`
+export default { resolve: { alias }, test: { include: ["**/*.test.{js,ts}"], testTimeout: 600000, pool: "forks", poolOptions: { forks: { isolate: false, singleFork: true } } } }\n`
   )
   for (const { content, name, page } of files) {
     mkdirSync(folderOf(page), { recursive: true })
