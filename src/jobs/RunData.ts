@@ -197,9 +197,18 @@ export const requireSame = (
   options: { readonly step: number; readonly accepted: boolean }
 ): Effect.Effect<void, DataChanged | TokenizerChanged> => {
   if (known.tokenizer !== tokenizerDigest(now.tokenizer)) return new TokenizerChanged({ run: run.directory })
-  const changes = DatasetIdentity.changes(known, now.identity)
-  if (changes.length === 0 || options.accepted) return Effect.void
-  return new DataChanged({ run: run.directory, step: options.step, changes })
+  return options.accepted ? Effect.void : requireData(run, known, now.identity, options.step)
+}
+
+/** Fails if data is not the data of a run that has done `step` updates. */
+export const requireData = (
+  run: RunDirectory,
+  known: RunData,
+  identity: DatasetIdentity.DatasetIdentity,
+  step: number
+): Effect.Effect<void, DataChanged> => {
+  const changes = DatasetIdentity.changes(known, identity)
+  return changes.length === 0 ? Effect.void : new DataChanged({ run: run.directory, step, changes })
 }
 
 /**

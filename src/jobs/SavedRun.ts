@@ -27,7 +27,9 @@ export class NothingToResume extends Schema.TaggedError<NothingToResume>()("Noth
   runs: Schema.Number,
   /** The newest run, and where its config differs. */
   newest: Schema.optional(Schema.String),
-  differences: Schema.Array(Schema.String)
+  differences: Schema.Array(Schema.String),
+  /** Whether the newest run could be resumed with the config, if it were named. */
+  extends: Schema.Boolean
 }) {
   override get message() {
     if (this.runs === 0) return `${this.root}: there is no run to resume. Start one without --resume.`
@@ -36,7 +38,7 @@ export class NothingToResume extends Schema.TaggedError<NothingToResume>()("Noth
     return (
       `${this.root}: ${none} this config, so there is nothing to resume. ` +
       `The newest, ${this.newest}, differs in ${differs}. ` +
-      "Start a new run without --resume, or name the run with --run."
+      `Start a new run without --resume, or name the run with --run${this.extends ? " to change it" : ""}.`
     )
   }
 }
@@ -130,9 +132,13 @@ export const newestOf = (config: RunConfig) =>
       root: store.root,
       runs: runs.length,
       newest: nearest?.run.directory,
-      differences: nearest?.differences.map(({ words }) => words) ?? ["a config that cannot be read"]
+      differences: nearest?.differences.map(({ words }) => words) ?? ["a config that cannot be read"],
+      extends: nearest?.differences.every(isAllowed) ?? false
     })
   })
+
+const isAllowed = ({ key }: Difference): boolean =>
+  mayChange.some((prefix) => key === prefix || key.startsWith(`${prefix}.`))
 
 /** The keys in which a config differs from that of a run. Fails if a run that is resumed cannot change one of them. */
 export const changesOf = (
@@ -140,8 +146,7 @@ export const changesOf = (
   wanted: RunConfig
 ): Effect.Effect<ReadonlyArray<string>, OtherConfig> => {
   const differences = difference(encoded(config), encoded(withThreadsOf(config, wanted)))
-  const allowed = ({ key }: Difference) => mayChange.some((prefix) => key === prefix || key.startsWith(`${prefix}.`))
-  const refused = differences.filter((found) => !allowed(found))
+  const refused = differences.filter((found) => !isAllowed(found))
   return refused.length === 0
     ? Effect.succeed(differences.map(({ key }) => key))
     : new OtherConfig({ run: run.directory, differences: refused.map(({ words }) => words) })

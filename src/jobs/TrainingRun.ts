@@ -94,6 +94,7 @@ export const train = (
         const from = newest?.checkpoint.state.step ?? 0
         const keepConfig = changed.length === 0 ? Effect.void : store.replaceConfig(run, text, from)
         if (newest !== undefined && newest.checkpoint.state.finished !== null && !reopens(changed)) {
+          if (changed.some((key) => key.split(".")[0] === "data")) yield* requireData(plan, run, from)
           yield* keepConfig
           return { run, state: newest.checkpoint.state, checkpoint: newest.path }
         }
@@ -102,7 +103,7 @@ export const train = (
         const { holdsOut, session } = yield* Effect.gen(function* () {
           const known = resume === undefined ? undefined : Option.getOrUndefined(yield* RunData.read(run))
           const parent = newest === undefined && config.from !== undefined ? yield* parentOf(config.from) : undefined
-          if (parent !== undefined) yield* takeTokenizer(config, run, parent)
+          if (parent !== undefined) yield* takeTokenizer(config, run.tokenizer, parent)
           const components = yield* RunComponents.make(config, run.tokenizer, {
             onEvent,
             services,
@@ -214,6 +215,15 @@ const resumedState = (
     finished: extended ? null : state.finished
   })
 
+/** Fails if the data of a run that is not trained further is not the data that it was trained on. */
+const requireData = ({ config, services }: RunPlan, run: RunDirectory, step: number) =>
+  Effect.gen(function* () {
+    const known = yield* RunData.read(run)
+    if (Option.isNone(known)) return
+    const dataset = yield* RunComponents.datasetOf(config.data, services.data)
+    yield* RunData.requireData(run, known.value, yield* dataset.identity, step)
+  })
+
 /** What a person should know before a resumed run continues. */
 const notes = (
   run: RunDirectory,
@@ -251,7 +261,7 @@ const parentOf = (from: string) =>
 /** A tokenizer that both runs train in the same way is taken from the first one: its ids are those of the weights. */
 const takeTokenizer = (
   { tokenizer }: RunConfig,
-  run: RunDirectory,
+  directory: string,
   { checkpoint, saved }: Effect.Effect.Success<ReturnType<typeof parentOf>>
 ) =>
   Effect.gen(function* () {
@@ -266,7 +276,7 @@ const takeTokenizer = (
       const content = checkpoint.files[name]
       return content === undefined ? [] : [[name, content] as const]
     })
-    yield* writeFiles(run.tokenizer, Object.fromEntries(files))
+    yield* writeFiles(directory, Object.fromEntries(files))
   })
 
 /** The trackers that a config names. */
@@ -305,7 +315,9 @@ export const dryRun = (plan: RunPlan, { onEvent = () => Effect.void }: Pick<Trai
       .pipe(Effect.mapError(FileError.from("the temporary directory", "write")))
     const { config, services } = plan
     const parent = config.from === undefined ? undefined : yield* parentOf(config.from)
-    const components = yield* RunComponents.make(config, paths.join(directory, "tokenizer"), { onEvent, services })
+    const tokenizer = paths.join(directory, "tokenizer")
+    if (parent !== undefined) yield* takeTokenizer(config, tokenizer, parent)
+    const components = yield* RunComponents.make(config, tokenizer, { onEvent, services })
     yield* trackersOf(plan)
     const tokens = yield* RunComponents.scorable(components)
     const options = { ...components, tokens, training: config.training, parameters: parent?.checkpoint.parameters }

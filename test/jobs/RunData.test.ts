@@ -189,6 +189,38 @@ describe("a run on files", () => {
     })
   )
 
+  it.live("is trained on the text that was there at its start", () =>
+    Effect.gen(function* () {
+      const run = yield* provided(
+        Run.train({
+          ...settings,
+          data,
+          onEvent: (event) =>
+            Effect.sync(() => {
+              if (event._tag !== "Step" || event.step !== 2) return
+              for (const name of Object.keys(files)) write(name, "changed while it trains\n")
+              rmSync(at("cache"), { recursive: true })
+            })
+        })
+      )
+      expect(weightsOf(run.checkpoint) === weightsOf(whole.checkpoint)).toBe(true)
+      expect(record(run.directory).fingerprint).toBe(record(whole.directory).fingerprint)
+      const error = yield* Effect.flip(provided(Effect.flatMap(Run.open(run.directory), (open) => open.evaluate())))
+      expect(error._tag).toBe("HeldOutUnavailable")
+    })
+  )
+
+  it.live("that has finished is not given other data in its config", () =>
+    Effect.gen(function* () {
+      const directory = at("runs", `copy-${++copies}`)
+      cpSync(whole.directory, directory, { recursive: true })
+      const overrides = [`data.paths=${at("texts/a.txt")}`]
+      expect((yield* Effect.flip(provided(Run.resume(directory, { overrides }))))._tag).toBe("DataChanged")
+      const all = [`data.paths=${at("texts/*.txt")}`]
+      expect((yield* provided(Run.resume(directory, { overrides: all }))).config.data.paths).toBe(at("texts/*.txt"))
+    })
+  )
+
   it.live("is not resumed with another split or order in its config, and says what moved", () =>
     Effect.gen(function* () {
       const error = (overrides: ReadonlyArray<string>) => Effect.flip(provided(Run.resume(stopped(), { overrides })))
