@@ -4,7 +4,7 @@
  * The command is bundled because its start-up time is mostly the loading of some three hundred small modules of Effect.
  * What a command needs only when it runs is behind `import()`, so it becomes a separate chunk and does not slow down
  * `codex --help`. Native modules and ONNX Runtime are not bundled. The threads that run ONNX Runtime and encode text are separate entries,
- * because a Worker needs a file.
+ * because a Worker needs a file. The library's source maps name src/, which is published too; the bundle has none.
  *
  *     npm run generate && node scripts/build.mjs
  */
@@ -64,8 +64,6 @@ export const bundle = async () => {
     target: "node20",
     minifySyntax: true,
     minifyWhitespace: true,
-    sourcemap: "linked",
-    sourcesContent: false,
     external: ["onnxruntime-node", "onnxruntime-web", "better-sqlite3"],
     plugins: [fewChunks],
     // Bundled CommonJS packages call `require` for Node's built-in modules.

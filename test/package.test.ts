@@ -1,9 +1,10 @@
 /**
  * What package.json declares, checked against the lock file, the files and the versions. Oracle: the rules of npm and codex.
  */
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { isBuiltin } from "node:module"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { join, posix } from "node:path"
 import { describe, expect, it } from "vitest"
 import { root } from "../scripts/build.mjs"
 import { version } from "../src/core/Version.ts"
@@ -13,7 +14,7 @@ import { node, startProgram } from "./cli/children.ts"
 const read = (file: string) => JSON.parse(readFileSync(join(root, file), "utf8"))
 const manifest = read("package.json")
 const lock = read("package-lock.json")
-const groups = ["dependencies", "devDependencies", "peerDependencies", "overrides"]
+const groups = ["dependencies", "devDependencies", "optionalDependencies", "peerDependencies", "overrides"]
 
 /** Packages of which a project may have its own copy: codex uses any version in the range. */
 const shared = (name: string) => name === "effect" || name === "vitest" || name.startsWith("@effect/")
@@ -32,7 +33,7 @@ describe("package.json", () => {
   })
 
   it("agrees with the lock file, in which every package has an integrity hash", () => {
-    for (const group of groups.slice(0, 3)) expect(lock.packages[""][group]).toEqual(manifest[group])
+    for (const group of groups.slice(0, 4)) expect(lock.packages[""][group]).toEqual(manifest[group])
     const open = Object.entries<{ integrity?: string; link?: boolean; inBundle?: boolean }>(lock.packages)
       .filter(([path, entry]) => path !== "" && !entry.integrity && !entry.link && !entry.inBundle)
       .map(([path]) => path)
@@ -87,11 +88,66 @@ describe("package.json", () => {
     expect(scripted.filter((name) => name !== "fsevents" && !(name in manifest.allowScripts))).toEqual([])
   })
 
-  it("publishes only the command, the library and the configs", async () => {
-    const { stdout } = await startProgram("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"]).finished
-    const [{ files }] = JSON.parse(stdout)
-    const paths: ReadonlyArray<string> = files.map((file: { path: string }) => file.path)
+  it("declares every package that its files import", () => {
+    const declared = groups.slice(0, 4).filter((group) => group !== "devDependencies")
+    const names = new Set(declared.flatMap((group) => Object.keys(manifest[group] ?? {})))
+    const imports = readdirSync(join(root, "dist"), { recursive: true, encoding: "utf8" })
+      .filter((file) => file.endsWith(".js"))
+      .flatMap((file) => [
+        ...readFileSync(join(root, "dist", file), "utf8").matchAll(
+          /(?:from|import)\s*\(?"(@[\w-]+\/[\w-]+|[\w-]+)["/]/g
+        )
+      ])
+      .map(([, name = ""]) => name)
+    expect(imports).toContain("effect")
+    // Examples in comments import the package itself.
+    const wrong = new Set(imports.filter((name) => !names.has(name) && !isBuiltin(name) && !name.startsWith("codex")))
+    expect([...wrong]).toEqual([])
+  })
+})
+
+const packed = await startProgram("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"]).finished
+
+describe("the published package", () => {
+  const [{ files }]: [{ readonly files: ReadonlyArray<{ readonly path: string }> }] = JSON.parse(packed.stdout)
+  const paths = new Set(files.map(({ path }) => path))
+  /** What a link or a source map of a file names, if it is published. */
+  const isPublished = (from: string, target: string) => {
+    const path = posix.join(posix.dirname(from), target)
+    return paths.has(path) || [...paths].some((each) => each.startsWith(`${path.replace(/\/$/, "")}/`))
+  }
+
+  it("has the command, the library with its sources, the configs, the documentation and the examples, and nothing else", () => {
     expect(paths).toContain("dist/bin.js")
-    expect(paths.filter((path) => !/^(dist|configs)\/|^(README\.md|LICENSE|package\.json)$/.test(path))).toEqual([])
+    const known = /^(dist|src|configs|docs|examples)\/|^(README\.md|LICENSE|package\.json)$/
+    expect([...paths].filter((path) => !known.test(path))).toEqual([])
+  })
+
+  it("has the sources that its source maps name", () => {
+    const maps = [...paths].filter((path) => path.endsWith(".map"))
+    expect(maps.length).toBeGreaterThan(100)
+    const missing = maps.flatMap((map) => {
+      const { sources }: { sources: ReadonlyArray<string> } = read(map)
+      return sources.filter((source) => !isPublished(map, source)).map((source) => `${map}: ${source}`)
+    })
+    expect(missing).toEqual([])
+    const mapped = [...paths].filter((path) => /\.(js|d\.ts)$/.test(path) && !path.startsWith("src/"))
+    const named = mapped.flatMap((path) =>
+      [...readFileSync(join(root, path), "utf8").matchAll(/^\/\/# sourceMappingURL=(.+)$/gm)].map(
+        ([, map = ""]) => [path, map] as const
+      )
+    )
+    expect(named.filter(([path, map]) => !isPublished(path, map))).toEqual([])
+  })
+
+  it("has every file that its pages link to", () => {
+    const pages = [...paths].filter((path) => path.endsWith(".md"))
+    const missing = pages.flatMap((page) =>
+      [...readFileSync(join(root, page), "utf8").matchAll(/\]\(([^)\s#]+)(?:#[^)]*)?\)/g)]
+        .map(([, target = ""]) => target)
+        .filter((target) => !/^https?:/.test(target) && !isPublished(page, target))
+        .map((target) => `${page}: ${target}`)
+    )
+    expect(missing).toEqual([])
   })
 })

@@ -3,7 +3,7 @@
  * `compose` reads and merges, `decode` checks every section with the schema of the plugin that it names.
  *
  * A file of a group may be given as the config: `configs/training/base.yaml` means the `config.yaml` above it (or the one
- * that the package ships) with `training=base`. What is saved with a run is the decoded config, defaults included, so a
+ * that the package ships) with `training=base`. A project without `configs/` has those of the package. What is saved with a run is the decoded config, defaults included, so a
  * run means the same under a later version.
  */
 import * as FileSystem from "@effect/platform/FileSystem"
@@ -105,20 +105,26 @@ export interface RunPlan {
 
 /** `configs/<name>.yaml` of the working directory if it exists, else the one that the package ships. */
 export const defaultFile = (name: string) =>
+  Effect.flatMap(Path.Path, (path) => locate(path.join("configs", `${name}.yaml`)))
+
+/** The file itself; if it does not exist and is below `configs/`, the one of this name that the package ships. */
+const locate = (file: string) =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path
-    const own = path.join("configs", `${name}.yaml`)
-    const exists = yield* Effect.orElseSucceed(fs.exists(own), () => false)
-    return exists ? own : path.join(packagedConfigs(), `${name}.yaml`)
+    const exists = (candidate: string) => Effect.orElseSucceed(fs.exists(candidate), () => false)
+    const shipped = path.join(packagedConfigs(), path.relative("configs", file))
+    const isBelow = !path.isAbsolute(file) && path.normalize(file).startsWith(`configs${path.sep}`)
+    return !(yield* exists(file)) && isBelow && (yield* exists(shipped)) ? shipped : file
   })
 
 /** Finds further keys for the suggestion in an error, see `Config.ComposeOptions`. */
 type FindKeys = Config.ComposeOptions["keys"]
 
 /** Composes the config that a file means. */
-export const compose = (file: string, overrides: ReadonlyArray<string> = [], keys?: FindKeys) =>
+export const compose = (given: string, overrides: ReadonlyArray<string> = [], keys?: FindKeys) =>
   Effect.gen(function* () {
+    const file = yield* locate(given)
     const plain = yield* Config.compose({ primary: file, overrides: [], schema: Command })
     const whole = plain.root.entries.size === 0 || sections.some((section) => plain.root.entries.has(section))
     const group = whole ? undefined : yield* groupOf(file)
