@@ -1,6 +1,7 @@
 /**
  * One damaged file, read: what came of it. Only a result or a typed error with a message is right.
  */
+import type { NodeContext } from "@effect/platform-node/NodeContext"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -22,7 +23,10 @@ export const damagedOf = (files: ReadonlyArray<Valid>, seed: number) => {
 }
 
 /** Undefined if the reader did what it must; otherwise what it did. */
-export const attempt = (files: ReadonlyArray<Valid>, seed: number): Effect.Effect<string | undefined> =>
+export const attempt = (
+  files: ReadonlyArray<Valid>,
+  seed: number
+): Effect.Effect<string | undefined, never, NodeContext> =>
   Effect.gen(function* () {
     const { damaged, file } = damagedOf(files, seed)
     const exit = yield* Effect.exit(Effect.suspend(() => file.read(damaged)))

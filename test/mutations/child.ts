@@ -4,6 +4,7 @@
  */
 import { openSync, writeSync } from "node:fs"
 import { join } from "node:path"
+import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as Effect from "effect/Effect"
 import { attempt } from "./attempt.ts"
 import { folder, formats } from "./readers.ts"
@@ -19,7 +20,7 @@ const program = Effect.gen(function* () {
     if (fault !== undefined) writeSync(1, `${JSON.stringify(fault)}\n`)
   }
   writeSync(at, "done".padStart(12), 0)
-}).pipe(Effect.scoped)
+}).pipe(Effect.scoped, Effect.provide(NodeContext.layer))
 
 Effect.runPromise(program).catch((error: unknown) => {
   writeSync(2, String(error))

@@ -9,6 +9,7 @@ import { spawn } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { availableParallelism, tmpdir } from "node:os"
 import { join } from "node:path"
+import * as NodeContext from "@effect/platform-node/NodeContext"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { full } from "../full.ts"
@@ -34,7 +35,7 @@ describe("damaged files", () => {
         (seed) => attempt(files, seed)
       )
       expect(faults.filter((fault) => fault !== undefined)).toEqual([])
-    })
+    }).pipe(Effect.provide(NodeContext.layer))
   )
 })
 

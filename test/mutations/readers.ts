@@ -41,7 +41,7 @@ import * as CheckpointStoreLive from "../../src/services/runs/CheckpointStore.ts
 export interface Valid {
   readonly name: string
   readonly bytes: Uint8Array
-  readonly read: (damaged: Uint8Array) => Effect.Effect<unknown, unknown>
+  readonly read: (damaged: Uint8Array) => Effect.Effect<unknown, unknown, NodeContext.NodeContext>
 }
 
 /** Makes the files of a format in a folder, which exists as long as the scope. */
@@ -83,9 +83,16 @@ const configs = (files: ReadonlyArray<readonly [name: string, text: string]>) =>
     const context = yield* Layer.build(Layer.provide(Layer.merge(builtins.layer, configStore), NodeContext.layer)).pipe(
       Effect.orDie
     )
+    const undamaged = new Map<string, Document>()
     const read = (name: string) => (damaged: Uint8Array) =>
       Effect.gen(function* () {
         const source = yield* Config.ConfigSource
+        const found = (group: string, file: string, from: Document) => {
+          const key = `${group}/${file}`
+          const known = undamaged.get(key)
+          if (known !== undefined) return Effect.succeed(known)
+          return Effect.tap(source.find(group, file, from), (read) => read && undamaged.set(key, read))
+        }
         const document = Effect.map(
           ConfigStore.parseYaml(textOf(damaged), name),
           (root): Document => ({
@@ -103,7 +110,7 @@ const configs = (files: ReadonlyArray<readonly [name: string, text: string]>) =>
           Effect.provideService(Config.ConfigSource, {
             ...source,
             primary: (path) => (path === name ? document : source.primary(path)),
-            find: (group, file, from) => (isIt(group, file) ? document : source.find(group, file, from))
+            find: (group, file, from) => (isIt(group, file) ? document : found(group, file, from))
           })
         )
         const { text } = yield* RunPlan.decode(composed)
@@ -119,9 +126,9 @@ const yaml: Format = () => {
   const own: ReadonlyArray<readonly [string, string]> = [
     [
       "own.yaml",
-      "defaults: [{ model: tiny }, { optional data: moby-dick }, _self_]\nbase: &b { seed: 1, lr: 1e-3 }\n" +
-        "training: { <<: *b, epochs: 2 }\ntokenizer: { name: byte }\nname: run-${training.seed}\n" +
-        "generation: { stop: [\"${name}\", '${oc.env:NOBODY,x}'], prompt: ${oc.decode:'\"a\"'} }\nbase2: |\n  text\n"
+      "defaults: [{ model: tiny }, { optional data: moby-dick }, _self_]\n" +
+        "evaluation: &b { seed: 1 }\ntraining: { <<: *b, epochs: 2 }\ntokenizer: { name: byte }\nname: run-${training.seed}\n" +
+        "generation: { stop: [\"${name}\", '${oc.env:NOBODY,x}'], prompt: '${oc.decode:\"a\"}' }\nplugins: &p []\n"
     ]
   ]
   const shipped = names.map((name) => [name, readFileSync(join(packagedConfigs(), name), "utf8")] as const)
@@ -168,7 +175,7 @@ const json: Format = (folder) =>
           Effect.suspend(() => {
             writeFileSync(project, damaged)
             return PluginLoader.discover({ directory: folder, plugins: [] })
-          }).pipe(Effect.provide(NodeContext.layer))
+          })
       }
     ]
   })
@@ -185,14 +192,14 @@ const tokenizerFiles = Effect.gen(function* () {
   const trained = yield* Effect.forEach(
     [
       ["bpe", { vocab_size: 290 }],
-      ["bpe", { vocab_size: 120, byte_fallback: true, normalizer: ["nfkc", "lowercase"], pre_tokenizer: "metaspace" }],
-      ["unigram", { vocab_size: 60 }],
-      ["wordpiece", { vocab_size: 60, normalizer: ["nfd", "strip_accents"] }],
+      ["bpe", { vocab_size: 295, byte_fallback: true, normalizer: ["nfkc", "lowercase"], pre_tokenizer: "metaspace" }],
+      ["unigram", { vocab_size: 45 }],
+      ["wordpiece", { vocab_size: 54, normalizer: ["nfd", "strip_accents"] }],
       ["wordlevel", { vocab_size: 20 }]
     ] as const,
     ([name, config], i) =>
       Effect.map(
-        Effect.flatMap(registry.resolve(TokenizerTrainer.kind, name, config), (trainer) =>
+        Effect.flatMap(registry.resolve(TokenizerTrainer.kind, name, { ...config, min_frequency: 1 }), (trainer) =>
           trainer.train(Stream.fromIterable(texts))
         ),
         ({ files }) => [`${name}-${i}`, files["tokenizer.json"]!] as const
@@ -260,7 +267,7 @@ const tokenizer: Format = (folder) =>
           Effect.suspend(() => {
             writeFileSync(path, damaged)
             return Effect.provide(use, HuggingFaceTokenizer.layer({ path }))
-          }).pipe(Effect.provide(NodeContext.layer))
+          })
       }
     })
   )
@@ -297,7 +304,7 @@ const tokenizerFolder: Format = (folder) =>
         Effect.suspend(() => {
           writeFileSync(path, damaged)
           return Effect.provide(use, layer)
-        }).pipe(Effect.provide(NodeContext.layer))
+        })
     const [tiktoken, piece] = [join(folder, "x.tiktoken"), join(folder, "x.model")]
     return [
       ...Object.entries(beside).map(([name, content]): Valid => {
@@ -341,15 +348,14 @@ const ndjson: Format = (folder) => {
       name: "data.ndjson",
       bytes: utf8(lines),
       read: (damaged) =>
-        Effect.gen(function* () {
+        Effect.suspend(() => {
           writeFileSync(path, damaged)
-          const dataset = yield* Dataset
-          yield* Stream.runDrain(dataset.documents("train"))
-          yield* Stream.runDrain(dataset.documents("validation"))
-        }).pipe(
-          Effect.provide(NdjsonDataset.layer({ paths: path, validation: { fraction: 0.5 } })),
-          Effect.provide(NodeContext.layer)
-        )
+          return Effect.gen(function* () {
+            const dataset = yield* Dataset
+            yield* Stream.runDrain(dataset.documents("train"))
+            yield* Stream.runDrain(dataset.documents("validation"))
+          }).pipe(Effect.provide(NdjsonDataset.layer({ paths: path, validation: { fraction: 0.5 } })))
+        })
     }
   ])
 }
@@ -372,7 +378,7 @@ const log: Format = (folder) => {
           const opened = yield* LogReader.open({ path })
           const found = yield* Stream.runCollect(opened.events({}))
           return JSON.stringify([...found])
-        }).pipe(Effect.scoped, Effect.provide(NodeContext.layer))
+        }).pipe(Effect.scoped)
     }
   ])
 }
@@ -446,7 +452,7 @@ const manifests: Format = (folder) =>
           Effect.suspend(() => {
             writeFileSync(join(folder, TrainingManifest.fileName), damaged)
             return TrainingManifest.read(folder)
-          }).pipe(Effect.provide(NodeContext.layer))
+          })
       }
     ]
   }).pipe(Effect.provide(Layer.provideMerge(CheckpointStoreLive.layer, NodeContext.layer)), Effect.orDie)
