@@ -92,18 +92,21 @@ export class CheckpointError extends Schema.TaggedError<CheckpointError>()("Chec
   }
 }
 
-/** Parameters of a model that learns are far below this; the squares of much larger ones exceed float32. */
-const largestParameter = 1e6
+/** Parameters of a language model that learns are far below this. */
+const largestParameter = 1e3
 
 /**
- * Whether training can continue from these numbers: all of them are finite, no parameter is above a million, and the loss that
- * they give, in nats, is at most one above that of a uniform guess. A model that has diverged can be finite for some updates.
+ * Whether training can continue from these numbers: all of them are finite, no parameter is above a thousand, and no loss, in
+ * nats, is more than one above that of a uniform guess. A model that has diverged can be finite for some updates, and its loss
+ * can even look harmless, where normalisation turns an overflow into zeros.
  */
 export const isGood = (
   { optimizer, parameters }: Pick<Checkpoint, "parameters" | "optimizer">,
-  { loss, vocabularySize }: { readonly loss: number; readonly vocabularySize: number }
+  { losses, vocabularySize }: { readonly losses: ReadonlyArray<number>; readonly vocabularySize: number }
 ): boolean =>
-  loss <= Math.log(vocabularySize) + 1 && largest(parameters) <= largestParameter && Number.isFinite(largest(optimizer))
+  losses.every((loss) => loss <= Math.log(vocabularySize) + 1) &&
+  largest(parameters) <= largestParameter &&
+  Number.isFinite(largest(optimizer))
 
 const largest = (tensors: TensorDatas): number => {
   let most = 0

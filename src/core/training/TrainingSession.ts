@@ -309,7 +309,10 @@ const make = (
         const optimizer = stateNames.ofOptimizer(values)
         const loss = yield* lossOf(Math.max(0, where.step - 1))
         if (!Number.isFinite(loss)) return yield* nonFinite(where.step, `the loss after the update is ${loss}`)
-        const good = isGood({ parameters, optimizer }, { loss, vocabularySize: architecture.vocabularySize })
+        const good = isGood(
+          { parameters, optimizer },
+          { losses: [where.loss, loss], vocabularySize: architecture.vocabularySize }
+        )
         return {
           state: good
             ? yield* Ref.updateAndGet(state, (before) => new TrainState({ ...before, good: where.step }))

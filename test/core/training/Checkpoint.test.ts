@@ -71,13 +71,17 @@ describe("a good checkpoint", () => {
   const tensors = (...values: ReadonlyArray<number>) => ({
     w: { dtype: "float32" as const, shape: [values.length], data: Float32Array.from(values) }
   })
-  const good = (parameters: ReadonlyArray<number>, optimizer: ReadonlyArray<number>, loss: number) =>
-    isGood({ parameters: tensors(...parameters), optimizer: tensors(...optimizer) }, { loss, vocabularySize: 256 })
+  const good = (
+    parameters: ReadonlyArray<number>,
+    optimizer: ReadonlyArray<number>,
+    ...losses: ReadonlyArray<number>
+  ) => isGood({ parameters: tensors(...parameters), optimizer: tensors(...optimizer) }, { losses, vocabularySize: 256 })
 
   it("has finite numbers, no huge parameter, and a loss that is not far above ln V", () => {
-    expect(good([1, -2], [1e12], 6.5)).toBe(true)
+    expect(good([1, -2], [1e12], 6.5, 2)).toBe(true)
+    expect(good([1], [0], 1e6, 2)).toBe(false)
     for (const loss of [6.6, 1e30, Number.POSITIVE_INFINITY, Number.NaN]) expect(good([1], [0], loss)).toBe(false)
-    for (const value of [1e30, -1e7, Number.NaN, Number.NEGATIVE_INFINITY]) expect(good([1, value], [0], 1)).toBe(false)
+    for (const value of [1e30, -1e4, Number.NaN, Number.NEGATIVE_INFINITY]) expect(good([1, value], [0], 1)).toBe(false)
     expect(good([1], [Number.POSITIVE_INFINITY], 1)).toBe(false)
     expect(good([1], [Number.NaN, 1], 1)).toBe(false)
   })
