@@ -25,11 +25,11 @@ export type Which = "last" | "best" | number
 export class NothingToResume extends Schema.TaggedError<NothingToResume>()("NothingToResume", {
   root: Schema.String,
   runs: Schema.Number,
-  /** The newest run, and where its config differs. */
-  newest: Schema.optional(Schema.String),
+  /** The newest run that could be given the config, else the newest, and where its config differs. */
+  nearest: Schema.optional(Schema.String),
   differences: Schema.Array(Schema.String),
-  /** Whether the newest run could be resumed with the config, if it were named. */
-  extends: Schema.Boolean
+  /** Whether a run that is resumed may change these keys. */
+  changeable: Schema.Boolean
 }) {
   override get message() {
     if (this.runs === 0) return `${this.root}: there is no run to resume. Start one without --resume.`
@@ -37,8 +37,9 @@ export class NothingToResume extends Schema.TaggedError<NothingToResume>()("Noth
     const none = this.runs === 1 ? "the only run does not have" : `none of the ${this.runs} runs has`
     return (
       `${this.root}: ${none} this config, so there is nothing to resume. ` +
-      `The newest, ${this.newest}, differs in ${differs}. ` +
-      `Start a new run without --resume, or name the run with --run${this.extends ? " to change it" : ""}.`
+      (this.changeable
+        ? `${this.nearest} differs only in ${differs}: to resume it with this change, name it with --run ${this.nearest}. Or start a new run without --resume.`
+        : `The newest, ${this.nearest}, differs in ${differs}. Start a new run without --resume, or name the run with --run.`)
     )
   }
 }
@@ -120,24 +121,27 @@ export const newestOf = (config: RunConfig) =>
   Effect.gen(function* () {
     const store = yield* RunStore
     const runs = yield* store.list
-    let nearest: { readonly run: RunDirectory; readonly differences: ReadonlyArray<Difference> } | undefined
+    let nearest:
+      | { readonly run: RunDirectory; readonly differences: ReadonlyArray<Difference>; readonly changeable: boolean }
+      | undefined
     for (const run of runs) {
       const saved = yield* Effect.either(configOf(run))
       if (Either.isLeft(saved)) continue
       const differences = difference(encoded(saved.right), encoded(withThreadsOf(saved.right, config)))
       if (differences.length === 0) return { run, config: saved.right, checkpoint: undefined } satisfies SavedRun
-      nearest ??= { run, differences }
+      const changeable = differences.every(isChangeable)
+      if (nearest === undefined || (changeable && !nearest.changeable)) nearest = { run, differences, changeable }
     }
     return yield* new NothingToResume({
       root: store.root,
       runs: runs.length,
-      newest: nearest?.run.directory,
+      nearest: nearest?.run.directory,
       differences: nearest?.differences.map(({ words }) => words) ?? ["a config that cannot be read"],
-      extends: nearest?.differences.every(isAllowed) ?? false
+      changeable: nearest?.changeable ?? false
     })
   })
 
-const isAllowed = ({ key }: Difference): boolean =>
+const isChangeable = ({ key }: Difference): boolean =>
   mayChange.some((prefix) => key === prefix || key.startsWith(`${prefix}.`))
 
 /** The keys in which a config differs from that of a run. Fails if a run that is resumed cannot change one of them. */
@@ -146,7 +150,7 @@ export const changesOf = (
   wanted: RunConfig
 ): Effect.Effect<ReadonlyArray<string>, OtherConfig> => {
   const differences = difference(encoded(config), encoded(withThreadsOf(config, wanted)))
-  const refused = differences.filter((found) => !isAllowed(found))
+  const refused = differences.filter((found) => !isChangeable(found))
   return refused.length === 0
     ? Effect.succeed(differences.map(({ key }) => key))
     : new OtherConfig({ run: run.directory, differences: refused.map(({ words }) => words) })

@@ -154,7 +154,7 @@ export const train = (
           }
           yield* onEvent(RunComponents.preparedOf(run.directory, components.tokenizer, options.tokens, contextLength))
           const session = yield* TrainingSession.make(options)
-          yield* Effect.forEach(notes(run, known, data, newest?.checkpoint.state), Effect.logWarning)
+          yield* Effect.forEach(notes(run, known, data, newest?.checkpoint.state), (note) => Effect.logWarning(note))
           yield* keepConfig
           yield* RunData.write(run, data)
           return { session, holdsOut: validation !== undefined }
