@@ -3,3 +3,6 @@
  * Otherwise such a test takes a sample.
  */
 export const full = process.env.CODEX_TEST_FULL === "1"
+
+/** `all` of them in the full test, otherwise `some`. */
+export const inFull = (all: number, some: number): number => (full ? all : some)

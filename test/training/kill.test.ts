@@ -13,6 +13,7 @@ import { build } from "esbuild"
 import { afterAll, beforeAll, describe } from "vitest"
 import { root } from "../../scripts/build.mjs"
 import { type Child, node } from "../cli/children.ts"
+import { inFull } from "../full.ts"
 import { checkpointOf, metricsOf, prepare, runOf, trainIn } from "./run.ts"
 import * as Tiny from "./tiny.ts"
 
@@ -67,14 +68,15 @@ const killAfter = (child: Child, events: number, millis: number): Promise<boolea
 }
 
 describe("kill -9", () => {
-  it.live("at ten random moments changes no byte of what a run ends with", () =>
+  const kills = inFull(10, 4)
+  it.live(`at ${kills} random moments changes no byte of what a run ends with`, () =>
     Effect.gen(function* () {
       const whole = prepare(join(folder, "whole"), { max_steps: 48 })
       yield* trainIn(whole)
 
       const killed = prepare(join(folder, "killed"), { max_steps: 48 })
       const random = new PCGRandom(11)
-      for (let i = 0; i < 10; i++) {
+      for (let i = 0; i < kills; i++) {
         const [events, millis] = [random.integer(16), random.number() * 8]
         const process = child(killed)
         expect(yield* Effect.promise(() => killAfter(process, events, millis)), `kill ${i}`).toBe(true)

@@ -105,16 +105,16 @@ describe("record", () => {
     expect(existsSync(at(".codex/session_logs.db"))).toBe(false)
   })
 
-  it("writes twenty concurrent events", async () => {
+  it("writes eight concurrent events", async () => {
     const finished = await Promise.all(
-      Array.from({ length: 20 }, (_, i) => logs(["record", "--session-id", "many", `n${i}`]))
+      Array.from({ length: 8 }, (_, i) => logs(["record", "--session-id", "many", `n${i}`]))
     )
     expect(finished).toEqual(finished.map(() => done))
     expect(
       rows()
         .map(({ message }) => message)
         .sort()
-    ).toEqual(Array.from({ length: 20 }, (_, i) => `n${i}`).sort())
+    ).toEqual(Array.from({ length: 8 }, (_, i) => `n${i}`).sort())
   })
 })
 

@@ -5,6 +5,7 @@
 import * as FastCheck from "effect/FastCheck"
 import { describe, expect, it } from "vitest"
 import { defaultRules, redact, redactRecord } from "../../../src/core/data/Redaction.ts"
+import { inFull } from "../../full.ts"
 import { processorMillis } from "../../work.ts"
 
 const clean = (text: string): string => redact(text, defaultRules)
@@ -120,7 +121,7 @@ describe("any text", () => {
           expect(clean(once)).toBe(once)
         }
       ),
-      { numRuns: 3000 }
+      { numRuns: inFull(3000, 1000) }
     )
   })
 

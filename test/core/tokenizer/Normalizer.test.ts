@@ -13,7 +13,7 @@ import { original } from "../../../src/core/tokenizer/AlignedText.ts"
 import * as Normalizer from "../../../src/core/tokenizer/Normalizer.ts"
 import * as TokenizerJson from "../../../src/core/tokenizer/TokenizerJson.ts"
 import { ModelProtoSchema } from "../../../src/plugins/tokenizers/sentencepiece/gen/sentencepiece_model_pb.ts"
-import { full } from "../../full.ts"
+import { full, inFull } from "../../full.ts"
 import { native, words } from "./native.ts"
 
 const decode = Schema.decodeUnknownSync(TokenizerJson.Normalizer)
@@ -237,7 +237,7 @@ describe.each(specs.map(([name, spec]) => [name, decode(spec)] as const))("%s", 
         last = start
       }
     },
-    { fastCheck: { numRuns: 1000 } }
+    { fastCheck: { numRuns: inFull(1000, 300) } }
   )
 })
 

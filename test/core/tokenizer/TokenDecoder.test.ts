@@ -11,6 +11,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as TokenDecoder from "../../../src/core/tokenizer/TokenDecoder.ts"
 import * as TokenizerJson from "../../../src/core/tokenizer/TokenizerJson.ts"
+import { inFull } from "../../full.ts"
 import { native, words } from "./native.ts"
 
 const decode = Schema.decodeUnknownSync(TokenizerJson.Decoder)
@@ -70,7 +71,7 @@ describe("Decoder", () => {
           const pieces = yield* Stream.runCollect(decoding.decodeStream(Stream.fromIterable(ids)))
           expect(Chunk.join(pieces, "")).toBe(yield* decoding.decode(ids))
         }),
-      { fastCheck: { numRuns: 40 } }
+      { fastCheck: { numRuns: inFull(40, 15) } }
     )
   }
 

@@ -12,6 +12,7 @@ import * as Ref from "effect/Ref"
 import { Backend, type TensorDatas } from "../../../src/core/Backend.ts"
 import type { TokenFile } from "../../../src/core/data/TokenFile.ts"
 import { TrainingSession } from "../../../src/core/training/TrainingSession.ts"
+import { full } from "../../full.ts"
 import * as Tiny from "../../training/tiny.ts"
 
 const train = Tiny.tokenFile(Tiny.periodic(400))
@@ -118,7 +119,9 @@ layer(Tiny.cpu, { excludeTestServices: true })("an interruption of an update", (
       const whole = yield* updates(undefined)
       // Four windows are read and one Program is run; each is entered and left.
       expect(whole.passed).toBe(10)
-      for (let at = 0; at < whole.passed; at++) {
+      // In the sample: before and after a read, before the last, before and after the Program.
+      const gates = full ? Array.from({ length: whole.passed }, (_, i) => i) : [0, 1, 6, 8, 9]
+      for (const at of gates) {
         expect(yield* updates(at), `gate ${at}`).toMatchObject({ state: whole.state, sha256: whole.sha256 })
       }
     })

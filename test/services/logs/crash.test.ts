@@ -9,6 +9,7 @@ import { join } from "node:path"
 import Database from "better-sqlite3"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { node } from "../../cli/children.ts"
+import { inFull } from "../../full.ts"
 import { bundled } from "./program.ts"
 
 let writer = ""
@@ -60,10 +61,11 @@ const linesOf = (path: string): Lines => {
 }
 
 describe("a writer that is killed", () => {
-  it("loses no event that was acknowledged, at 50 random moments", async () => {
+  const rounds = inFull(10, 3)
+  it(`loses no event that was acknowledged, at ${5 * rounds} random moments`, async () => {
     const db = join(directory, "killed.db")
     let total = 0
-    for (let round = 0; round < 10; round++) {
+    for (let round = 0; round < rounds; round++) {
       const sessions = [0, 1, 2, 3, 4].map((i) => `k${round}-${i}`)
       const finished = await Promise.all(
         sessions.map(async (session) => {
@@ -102,7 +104,7 @@ describe("a writer that is killed", () => {
       expect(database.pragma("integrity_check", { simple: true })).toBe("ok")
       database.close()
     }
-    expect(total).toBeGreaterThan(1000)
+    expect(total).toBeGreaterThan(100 * rounds)
   })
 
   it("keeps an incomplete line separate: the next writer begins a new line", async () => {
@@ -118,18 +120,19 @@ describe("a writer that is killed", () => {
 })
 
 describe("eight writers at once", () => {
-  it("write 10,000 events each, all of them, in order", async () => {
+  const count = inFull(10_000, 2000)
+  it(`write ${count} events each, all of them, in order`, async () => {
     const db = join(directory, "eight.db")
     const sessions = Array.from({ length: 8 }, (_, i) => `w${i}`)
-    const finished = await Promise.all(sessions.map((session) => node([writer, session, db, "-", "10000"]).finished))
+    const finished = await Promise.all(sessions.map((session) => node([writer, session, db, "-", `${count}`]).finished))
     expect(finished.map(({ code, stderr }) => [code, stderr])).toEqual(sessions.map(() => [0, ""]))
     const database = open(db)
-    const expected = Array.from({ length: 10_000 }, (_, i) => i + 1)
+    const expected = Array.from({ length: count }, (_, i) => i + 1)
     for (const session of sessions) expect(numbersOf(database, session)).toEqual(expected)
     const [{ n }] = database.prepare<[], { n: number }>("SELECT count(*) AS n FROM session_events").all() as [
       { n: number }
     ]
-    expect(n).toBe(8 * 10_002)
+    expect(n).toBe(8 * (count + 2))
     expect(database.pragma("integrity_check", { simple: true })).toBe("ok")
     database.close()
   })

@@ -18,6 +18,7 @@ import type { PreTokenizer as Specification } from "../../../../src/core/tokeniz
 import { countWords, defaultLimit, type WordLimit } from "../../../../src/core/tokenizer/training/countWords.ts"
 import * as WordCounts from "../../../../src/core/tokenizer/training/WordCounts.ts"
 import { temporaryFiles } from "../../../../src/plugins/tokenizers/TrainedTokenizer.ts"
+import { inFull } from "../../../full.ts"
 import { chapters, train, trainers } from "./trainers.ts"
 
 const gpt2 = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true } as const
@@ -154,13 +155,15 @@ describe("words", () => {
   )
 })
 
-describe("a text that is one line or one word of 10 MB", () => {
+const megabytes = inFull(10, 2)
+
+describe(`a text that is one line or one word of ${megabytes} MB`, () => {
   it.effect("trains", () =>
     Effect.gen(function* () {
-      const word = "abcdefgh".repeat(10_000_000 / 8)
+      const word = "abcdefgh".repeat((megabytes * 1_000_000) / 8)
       const { vocabularySize } = yield* train(trainers.bpe({ vocab_size: 264 }), [word])
       expect(vocabularySize).toBe(264)
-      const line = "a line of words without an end ".repeat(320_000)
+      const line = "a line of words without an end ".repeat(megabytes * 32_000)
       expect((yield* train(trainers.wordpiece({ vocab_size: 40 }), [line])).vocabularySize).toBe(40)
     })
   )

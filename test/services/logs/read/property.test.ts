@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as fc from "effect/FastCheck"
 import type { LogQuery } from "../../../../src/services/logs/LogQuery.ts"
 import type { LogEvent } from "../../../../src/services/logs/SessionEvent.ts"
+import { inFull } from "../../../full.ts"
 import { all, event, open, workspace } from "./workspace.ts"
 
 interface Written {
@@ -119,7 +120,7 @@ describe("a query", () => {
           fc.array(query, { minLength: 5, maxLength: 8 }),
           (rows, plain, queries) => Effect.runPromise(Effect.scoped(check(rows, plain, queries)))
         ),
-        { numRuns: 40 }
+        { numRuns: inFull(40, 12) }
       )
     )
   )

@@ -30,6 +30,7 @@ import * as LogRotation from "../../../../src/services/logs/rotation/LogRotation
 import { SessionLog } from "../../../../src/services/logs/SessionLog.ts"
 import { SqlitePool } from "../../../../src/services/logs/write/SqlitePool.ts"
 import { node } from "../../../cli/children.ts"
+import { inFull } from "../../../full.ts"
 import { until } from "../../../work.ts"
 import { bundled } from "../program.ts"
 
@@ -400,7 +401,8 @@ describe("a rotation that is killed", () => {
   })
   afterAll(() => rmSync(rotator, { force: true }))
 
-  it("loses and duplicates nothing, at 20 random moments", async () => {
+  const rounds = inFull(10, 4)
+  it(`loses and duplicates nothing, at ${2 * rounds} random moments`, async () => {
     const count = 8_000
     const template = join(directory, "template.db")
     create(
@@ -422,7 +424,7 @@ describe("a rotation that is killed", () => {
     expect(await first.finished).toMatchObject({ code: 0, stderr: "" })
     const whole = Math.min(Date.now() - started, 1000)
     const states: Array<string> = []
-    for (let round = 0; round < 10; round++) {
+    for (let round = 0; round < rounds; round++) {
       const places = [`${round}a`, `${round}b`]
       await Promise.all(
         places.map(async (place, i) => {
@@ -432,7 +434,10 @@ describe("a rotation that is killed", () => {
           if (i === 0)
             while (child.process.exitCode === null && !hasPartial(place))
               await new Promise((turn) => setImmediate(turn))
-          else await new Promise((resolve) => setTimeout(resolve, ((round * 2 + i + Math.random()) / 20) * whole * 1.3))
+          else
+            await new Promise((resolve) =>
+              setTimeout(resolve, ((round * 2 + i + Math.random()) / (2 * rounds)) * whole * 1.3)
+            )
           child.process.kill("SIGKILL")
           await child.finished
         })
