@@ -38,8 +38,11 @@ export const quickstart = Command.make(
       Effect.gen(function* () {
         const [Run, RunPlan] = yield* load(() => Promise.all([import("../jobs/Run.ts"), import("../jobs/RunPlan.ts")]))
         const paths = data.length === 0 ? [] : [`data.paths=${JSON.stringify(data)}`]
+        // The prompt of the config belongs to its text; for another text, its own first words take its place.
+        const own = paths.length > 0 || overrides.some((word) => /^[+~]?data[.=]/.test(word))
+        const prompt = own ? ["generation.prompt=''"] : []
         const config = yield* RunPlan.defaultFile("quickstart")
-        const composed = yield* Run.compose({ config, overrides: [...paths, ...overrides] })
+        const composed = yield* Run.compose({ config, overrides: [...paths, ...prompt, ...overrides] })
         return { composed, logging: RunPlan.loggingOf(composed) }
       }),
     ({ composed }, { data, overrides, resume }) =>
@@ -121,7 +124,7 @@ const evaluateAndGenerate = (run: Run, data: ReadonlyArray<string>) =>
     const paths = data.length === 0 ? "" : ` ${shellWord(`data.paths=${JSON.stringify(data)}`)}`
     yield* Console.log(
       `\n${nextCommands([
-        `codex generate --run ${directory} --prompt "The whale" --temperature 0.7`,
+        `codex generate --run ${directory} --prompt ${shellWord(run.config.generation.prompt)} --temperature 0.7`,
         `codex evaluate --run ${directory} --metrics perplexity,bits_per_byte,accuracy`,
         `codex export onnx --run ${directory} --out model.onnx`,
         `codex train model=tiny training.epochs=1${paths}`

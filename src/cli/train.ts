@@ -132,5 +132,5 @@ const trainAndReport = <E, R>(train: (onEvent: OnEvent) => Effect.Effect<Run, E,
   Effect.gen(function* () {
     const run = yield* TrainProgress.follow(train, { resumeCommand })
     yield* recordResult(trainingSummary(run.state))
-    yield* Console.log(trainingReport(run))
+    yield* Console.log(trainingReport(run, yield* run.examplePrompt))
   })

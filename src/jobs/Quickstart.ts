@@ -3,7 +3,8 @@
  *
  * The tokenizer is trained and the text tokenized before there is a run, because only then it is known how large a
  * vocabulary and how long a context the text allows. `codex train` would refuse such a config; here the changes are reported.
- * The run starts with the tokenizer that was trained here.
+ * The run starts with the tokenizer that was trained here. Without a prompt in the config, the run's is the first words of the
+ * held-out text.
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
@@ -20,6 +21,7 @@ import { RunStore } from "../services/runs/RunStore.ts"
 import { Environment } from "./Environment.ts"
 import * as Run from "./Run.ts"
 import { architectureOf, datasetOf, type OnEvent, tokenFilesOf, tokenizerOf } from "./RunComponents.ts"
+import { promptOf } from "./RunGeneration.ts"
 import * as RunPlan from "./RunPlan.ts"
 
 /** A setting that the text does not allow, and the value that it gets instead. */
@@ -132,6 +134,10 @@ const fitIn = (composed: RunPlan.Composed, onEvent: OnEvent, scope: Scope.Scope)
     if (steps !== undefined) {
       const most = Math.max(100, mostEpochs * Math.floor(windows / batch))
       change(["training", "max_steps"], steps, Math.min(steps, most))
+    }
+    if (config.generation.prompt === "") {
+      const prompt = Node.scalar(yield* promptOf(dataset), "quickstart")
+      current = { ...current, root: Node.insert(current.root, ["generation", "prompt"], prompt) }
     }
     const plan = yield* RunPlan.decode(current)
     return { plan, changes, tokenizer: config.tokenizer.train === undefined ? {} : tokenizer.files } satisfies Fitted

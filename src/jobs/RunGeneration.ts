@@ -12,10 +12,12 @@ import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { TensorDatas } from "../core/Backend.ts"
 import { GenerationConfig } from "../core/config/RunConfig.ts"
+import type { Dataset } from "../core/Dataset.ts"
 import * as Json from "../core/data/Json.ts"
 import * as Generation from "../core/generation/Generation.ts"
 import type { Architecture } from "../core/Model.ts"
@@ -115,6 +117,29 @@ export const generateMeasured = (
     const finishReason: FinishReason = stopped || tokens < max_new_tokens ? "stop" : "length"
     return { prompt, text, tokens, finishReason, seed, millis, tokensPerSecond } satisfies GeneratedText
   })
+
+/** The first words of the held-out text, or else of the training text, for a prompt; empty if there are none. */
+export const promptOf = (dataset: Dataset.Service): Effect.Effect<string> =>
+  Stream.concat(dataset.documents("validation"), dataset.documents("train")).pipe(
+    Stream.map(({ text }) => firstWords(text)),
+    Stream.filter((words) => words !== ""),
+    Stream.runHead,
+    Effect.map(Option.getOrElse(() => "")),
+    Effect.orElseSucceed(() => "")
+  )
+
+/** At most three words of one line. A config would take `${` for a reference, so the words end before a `$`. */
+const firstWords = (text: string): string => {
+  const [line = ""] = /[^\n\r$]*[\p{L}\p{N}][^\n\r$]*/u.exec(text.slice(0, 4096)) ?? []
+  let [words, end] = [0, 0]
+  for (const { index, isWordLike, segment } of new Intl.Segmenter("und", { granularity: "word" }).segment(line)) {
+    if (isWordLike !== true) continue
+    words += 1
+    end = index + segment.length
+    if (words === 3) break
+  }
+  return line.slice(0, Math.min(end, 60)).toWellFormed().trim()
+}
 
 /** Where a text comes from. */
 const Entry = Schema.Struct({

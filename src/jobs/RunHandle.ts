@@ -21,7 +21,7 @@ import { metricPlugins } from "../plugins/builtins.ts"
 import type { RunDirectory } from "../services/runs/RunStore.ts"
 import { Environment } from "./Environment.ts"
 import * as OnnxExport from "./OnnxExport.ts"
-import { architectureOf, tokenizerAt } from "./RunComponents.ts"
+import { architectureOf, datasetOf, tokenizerAt } from "./RunComponents.ts"
 import * as RunEvaluation from "./RunEvaluation.ts"
 import * as RunGeneration from "./RunGeneration.ts"
 import type * as RunPlan from "./RunPlan.ts"
@@ -45,6 +45,8 @@ export interface Run {
   readonly architecture: Architecture
   /** The number of parameters. */
   readonly parameters: number
+  /** The first words of the text that the run held out, for a prompt. Empty if there is none or it cannot be read. */
+  readonly examplePrompt: Effect.Effect<string>
   /**
    * Text that continues the prompt, without the prompt. Settings that are not given are those of the config's `generation`.
    *
@@ -232,6 +234,12 @@ export const make = ({ backend: device, config, parameters, path, run, services,
       tokenizer,
       architecture,
       parameters: Object.values(architecture.parameters).reduce((sum, { shape }) => sum + sizeOf(shape), 0),
+      examplePrompt: datasetOf(config.data, services.data).pipe(
+        Effect.flatMap(RunGeneration.promptOf),
+        Effect.orElseSucceed(() => ""),
+        Effect.scoped,
+        Effect.provide(context)
+      ),
       generateStream,
       generate: (prompt, options) => Stream.mkString(generateStream(prompt, options)),
       generateFile: (prompt, { directory, onText, ...options } = {}) =>

@@ -48,6 +48,8 @@ layer(Run.layer({ runs: join(folder, "runs"), device: "cpu", threads: 1 }), { ex
         expect(plan.config.training).toMatchObject({ batch_size: to["training.batch_size"], max_steps: 100 })
         expect(plan.config.tokenizer.train).toEqual({ vocab_size: to["tokenizer.train.vocab_size"] })
         expect(Object.keys(tokenizer)).toContain("tokenizer.json")
+        // The first words of the first document that is held out.
+        expect(plan.config.generation.prompt).toBe("3: it sailed")
       })
     )
 
@@ -76,6 +78,8 @@ layer(Run.layer({ runs: join(folder, "runs"), device: "cpu", threads: 1 }), { ex
         const composed = yield* Run.compose({ ...config, tokenizer: "byte", training, evaluation: {} })
         const { changes, tokenizer } = yield* Quickstart.fitToText(composed, () => Effect.void)
         expect([changes, tokenizer]).toEqual([[], {}])
+        const given = yield* Run.compose({ ...config, tokenizer: "byte", training, generation: { prompt: "Once" } })
+        expect((yield* Quickstart.fitToText(given, () => Effect.void)).plan.config.generation.prompt).toBe("Once")
       })
     )
   }

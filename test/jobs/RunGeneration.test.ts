@@ -13,7 +13,9 @@ import * as Logger from "effect/Logger"
 import * as Schema from "effect/Schema"
 import { afterAll } from "vitest"
 import { GenerationConfig } from "../../src/core/config/RunConfig.ts"
+import { Dataset } from "../../src/core/Dataset.ts"
 import * as RunGeneration from "../../src/jobs/RunGeneration.ts"
+import { MemoryDataset } from "../../src/plugins/datasets/memory.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "codex-texts-"))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -110,6 +112,28 @@ describe("saveText", () => {
       }),
     { fastCheck: { numRuns: 30 } }
   )
+})
+
+describe("promptOf", () => {
+  const cases: ReadonlyArray<readonly [text: string, prompt: string]> = [
+    ["Der alte Mann fuhr über das Meer.", "Der alte Mann"],
+    ["\n\n  — “Où est-il?” dit-elle", "— “Où est-il"],
+    ["老人与海,他是一个老人。", "老人与海"],
+    ["# 3\nUnder one heading", "# 3"],
+    [`costs \${5} now`, "costs"],
+    ["***\n\n---\n", ""],
+    ["😀 only", "😀 only"],
+    [`${"x".repeat(100)} y`, "x".repeat(60)]
+  ]
+  for (const [text, prompt] of cases) {
+    it.effect(`of ${JSON.stringify(text.slice(0, 40))} is ${JSON.stringify(prompt.slice(0, 20))}`, () =>
+      Effect.gen(function* () {
+        const held = MemoryDataset.layer({ documents: ["Call me Ishmael.", text], validation: { every: 2 } })
+        const dataset = yield* Effect.provide(Dataset, held)
+        expect(yield* RunGeneration.promptOf(dataset)).toBe(prompt === "" ? "Call me Ishmael" : prompt)
+      })
+    )
+  }
 })
 
 describe("a number that is not finite", () => {

@@ -20,8 +20,8 @@ const sentences = ({ best, finished, loss, step, tokens }: TrainState): Readonly
 /** The result of a training on one line. */
 export const trainingSummary = (state: TrainState): string => sentences(state).join(" ")
 
-/** The result of a training, where things are, and what to run next. */
-export const trainingReport = (run: Run): string =>
+/** The result of a training, where things are, and what to run next, with a prompt to try. */
+export const trainingReport = (run: Run, prompt: string): string =>
   [
     ...sentences(run.state),
     "",
@@ -33,7 +33,7 @@ export const trainingReport = (run: Run): string =>
     "",
     nextCommands([
       `codex evaluate --run ${shellWord(run.directory)}`,
-      `codex generate --run ${shellWord(run.directory)} --prompt "Call me"`
+      `codex generate --run ${shellWord(run.directory)} --prompt ${shellWord(prompt)}`
     ])
   ].join("\n")
 
