@@ -5,6 +5,7 @@
  *     npm run bench -- --torch          the same model, batch and AdamW in PyTorch eager, taking turns with ours
  *     npm run bench -- --size 0         only the first size       --threads 1,2     thread counts to try
  *     npm run bench -- --torch --python .venv/bin/python
+ *     npm run bench -- --wasm           also on the device wasm, taking turns; `wasm_over_cpu` is time over time
  *
  * Every setting takes its turn in every round: codex at each thread count, PyTorch at each pair of its own threads and those
  * of its matrix library. The best of each side are compared, round by round. The share is the arithmetic of a step (Sizes.ts)
@@ -21,6 +22,7 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { Backend } from "../src/core/Backend.ts"
+import { plural } from "../src/core/Plural.ts"
 import { adamw } from "../src/core/tensor/Optimizer.ts"
 import { sum } from "../src/core/tensor/ops/broadcast.ts"
 import { matMul } from "../src/core/tensor/ops/matmul.ts"
@@ -37,6 +39,7 @@ import * as Torch from "./Torch.ts"
 const { values: flags } = parseArgs({
   options: {
     torch: { type: "boolean", default: false },
+    wasm: { type: "boolean", default: false },
     size: { type: "string" },
     python: { type: "string", default: "python3" },
     threads: { type: "string", default: "1,2" },
@@ -114,9 +117,9 @@ const codex = (size: Size) =>
     )
     const a = { dtype: "float32" as const, shape: [side, side], data: new Float32Array(side * side).fill(1e-3) }
     const parameters = Object.values(architecture.parameters).reduce((total, each) => total + sizeOf(each.shape), 0)
-    const { description, threads } = backend.info
+    const { description, device, threads } = backend.info
     const setting: Side = {
-      label: `codex, ${threads} thread${threads === 1 ? "" : "s"}`,
+      label: `codex${device === "cpu" ? "" : ` on ${device}`}, ${plural(threads, "thread")}`,
       description,
       steps: (count) =>
         Effect.suspend(() => {
@@ -173,8 +176,9 @@ interface Row {
 const bench = (size: Size) =>
   Effect.gen(function* () {
     const ours: Array<Effect.Effect.Success<ReturnType<typeof codex>>> = []
-    for (const threads of threadCounts) {
-      const context = yield* Layer.build(OnnxBackend.layer({ device: "cpu", threads }))
+    const devices = flags.wasm ? (["cpu", "wasm"] as const) : (["cpu"] as const)
+    for (const settings of devices.flatMap((device) => threadCounts.map((threads) => ({ device, threads })))) {
+      const context = yield* Layer.build(OnnxBackend.layer(settings))
       ours.push(yield* Effect.provide(codex(size), context))
       yield* ours[ours.length - 1]!.setting.peak
       yield* ours[ours.length - 1]!.setting.steps(2)
@@ -201,7 +205,7 @@ const bench = (size: Size) =>
       results
         .slice(from, to)
         .reduce((best, { step_millis }, i) => (step_millis < results[best]!.step_millis ? from + i : best), from)
-    const best = bestOf(0, ours.length)
+    const best = bestOf(0, threadCounts.length)
     const bestPeer = bestOf(ours.length, sides.length)
     const ratio = (i: number) => round(median(table.map((row) => row[bestPeer]!.seconds / row[i]!.seconds)))
     const comparison = Either.isLeft(peers)
@@ -212,6 +216,17 @@ const bench = (size: Size) =>
           speed_over_torch: ratio(best),
           each_over_best_torch: Object.fromEntries(sides.map(({ label }, i) => [label, ratio(i)]))
         }
+    // Clock and processor time of the same thread count on both devices, round by round.
+    const overCpu = (flags.wasm ? threadCounts : []).map((threads, i) => {
+      const ratios = (time: (row: Row) => number) =>
+        round(median(table.map((row) => time(row[threadCounts.length + i]!) / time(row[i]!))))
+      return {
+        threads,
+        step: ratios(({ seconds }) => seconds),
+        processor: ratios(({ processorSeconds }) => processorSeconds),
+        products: ratios(({ peak }) => 1 / peak)
+      }
+    })
     yield* Console.log(`\n${size.label}, ${ours[0]!.parameters} parameters`)
     yield* Console.table(
       results.map(({ description: _, label, step_millis_range: [from, to], ...figures }) => ({
@@ -221,14 +236,15 @@ const bench = (size: Size) =>
       }))
     )
     for (const { description, label } of results) yield* Console.log(`${label}: ${description}`)
-    yield* Console.log(JSON.stringify(comparison))
+    yield* Console.log(JSON.stringify({ ...comparison, wasm_over_cpu: overCpu }))
     return {
       size: size.label,
       parameters: ours[0]!.parameters,
       compile_seconds: round(ours[0]!.compileSeconds),
       memory_mib: memory,
       settings: results,
-      ...comparison
+      ...comparison,
+      wasm_over_cpu: overCpu
     }
   }).pipe(Effect.scoped)
 

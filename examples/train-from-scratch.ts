@@ -121,6 +121,6 @@ const program = Effect.gen(function* () {
     written = [...written, last.indexOf(Math.max(...last))]
   }
   yield* Console.log(new TextDecoder().decode(Uint8Array.from(written)))
-}).pipe(Effect.scoped, Effect.provide(OnnxBackend.layer({ device: "cpu", threads: 1 })))
+}).pipe(Effect.scoped, Effect.provide(OnnxBackend.layer({ threads: 1 })))
 
 NodeRuntime.runMain(program)

@@ -43,7 +43,7 @@ const parts = Layer.mergeAll(
     max_position_embeddings: 64
   }),
   Ndjson.layer({}),
-  OnnxBackend.layer({ device: "cpu", threads: 1 })
+  OnnxBackend.layer({ threads: 1 })
 ).pipe(Layer.provideMerge(Environment.files()))
 
 const prepare = Effect.gen(function* () {

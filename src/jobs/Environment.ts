@@ -1,7 +1,7 @@
 /**
  * What a job needs around it: files, runs, checkpoints, token cache, configs, plugins and a backend.
  *
- *     program.pipe(Effect.scoped, Effect.provide(Run.layer({ device: "cpu", threads: 2 })))
+ *     program.pipe(Effect.scoped, Effect.provide(Run.layer({ threads: 2 })))
  *
  * The layer starts nothing. A registry is built when the first config is checked, a backend when the first Program is compiled;
  * each is shared by all that need the same one, and released when the last of them has finished.

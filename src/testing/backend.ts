@@ -1,7 +1,7 @@
 /**
  * The laws of `Backend` (numbered in src/core/Backend.ts), as tests of any implementation.
  *
- *     backendContract("OnnxBackend, cpu, 2 threads", OnnxBackend.layer({ device: "cpu", threads: 2 }))
+ *     backendContract("OnnxBackend, 2 threads", OnnxBackend.layer({ threads: 2 }))
  *
  * The Program is one step of gradient descent on a table, read by repeated indices, and on a matrix that is large enough
  * for its product to be divided between threads. The oracle is the reference evaluation in float64, over four

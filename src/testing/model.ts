@@ -1,7 +1,7 @@
 /**
  * The laws of `Model` (numbered in src/core/Model.ts), as tests of any model plugin.
  *
- *     modelContract("decoder, llama", Decoder.layer({ … }), OnnxBackend.layer({ device: "cpu" }))
+ *     modelContract("decoder, llama", Decoder.layer({ … }), OnnxBackend.layer())
  *
  * Law 4 (names and shapes of the checkpoints) needs a checkpoint, so it is not part of the suite.
  */

@@ -2,7 +2,7 @@
  * The laws of an operator, as tests of every definition in a list.
  *
  *     operatorGradients(operators)                        // needs no backend
- *     operatorContract("ONNX, cpu, 2 threads", OnnxBackend.layer({ device: "cpu", threads: 2 }), operators, [])
+ *     operatorContract("ONNX, 2 threads", OnnxBackend.layer({ threads: 2 }), operators, [])
  *
  * Laws: 1 the special points have the values worked out by hand; 2 the gradient agrees with central differences of the reference in float64, along
  * a random direction (so the cost does not grow with the tensor); 3 a backend computes what the reference computes,
