@@ -11,9 +11,12 @@ import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Struct from "effect/Struct"
+import type { DeviceInfo } from "../core/Backend.ts"
 import { formatPath, show } from "../core/config/ConfigIssue.ts"
 import { RunConfig } from "../core/config/RunConfig.ts"
 import * as ExitCode from "../core/ExitCode.ts"
+import { plural } from "../core/Plural.ts"
+import { maximumThreads } from "../core/tensor/ThreadDependence.ts"
 import { type Checkpoint, CheckpointError, CheckpointStore } from "../core/training/Checkpoint.ts"
 import { type RunDirectory, RunStore } from "../services/runs/RunStore.ts"
 import { decodeSaved } from "./RunPlan.ts"
@@ -97,6 +100,29 @@ export class OtherDevice extends Schema.TaggedError<OtherDevice>()("OtherDevice"
   }
 }
 
+/**
+ * A run that was trained with another number of threads than the one that was started, and whose bits depend on it. Those of most
+ * runs do not: see core/tensor/ThreadDependence.ts.
+ */
+export class OtherThreads extends Schema.TaggedError<OtherThreads>()("OtherThreads", {
+  run: Schema.String,
+  trained: Schema.Number,
+  started: Schema.Number,
+  /** What depends on the number. */
+  dependence: Schema.String
+}) {
+  get [ExitCode.symbol]() {
+    return ExitCode.usage
+  }
+  override get message() {
+    return (
+      `${this.run}: this run was trained with ${plural(this.trained, "thread")}, and with ${this.started} it would not continue ` +
+      `with the same bits. ${this.dependence}. ` +
+      `Resume it with CODEX_THREADS=${this.trained}, or start a new run.`
+    )
+  }
+}
+
 /** A run on disk, with the config that it was made with. */
 export interface SavedRun {
   readonly run: RunDirectory
@@ -156,10 +182,26 @@ export const changesOf = (
     : new OtherConfig({ run: run.directory, differences: refused.map(({ words }) => words) })
 }
 
-/** Fails if the checkpoint that a run is resumed from was written on another device. Those of codex 0.1.0 do not say. */
-export const requireDevice = (run: RunDirectory, { provenance }: Checkpoint, started: string) => {
-  const trained = provenance.backend ?? started
-  return trained === started ? Effect.void : new OtherDevice({ run: run.directory, trained, started })
+/**
+ * Fails if the checkpoint that a run is resumed from was written on another device, or with another number of threads where the
+ * bits depend on it. Checkpoints of codex 0.1.0 do not say.
+ */
+export const requireDevice = (
+  run: Pick<RunDirectory, "directory">,
+  { provenance }: Pick<Checkpoint, "provenance">,
+  { device, threads }: Pick<DeviceInfo, "device" | "threads">
+): Effect.Effect<void, OtherDevice | OtherThreads> => {
+  const trained = { device: provenance.backend ?? device, threads: Number(provenance.threads ?? threads) }
+  if (trained.device !== device) {
+    return new OtherDevice({ run: run.directory, trained: trained.device, started: device })
+  }
+  if (trained.threads === threads) return Effect.void
+  const { thread_dependence: recorded = "none" } = provenance
+  const tooMany = Math.max(trained.threads, threads) > maximumThreads
+  const dependence = recorded === "none" && tooMany ? `Bits are the same at 1 to ${maximumThreads} threads` : recorded
+  return dependence === "none"
+    ? Effect.void
+    : new OtherThreads({ run: run.directory, trained: trained.threads, started: threads, dependence })
 }
 
 const configOf = (run: RunDirectory) =>
@@ -168,10 +210,13 @@ const configOf = (run: RunDirectory) =>
     return yield* decodeSaved(yield* store.config(run), run.configFile)
   })
 
-/** What decides a run's bits; how it is logged does not, and its checkpoints say on which device they were written. */
+/**
+ * What decides a run's bits. How it is logged does not, and its checkpoints say on which device and with how many threads they were
+ * written.
+ */
 const encoded = (config: RunConfig): unknown => {
   const { backend, logging: _, ...deciding } = Schema.encodeSync(RunConfig)(config)
-  return { ...deciding, backend: Struct.omit({ ...backend }, "device") }
+  return { ...deciding, backend: Struct.omit({ ...backend }, "device", "threads") }
 }
 
 /** A config that does not name the number of threads means that of the run. */

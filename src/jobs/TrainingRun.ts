@@ -14,10 +14,12 @@ import * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import { Backend } from "../core/Backend.ts"
 import type { RunConfig } from "../core/config/RunConfig.ts"
+import { decodePrograms } from "../core/generation/Generation.ts"
 import { plural } from "../core/Plural.ts"
 import { Registry } from "../core/plugin/Registry.ts"
 import { Tracker } from "../core/Tracker.ts"
 import type { ParameterSpecs } from "../core/tensor/Module.ts"
+import * as ThreadDependence from "../core/tensor/ThreadDependence.ts"
 import { CheckpointStore, TrainState } from "../core/training/Checkpoint.ts"
 import type { Prepared, Started, Step, TrainEvent } from "../core/training/TrainEvent.ts"
 import * as Training from "../core/training/Training.ts"
@@ -99,7 +101,7 @@ export const train = (
           return { run, state: newest.checkpoint.state, checkpoint: newest.path }
         }
         const { info } = yield* Backend
-        if (newest !== undefined) yield* SavedRun.requireDevice(run, newest.checkpoint, info.device)
+        if (newest !== undefined) yield* SavedRun.requireDevice(run, newest.checkpoint, info)
         const { holdsOut, session } = yield* Effect.gen(function* () {
           const known = resume === undefined ? undefined : Option.getOrUndefined(yield* RunData.read(run))
           const parent = newest === undefined && config.from !== undefined ? yield* parentOf(config.from) : undefined
@@ -299,6 +301,8 @@ export interface DryRun {
   readonly started: Started
   /** The measured update. */
   readonly step: Step
+  /** What makes the bits of training, evaluation or generation depend on the number of threads; empty if they do not. */
+  readonly threadDependences: ReadonlyArray<ThreadDependence.ThreadDependence>
 }
 
 /**
@@ -325,6 +329,18 @@ export const dryRun = (plan: RunPlan, { onEvent = () => Effect.void }: Pick<Trai
     const session = yield* TrainingSession.make(options)
     yield* session.step
     const step = yield* session.step
-    const prepared = RunComponents.preparedOf("", components.tokenizer, tokens, contextLength)
-    return { prepared, parameters: components.architecture.parameters, started: session.started, step } satisfies DryRun
+    const { architecture } = components
+    const { info } = yield* Backend
+    const { parameters } = yield* session.snapshot
+    const decoding = yield* decodePrograms(architecture, parameters)
+    return {
+      prepared: RunComponents.preparedOf("", components.tokenizer, tokens, contextLength),
+      parameters: architecture.parameters,
+      started: session.started,
+      step,
+      threadDependences: [
+        ...(yield* session.threadDependences),
+        ...ThreadDependence.ofPrograms(Object.values(decoding), info.device)
+      ]
+    } satisfies DryRun
   }).pipe(Effect.scoped)

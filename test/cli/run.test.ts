@@ -67,6 +67,7 @@ describe("codex train", () => {
     expect(stdout).toMatch(/\nUpdates {12}20 \(\d+ per epoch\)\nTokens per update {2}128\n/)
     expect(stdout).toMatch(/Time per update {4}[\d.]+ m?s, [\d.]+ (k )?tokens\/s\n/)
     expect(stdout).toMatch(/Memory +about [\d.]+ [MG]B\n/)
+    expect(stdout).toMatch(/Threads +bits do not depend on the thread count \(1 to 32\)\n/)
     expect(runs()).toEqual([run])
   })
 

@@ -2,6 +2,7 @@
  * Results of jobs on runs as text: a training, its dry run, an evaluation.
  */
 import type { Result } from "../../core/evaluation/Evaluation.ts"
+import { describe, maximumThreads } from "../../core/tensor/ThreadDependence.ts"
 import type { TrainState } from "../../core/training/Checkpoint.ts"
 import type { EvaluationFile, Run } from "../../jobs/Run.ts"
 import type { DryRun } from "../../jobs/TrainingRun.ts"
@@ -79,7 +80,7 @@ export const evaluationReport = (evaluation: EvaluationFile & { readonly checkpo
  * most that this process held; a real run needs more only for the results of its evaluations.
  */
 export const dryRunReport = (
-  { parameters, prepared, started, step }: DryRun,
+  { parameters, prepared, started, step, threadDependences }: DryRun,
   measured: {
     /** Most bytes that this process held. */
     readonly memory: number
@@ -112,12 +113,19 @@ export const dryRunReport = (
       ["Time per update", `${duration(step.stepMillis)}, ${count(rate)} tokens/s`],
       ["Time", `about ${duration(total)}, plus evaluations`],
       ["Memory", `about ${bytes(measured.memory)}`],
-      ["Device", started.device]
+      ["Device", started.device],
+      ["Threads", threadLine(threadDependences)]
     ]),
     "",
     "Nothing was written under runs/. Leave out +dry_run=true to train."
   ].join("\n")
 }
+
+/** Whether results depend on the number of threads, and each node that makes them so. */
+const threadLine = (dependences: DryRun["threadDependences"]): string =>
+  dependences.length === 0
+    ? `bits do not depend on the thread count (1 to ${maximumThreads})`
+    : ["bits depend on the thread count:", ...dependences.map(describe)].join("\n  ")
 
 interface Group {
   readonly name: string

@@ -12,6 +12,7 @@ import { type Node, sizeOf, type Tensor, type TensorData, topologicalOrder } fro
 export const lower = (program: Program, dialect: Dialect): OnnxGraph => {
   const nodes: Array<OnnxNode> = []
   const initializers: Array<OnnxInitializer> = []
+  const constants = new Set<string>()
   const interned = new Map<string, string>()
   let counter = 0
   const fresh = (hint: string) => `${hint}_${counter++}`
@@ -20,6 +21,7 @@ export const lower = (program: Program, dialect: Dialect): OnnxGraph => {
     const add = () => {
       const name = fresh("constant")
       initializers.push({ name, dtype, shape, data })
+      constants.add(name)
       return name
     }
     // Large constants (weights of a decoding graph) are already distinct nodes; keys of them would cost memory.
@@ -47,7 +49,8 @@ export const lower = (program: Program, dialect: Dialect): OnnxGraph => {
     nodes: emitNodes,
     int64: (values, shape = [values.length]) => initializer("int64", shape, BigInt64Array.from(values, BigInt)),
     constant: (value: TensorData) => initializer(value.dtype, value.shape, narrow(value)),
-    float: (value) => initializer("float32", [], Float32Array.of(value))
+    float: (value) => initializer("float32", [], Float32Array.of(value)),
+    isConstant: (name) => constants.has(name)
   }
 
   const names = new Map<Node, ReadonlyArray<string>>()
@@ -93,7 +96,10 @@ export const lower = (program: Program, dialect: Dialect): OnnxGraph => {
       ...node,
       inputs: node.inputs.map(finalName),
       outputs: node.outputs.map(finalName)
-    }))
+    })),
+    values: used.flatMap((node) =>
+      node._tag === "Apply" ? names.get(node)!.map((name, i) => ({ name: finalName(name), type: node.types[i]! })) : []
+    )
   }
 }
 

@@ -46,6 +46,8 @@ export interface OnnxGraph {
   readonly outputs: ReadonlyArray<OnnxValue>
   readonly initializers: ReadonlyArray<OnnxInitializer>
   readonly nodes: ReadonlyArray<OnnxNode>
+  /** Types of tensors between nodes, as far as they are known (ONNX's value_info); for analysis, not for the model's file. */
+  readonly values?: ReadonlyArray<OnnxValue>
 }
 
 /** Appends to a graph; an operator's ONNX form is called with one. */
@@ -71,4 +73,6 @@ export interface OnnxEmitter {
   readonly constant: (value: TensorData) => string
   /** A float32 scalar. */
   readonly float: (value: number) => string
+  /** Whether a name is that of a constant. ONNX Runtime prepares constant operands of products when the session is made. */
+  readonly isConstant: (name: string) => boolean
 }

@@ -25,6 +25,7 @@ import type { Tokenizer } from "../Tokenizer.ts"
 import * as Optimizer from "../tensor/Optimizer.ts"
 import type { ProgramError } from "../tensor/Program.ts"
 import { type ShapeError, sizeOf, type TensorData } from "../tensor/Tensor.ts"
+import * as ThreadDependence from "../tensor/ThreadDependence.ts"
 import {
   type Checkpoint,
   type CheckpointError,
@@ -166,6 +167,9 @@ const make = (
     const evaluationBatch = batchSize / accumulation
     const evaluate = yield* evaluateProgram(architecture, { batchSize: evaluationBatch, contextLength })
     const executable = yield* backend.compile({ train, evaluate })
+    const threadDependences = yield* Effect.cached(
+      Effect.sync(() => ThreadDependence.ofPrograms([train, evaluate], backend.info.device))
+    )
 
     const optimizerTypes = optimizer.state(parameterTypes(architecture))
     if (resume !== undefined) {
@@ -230,6 +234,7 @@ const make = (
         parameters: Object.values(architecture.parameters).reduce((sum, { shape }) => sum + sizeOf(shape), 0),
         device: backend.info.description
       }),
+      threadDependences,
       state,
       lastCheckpoint,
       lastGood,
@@ -320,7 +325,12 @@ const make = (
           parameters,
           optimizer,
           files: { ...modelFiles(architecture, tokenizer), ...files, ...tokenizer?.files },
-          provenance: { device: backend.info.description, ...options.provenance }
+          provenance: {
+            device: backend.info.description,
+            threads: String(backend.info.threads),
+            thread_dependence: (yield* threadDependences).map(ThreadDependence.describe)[0] ?? "none",
+            ...options.provenance
+          }
         }
       })
     }
@@ -360,6 +370,8 @@ export declare namespace TrainingSession {
   type NonFiniteError = NonFiniteLoss
   interface Service {
     readonly started: Started
+    /** What makes the bits of the run depend on the number of threads; empty if they do not. */
+    readonly threadDependences: Effect.Effect<ReadonlyArray<ThreadDependence.ThreadDependence>>
     readonly state: Ref.Ref<TrainState>
     /** The paths of the newest checkpoint and of the newest good one. */
     readonly lastCheckpoint: Ref.Ref<string | null>

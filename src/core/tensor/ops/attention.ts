@@ -158,8 +158,13 @@ function form(dialect: "default" | "webgpu"): Definition<NoAttributes>["onnx"]["
     )
     const masked = emit.node("Add", [view(scores!, pType.shape), maskOf(emit, position, T, S)])
     const p = emit.node("Softmax", [masked], { axis: -1 })
-    const y = emit.node("MatMul", [view(p, folded(S)), v!])
-    return [view(y, yType.shape), p]
+    const [y] = multiply(
+      emit,
+      [view(p, folded(S)), v!],
+      { transposeA: false, transposeB: false, alpha: 1 },
+      { inputs: [float(folded(S)), types.inputs[2]!], outputs: [float(folded(D))] }
+    )
+    return [view(y!, yType.shape), p]
   }
 }
 

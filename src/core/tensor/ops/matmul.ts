@@ -1,15 +1,16 @@
 /**
  * Matrix products: `matMul` (batched, for attention) and `gemm` (2-D with an addend, for projections).
  *
- * Transposes and the factor alpha are attributes, so each gradient is again one product. Only the CPU form of a weight's
- * gradient transposes a matrix, because that is faster there.
+ * Transposes and the factor alpha are attributes, so each gradient is again one product. The CPU forms compute products whose
+ * bits would depend on the number of threads with a transposed left operand, which makes them independent.
  * Sources: ONNX Gemm and MatMul, and ONNX Runtime's com.microsoft.FusedMatMul (CPU only; elsewhere it falls back to the
  * CPU and copies, so the webgpu form is Transpose, MatMul, Mul).
  */
 
 import type { OnnxEmitter } from "../OnnxGraph.ts"
-import { type AnyOperator, type Attributes, apply, make, type OnnxForm } from "../Operator.ts"
+import { type AnyOperator, type Attributes, apply, make } from "../Operator.ts"
 import { type NdArray, type Shape, sameShape, scalar, sizeOf, type Tensor, type TensorType } from "../Tensor.ts"
+import { dependsOnThreads } from "../ThreadDependence.ts"
 import { sumTo } from "./broadcast.ts"
 import { mul } from "./elementwise.ts"
 
@@ -107,10 +108,12 @@ export const matMulOperator = make<MatMulAttributes>({
     return [sumTo(da, a.shape), sumTo(db, b.shape)]
   },
   onnx: {
-    default: (emit, inputs, { alpha, transposeA, transposeB }) => {
+    default: (emit, operands, written, types) => {
+      const { attributes, inputs } = independentOfThreads(emit, operands, written, types.inputs)
+      const { alpha, transposeA, transposeB } = attributes
       if (alpha === 1 && !transposeA && !transposeB) return [emit.node("MatMul", inputs)]
-      const attributes = { alpha: { float: alpha }, transA: Number(transposeA), transB: Number(transposeB) }
-      return [emit.node("FusedMatMul", inputs, attributes, { domain: "com.microsoft" })]
+      const fused = { alpha: { float: alpha }, transA: Number(transposeA), transB: Number(transposeB) }
+      return [emit.node("FusedMatMul", inputs, fused, { domain: "com.microsoft" })]
     },
     // FusedMatMul has no WebGPU kernel.
     webgpu: (emit, [a, b], { alpha, transposeA, transposeB }, { inputs }) => {
@@ -208,11 +211,10 @@ export const gemmOperator = make<GemmAttributes>({
     return [da, db, beta === 1 ? summed : mul(summed, scalar(beta))]
   },
   onnx: {
-    default: (emit, inputs, attributes, types) =>
-      isWeightGradient(attributes, types.inputs)
-        ? weightGradient(emit, inputs, attributes, types)
-        : [gemmNode(emit, inputs, attributes)],
-    // Transposes are free in a shader's indexing, and passes over memory otherwise.
+    default: (emit, operands, written, types) => {
+      const { attributes, inputs } = independentOfThreads(emit, operands, written, types.inputs)
+      return [gemmNode(emit, inputs, attributes)]
+    },
     webgpu: (emit, inputs, attributes) => [gemmNode(emit, inputs, attributes)]
   },
   sample: (pick) => {
@@ -269,24 +271,26 @@ const gemmNode = (
     transB: Number(transposeB)
   })
 
-/** aᵀ · b over many rows: the gradient of a weight. */
-const isWeightGradient = ({ transposeA, transposeB }: GemmAttributes, inputs: ReadonlyArray<TensorType>): boolean => {
-  const [K, M, N] = [inputs[0]!.shape[0]!, inputs[0]!.shape[1]!, inputs[1]!.shape[1]!]
-  return transposeA && !transposeB && inputs.length === 2 && K >= 512 && Math.max(M, N) <= 2048
-}
-
 /**
- * ONNX Runtime's CPU product is a tenth slower with a transposed left operand (1.30; [2048, 384]ᵀ · [2048,
- * 1536] in 15.2 ms, and 13.7 with the narrower operand transposed before), so the narrower one is transposed: aᵀ · b, or
- * (bᵀ · a)ᵀ. Above 2,048 columns this is slower.
+ * The operands and attributes of a product whose bits are the same at every number of threads (ThreadDependence.ts). A product for
+ * which they are not gets its left operand transposed by a node of its own: then ONNX Runtime adds up K in the same blocks
+ * whatever the part of a thread is. This costs about a tenth more than the plain product (docs/performance.md).
  */
-const weightGradient: OnnxForm<GemmAttributes> = (emit, [a, b], attributes, { inputs }) => {
-  const transposed = (name: string) => emit.node("Transpose", [name], { perm: [1, 0] })
-  const plain = { ...attributes, transposeA: false }
-  const [M, N] = [inputs[0]!.shape[1]!, inputs[1]!.shape[1]!]
-  return M <= N
-    ? [gemmNode(emit, [transposed(a!), b!], plain)]
-    : [transposed(gemmNode(emit, [transposed(b!), a!], plain))]
+const independentOfThreads = <A extends MatMulAttributes>(
+  emit: OnnxEmitter,
+  inputs: ReadonlyArray<string>,
+  attributes: A,
+  [a, b]: ReadonlyArray<TensorType>
+): { readonly inputs: ReadonlyArray<string>; readonly attributes: A } => {
+  const { alpha, transposeA, transposeB } = attributes
+  const [rows, K] = rowsAndColumns(a!.shape, transposeA)
+  const [, N] = rowsAndColumns(b!.shape, transposeB)
+  const leading = sizeOf((a!.shape.length > 2 ? a! : b!).shape.slice(0, -2))
+  const [batch, M] = b!.shape.length === 2 ? [1, leading * rows] : [leading, rows]
+  const constantB = emit.isConstant(inputs[1]!)
+  if (!dependsOnThreads({ batch, M, N, K, transposeA, transposeB, alpha, constantB })) return { inputs, attributes }
+  const transposed = transposeLastTwo(emit, inputs[0]!, a!.shape.length)
+  return { inputs: [transposed, ...inputs.slice(1)], attributes: { ...attributes, transposeA: true } }
 }
 
 export const matmulOperators: ReadonlyArray<AnyOperator> = [matMulOperator, gemmOperator]

@@ -60,10 +60,10 @@ const sessionOptions = (device: Device, threads: number): InferenceSession.Sessi
   executionMode: "sequential",
   // Idle threads sleep instead of spinning: on two cores that other processes use too, a step of 2 M parameters took 120 ms
   // instead of 190, and on idle cores 95 instead of 90 (docs/performance.md).
-  // Transposes that ops/matmul.ts writes on purpose are not fused into the product.
+  // Transposes that ops/matmul.ts writes on purpose are not fused into the product: its bits would depend on the threads.
   extra: {
     session: { intra_op: { allow_spinning: "0" } },
-    optimization: { disable_specified_optimizers: "GemmTransposeFusion" }
+    optimization: { disable_specified_optimizers: "GemmTransposeFusion;MatmulTransposeFusion" }
   },
   enableCpuMemArena: true,
   enableMemPattern: device !== "dml",
