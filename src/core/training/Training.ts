@@ -22,9 +22,11 @@ import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
 import type { Tracker, TrackerError } from "../Tracker.ts"
 import { type CheckpointError, CheckpointStore, removable, TrainState } from "./Checkpoint.ts"
+import type { TrainError } from "./TrainError.ts"
 import { CheckpointSaved, Finished, StepEnded, type TrainEvent } from "./TrainEvent.ts"
-import { type TrainError, TrainingSession } from "./TrainingSession.ts"
+import { TrainingSession } from "./TrainingSession.ts"
 
+export type { TrainError } from "./TrainError.ts"
 export {
   CheckpointSaved,
   Evaluated,
@@ -37,7 +39,6 @@ export {
   StepEnded,
   TrainEvent
 } from "./TrainEvent.ts"
-export type { TrainError } from "./TrainingSession.ts"
 
 /**
  * A feature of training: a function from the stream of events to another one. It may add events, act on them, or end the

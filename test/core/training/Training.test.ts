@@ -408,6 +408,7 @@ layer(Tiny.cpu)("numbers that are none", (it) => {
     const message = (lastCheckpoint: string | null, lastGood: string | null) =>
       new TrainingSession.NonFiniteError({ step: 9, details: "the loss is NaN", lastCheckpoint, lastGood }).message
     expect(message("b", "b")).toContain("The last good checkpoint is b. Lower training.lr")
+    expect(message("b", "b")).toContain("codex train --from b …")
     expect(message("b", "a")).toContain("The last good checkpoint is a. At later ones the model had already diverged.")
     expect(message("b", null)).toContain("No checkpoint is good: at b the model had already diverged.")
     expect(message(null, null)).toContain("No checkpoint had been written yet.")

@@ -4,7 +4,7 @@
  */
 import { spawn, spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { hostname, tmpdir } from "node:os"
 import { join } from "node:path"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import { expect, it } from "@effect/vitest"
@@ -147,6 +147,17 @@ describe("the lock of a run", () => {
         yield* Effect.promise(() => ended)
         yield* Effect.scoped(store.lock(run))
         expect(readdirSync(run.directory)).toEqual(["config.yaml"])
+      })
+    )
+  )
+
+  it.live("of a process whose number another process has now is taken over", () =>
+    withRun((run, store) =>
+      Effect.gen(function* () {
+        // The parent of this process lives, but it started at another time.
+        writeFileSync(join(run.directory, ".lock"), `${process.ppid} 7:1234 ${hostname()}`)
+        yield* Effect.scoped(store.lock(run))
+        expect(existsSync(join(run.directory, ".lock"))).toBe(false)
       })
     )
   )
