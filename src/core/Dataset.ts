@@ -90,6 +90,8 @@ export class Dataset extends Context.Tag("codex/Dataset")<Dataset, Dataset.Servi
 
 export declare namespace Dataset {
   type Error = DatasetError
+  /** What makes two datasets the same. */
+  type Identity = DatasetIdentity.DatasetIdentity
   /** A file that documents come from. */
   interface File {
     readonly path: string
@@ -107,7 +109,7 @@ export declare namespace Dataset {
     /** Documents of a split, one at a time: bounded memory however large the data. */
     readonly documents: (split: Split) => Stream.Stream<Document, DatasetError>
     /** The SHA-256 of each split and of its sources, and their names. Two datasets are the same if their fingerprints are. */
-    readonly identity: Effect.Effect<DatasetIdentity.DatasetIdentity, DatasetError>
+    readonly identity: Effect.Effect<Identity, DatasetError>
     /** SHA-256 (hex) over contents, order and split. Names and times of files do not matter. */
     readonly fingerprint: Effect.Effect<string, DatasetError>
     /** The files that the documents come from, in order; none if they come from elsewhere. */

@@ -4,7 +4,7 @@
  * Oracles: files on disk, seeds that give equal text, the logits of a bare onnxruntime-node session against the metrics that
  * `codex evaluate` reports. Needs the bundle (test/globalSetup.ts) and the CPU.
  */
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { InferenceSession, Tensor } from "onnxruntime-node"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
@@ -56,6 +56,32 @@ describe("codex train", () => {
     const { code, stderr } = await codex("train", ...tiny, "--run", run, "--seed", "9")
     expect(stderr).toMatch(/^runs\/\S+: this run was made with another config: training\.seed \(42 there, 9 here\)\. /)
     expect(code).toBe(2)
+  })
+
+  it("applies overrides to the config of the run that is named: what cannot change is refused by name", async () => {
+    const { code, stderr } = await codex("train", "--run", run, "training.max_steps=24", "training.lr=0.5")
+    expect(stderr).toContain("was made with another config: training.lr (0.001 there, 0.5 here). A run that is resumed")
+    expect(stderr).toContain(`start a new run from its weights: codex train --from ${run} …\n`)
+    expect(code).toBe(2)
+  })
+
+  it("refuses data that changed, continues on it when told to, and starts from the weights", async () => {
+    workspace.write("notes/4.txt", "a file that was added\n")
+    const copy = "runs/copy"
+    cpSync(join(directory, run), join(directory, copy), { recursive: true })
+    const longer = ["--run", copy, "training.max_steps=22"]
+    const { code, stderr } = await codex("train", ...longer)
+    expect(stderr).toMatch(/^runs\/copy: the data is not the data .* until update 20: added notes\/4\.txt[;.]/)
+    expect(code).toBe(2)
+    const continued = await codex("train", ...longer, "--data-changed=continue")
+    expect(continued.stderr).toContain("warning: runs/copy: the data changed after update 20: added notes/4.txt")
+    expect(continued.stdout).toMatch(/^Trained 22 updates, /)
+    rmSync(join(directory, "notes/4.txt"))
+    const child = await codex("train", "--from", run, "training.max_steps=1", "training.lr=1e-4")
+    expect(child.stdout).toMatch(/^Trained 1 update, /)
+    const made = runs().find((name) => name !== run && name !== copy) ?? ""
+    expect(read(`${made}/config.yaml`)).toContain(`from: ${run}\n`)
+    for (const name of [copy, made]) rmSync(join(directory, name), { recursive: true })
   })
 
   it("tries a config without a run: shapes, sizes, time", async () => {
