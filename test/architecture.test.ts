@@ -180,6 +180,16 @@ describe("no built-in plugin has a privilege", () => {
   })
 })
 
+describe("what others wrote", () => {
+  it.each([
+    ["JSON", /JSON\.parse\(|parseJson\(/, "src/core/data/Json.ts"],
+    ["YAML", /from "yaml"/, "src/services/config/ConfigStore.ts"]
+  ])("%s is read in one file, within its limits", (_, pattern, only) => {
+    const readers = files.filter((file) => pattern.test(readFileSync(join(root, file), "utf8")))
+    expect(readers).toEqual([only])
+  })
+})
+
 describe("a command", () => {
   /** Every command that runs something, with its groups: `tokenizer/train`. */
   const declared = files

@@ -70,7 +70,7 @@ export const fromValidationError = (
   const usage = usageText(plain(Usage.getHelp(Descriptor.getUsage(command))))
   const name = path.join(" ")
   return new UsageError({
-    problem: explain(error, words[path.length - 1], children, usage),
+    problem: explain(error, words.slice(path.length - 1), children, usage),
     usage: children.length > 0 ? `${name} <${children.join(" | ")}>` : `${name}${usage.replace(/^\S+/, "")}`,
     command: name
   })
@@ -100,19 +100,23 @@ const columns = 80
 
 const missingOption = /^Expected to find option: '(.*)'$/s
 const missingValue = /^Expected a value following option: '(.*)'$/s
+const wrongChoice = /Expected one of the following cases: (.*)$/s
 const unknownArgument = /^Received unknown argument: '(.*)'$/s
 
 const explain = (
   error: ValidationError.ValidationError,
-  word: string | undefined,
+  words: ReadonlyArray<string>,
   children: ReadonlyArray<string>,
   usage: string
 ): string => {
+  const [word] = words
   if (children.length > 0 && word !== undefined)
     return word.startsWith("-")
       ? `Unknown option "${word}".`
       : `Unknown command "${word}".${suggestion(word, children)} Commands: ${children.join(", ")}.`
   const problem = plain(error.error)
+  const [, cases] = wrongChoice.exec(problem) ?? []
+  if (cases !== undefined) return explainChoice(cases.split(", "), words, usage) ?? problem
   const [, missing] = missingOption.exec(problem) ?? []
   if (missing !== undefined) return `Option "${missing}" is missing.`
   const [, empty] = missingValue.exec(problem) ?? []
@@ -125,6 +129,24 @@ const explain = (
   return known.includes(option)
     ? `Option "${option}" has no value, or is given twice.`
     : `Unknown option "${option}".${suggestion(option, known)}`
+}
+
+/** A value that is not one of an option's. The usage says which option has these values; the parser does not. */
+const explainChoice = (
+  cases: ReadonlyArray<string>,
+  words: ReadonlyArray<string>,
+  usage: string
+): string | undefined => {
+  const values = cases.join(" | ")
+  for (const [i, word] of words.entries()) {
+    const [option = "", ...rest] = word.split("=")
+    const value = rest.length > 0 ? rest.join("=") : words[i + 1]
+    if (!usage.includes(`${option} ${values}`) || !option.startsWith("--") || value === undefined) continue
+    if (!cases.includes(value)) {
+      return `Option "${option}" cannot be "${value}".${suggestion(value, cases)} Its values: ${cases.join(", ")}.`
+    }
+  }
+  return undefined
 }
 
 const suggestion = (word: string | undefined, known: ReadonlyArray<string>): string => {

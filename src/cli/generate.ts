@@ -12,6 +12,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Json from "../core/data/Json.ts"
 import * as Numbers from "../core/Numbers.ts"
 import { inPreparedSession, load, recordEvent, recordResult } from "./Handler.ts"
 import { count, json, number as numberOption } from "./Options.ts"
@@ -45,7 +46,7 @@ const repetitionPenalty = numberOption("repetition-penalty", Numbers.Positive).p
   Options.optional
 )
 
-const decodeJson = Schema.decodeOption(Schema.parseJson(Schema.String))
+const decodeJson = Schema.decodeOption(Json.schema(Schema.String))
 const unescaped = (text: string) => decodeJson(`"${text.replaceAll('"', '\\"')}"`)
 
 // The parser trims the values of a repeated option, so a line break or an outer space is written as an escape.

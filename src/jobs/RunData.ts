@@ -15,6 +15,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as DatasetIdentity from "../core/data/DatasetIdentity.ts"
+import * as Json from "../core/data/Json.ts"
 import type { TokenFile } from "../core/data/TokenFile.ts"
 import * as ExitCode from "../core/ExitCode.ts"
 import type { Tokenizer } from "../core/Tokenizer.ts"
@@ -64,7 +65,7 @@ export const RunData = Schema.Struct({
 })
 export type RunData = typeof RunData.Type
 
-const RunDataJson = Schema.parseJson(RunData, { space: 2 })
+const RunDataJson = Json.schema(RunData, { space: 2 })
 
 /** `data.json` is damaged. */
 export class RunDataError extends Schema.TaggedError<RunDataError>()("RunDataError", { path: Schema.String }) {

@@ -39,6 +39,16 @@ describe("codex", () => {
     [["plugins", "list", "more"], 'Unexpected argument "more".', "codex plugins list"],
     [["generate", "--prompt", "x"], 'Option "--run" is missing.', "codex generate"],
     [["evaluate", "--run"], 'Option "--run" has no value.', "codex evaluate"],
+    [
+      ["tokenizer", "encode", "--tokenizer", "byte", "--format", "jsn"],
+      'Option "--format" cannot be "jsn". Did you mean json? Its values: ids, json, tokens, table.',
+      "codex tokenizer encode"
+    ],
+    [
+      ["evaluate", "--device=gpu"],
+      'Option "--device" cannot be "gpu". Did you mean webgpu? Its values: auto, cpu,',
+      "codex evaluate"
+    ],
     [["--zzz"], 'Unknown option "--zzz".', "codex"]
   ])("refuses %j with 2, the nearest word and the usage", async (words, problem, command) => {
     const { code, stdout, stderr } = await codex(...words)

@@ -16,6 +16,7 @@ import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { Dataset, DatasetError, type Document } from "../../core/Dataset.ts"
+import * as Json from "../../core/data/Json.ts"
 import * as Utf8 from "../../core/data/Utf8.ts"
 import * as Plugin from "../../core/plugin/Plugin.ts"
 import * as TextFiles from "./TextFiles.ts"
@@ -81,14 +82,9 @@ const parse = (
     if (line.trim() === "") return { id, text: "", source: file.path }
     const fault = (details: string, remedy: string) =>
       new DatasetError({ reason: "InvalidText", path: file.path, line: number, details, remedy })
-    const value = yield* Effect.try({
-      try: (): unknown => JSON.parse(line),
-      catch: (cause) =>
-        fault(
-          `is not JSON (${printable(cause instanceof Error ? cause.message : String(cause))}).`,
-          "Write one JSON object per line, with line breaks inside texts as \\n."
-        )
-    })
+    const value = yield* Effect.mapError(Json.parse(line), (details) =>
+      fault(`${printable(details)}.`, "Write one JSON object per line, with line breaks inside texts as \\n.")
+    )
     if (!Predicate.isRecord(value)) {
       return yield* fault(
         `is ${kindOf(value)}, not an object.`,

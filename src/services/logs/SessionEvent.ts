@@ -8,6 +8,8 @@
  */
 import * as Inspectable from "effect/Inspectable"
 import * as Schema from "effect/Schema"
+import * as Json from "../../core/data/Json.ts"
+import * as Limits from "../../core/data/Limits.ts"
 
 /** The source of an event. Logs of other programs may have other roles. */
 export const Role = Schema.Literal("user", "assistant", "system", "tool")
@@ -111,7 +113,11 @@ const isEmpty = (metadata: Metadata): boolean => {
 /** JSON.stringify escapes a surrogate only if its other half is missing. */
 const surrogateEscapes = /\\(?:ud[89a-f][0-9a-f]{2}|.)/g
 
+/** Maps and lists around the metadata in a line, which readers accept up to a depth. */
+const around = 2
+
 const stringify = (metadata: Metadata): string => {
+  if (Limits.tooDeep(metadata, Limits.depth - around) !== undefined) return JSON.stringify(valuesAsText(metadata))
   for (const attempt of [() => JSON.stringify(metadata), () => JSON.stringify(metadata, withoutBigInt)])
     try {
       return attempt()
@@ -122,7 +128,7 @@ const stringify = (metadata: Metadata): string => {
 /** Metadata as it reads back from JSON: objects with a `toJSON` are replaced by its result. */
 export const plainMetadata = (metadata: Metadata): Metadata => decode(stringify(metadata))
 
-const decode = Schema.decodeSync(Schema.parseJson(Metadata))
+const decode = Schema.decodeSync(Json.schema(Metadata))
 
 const withoutBigInt = (_: string, value: unknown): unknown => (typeof value === "bigint" ? value.toString() : value)
 
