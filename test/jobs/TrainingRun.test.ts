@@ -4,25 +4,17 @@
  * Oracles: a run of the whole length with a constant learning rate, which must have the same bits; the parent's weights; the words of a
  * refusal. Needs the CPU.
  */
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { cpSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Logger from "effect/Logger"
-import * as LogLevel from "effect/LogLevel"
-import { afterAll, beforeAll } from "vitest"
+import { beforeAll } from "vitest"
 import type { RunEvent } from "../../src/core/training/TrainEvent.ts"
 import * as Run from "../../src/jobs/Run.ts"
 import { text } from "../cli/workspace.ts"
+import { make } from "./workspace.ts"
 
-const folder = mkdtempSync(join(tmpdir(), "codex-training-run-"))
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
-const at = (...names: ReadonlyArray<string>) => join(folder, ...names)
-
-const environment = () => Run.layer({ runs: at("runs"), tokenCache: at("cache"), device: "cpu", threads: 1 })
-const provided = <A, E>(effect: Effect.Effect<A, E, Effect.Effect.Context<ReturnType<typeof Run.resume>>>) =>
-  effect.pipe(Effect.scoped, Effect.provide(environment()), Logger.withMinimumLogLevel(LogLevel.Error))
+const { at, provided } = make("training-run")
 
 const documents = Array.from({ length: 12 }, (_, i) => text(i + 1, 3))
 const training = {
@@ -146,7 +138,8 @@ describe("a run that has finished", () => {
 })
 
 describe("a run from the weights of another one", () => {
-  const from = (given: object) => Run.train({ ...options, from: finished.directory, ...given })
+  const from = (given: object) =>
+    Run.train({ ...options, training: { ...training, max_steps: 1 }, from: finished.directory, ...given })
 
   it.live("starts with its parameters and a new optimizer, and records where they are from", () =>
     Effect.gen(function* () {
@@ -194,20 +187,21 @@ describe("a run from the weights of another one", () => {
 
 describe("a tokenizer that is trained again", () => {
   const tokenizer = { name: "bpe", train: { vocab_size: 280 } }
+  const short = { ...options, training: { ...training, max_steps: 1 } }
   it.live("is refused by the run, by its evaluation and by a run from its weights", () =>
     Effect.gen(function* () {
-      const own = yield* provided(Run.train({ ...options, tokenizer }))
+      const own = yield* provided(Run.train({ ...short, tokenizer }))
       const path = at("tokenizer")
       cpSync(own.tokenizerDirectory, path, { recursive: true })
-      const shared = yield* provided(Run.train({ ...options, tokenizer: { name: "bpe", path } }))
+      const shared = yield* provided(Run.train({ ...short, tokenizer: { name: "bpe", path } }))
       // The tokenizer of a run from the weights of another one is not trained again, although its text is another.
       const child = yield* provided(
-        Run.train({ ...options, tokenizer, from: own.directory, data: documents.map((line) => line.toUpperCase()) })
+        Run.train({ ...short, tokenizer, from: own.directory, data: documents.map((line) => line.toUpperCase()) })
       )
       expect(child.tokenizer.files).toEqual(own.tokenizer.files)
 
       const other = yield* provided(
-        Run.train({ ...options, tokenizer, data: documents.map((line) => [...line].reverse().join("")) })
+        Run.train({ ...short, tokenizer, data: documents.map((line) => [...line].reverse().join("")) })
       )
       expect(other.tokenizer.files).not.toEqual(own.tokenizer.files)
       rmSync(path, { recursive: true })
@@ -217,7 +211,7 @@ describe("a tokenizer that is trained again", () => {
       const overrides = ["training.max_steps=6"]
       expect((yield* Effect.flip(provided(Run.resume(shared.directory, { overrides })))).message).toMatch(words)
       expect((yield* Effect.flip(provided(Run.open(shared.directory)))).message).toMatch(words)
-      const from = Run.train({ ...options, tokenizer: { name: "bpe", path }, from: own.directory })
+      const from = Run.train({ ...short, tokenizer: { name: "bpe", path }, from: own.directory })
       expect((yield* Effect.flip(provided(from))).message).toMatch(words)
       rmSync(own.tokenizerDirectory, { recursive: true })
       cpSync(other.tokenizerDirectory, own.tokenizerDirectory, { recursive: true })
