@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as FileFault from "../core/data/FileFault.ts"
 import * as Utf8 from "../core/data/Utf8.ts"
 import { UnknownToken } from "../core/Tokenizer.ts"
 import { visible } from "./render/Tokens.ts"
@@ -55,14 +56,12 @@ const readFile = (path: string) =>
     return yield* fs.readFile(path)
   }).pipe(Effect.mapError((cause) => (cause._tag === "InputError" ? cause : unreadable(path, cause))))
 
-const unreadable = (path: string, cause: unknown) => {
-  const reason = cause instanceof Error ? ("reason" in cause ? String(cause.reason) : cause.message) : String(cause)
-  return new InputError({
+const unreadable = (path: string, cause: unknown) =>
+  new InputError({
     path,
-    details: `cannot be read (${reason}).`,
+    details: `cannot be read: ${FileFault.of(cause).details}.`,
     remedy: "Check the path and your permissions."
   })
-}
 
 const decode = (path: string, bytes: Uint8Array): Effect.Effect<string, InputError> =>
   Either.match(Utf8.decode(bytes), {

@@ -14,6 +14,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import * as FileFault from "./data/FileFault.ts"
 import * as Plugin from "./plugin/Plugin.ts"
 
 /** Numbers that a tracker could not take. */
@@ -104,12 +105,19 @@ export declare namespace Tracker {
   }
 }
 
+/** A fault of the file system in words; the tracker knows the path and should say it. */
+const detailsOf = (cause: { readonly message: string }): string => {
+  if (!FileFault.isFileFault(cause)) return cause.message
+  const { details, remedy } = FileFault.of(cause)
+  return `A file could not be used: ${details}. ${remedy}`
+}
+
 const serviceOf = <E extends { readonly message: string }, R>(
   { name, open }: Tracker.Primitives<E, R>,
   context: Context.Context<R>
 ): Tracker.Service => {
   const failed = (cause: E) =>
-    cause instanceof TrackerError ? cause : new TrackerError({ tracker: name, details: cause.message, cause })
+    cause instanceof TrackerError ? cause : new TrackerError({ tracker: name, details: detailsOf(cause), cause })
   return {
     open: (run) =>
       Effect.gen(function* () {

@@ -25,9 +25,10 @@ import type { Tokenizer } from "../core/Tokenizer.ts"
 import { evaluateProgram, stateNames } from "../core/training/TrainingPrograms.ts"
 import { FileError } from "../services/files/FileError.ts"
 import { type RunDirectory, RunStore } from "../services/runs/RunStore.ts"
+import { type Data, datasetSection, isDataset, isDocuments } from "./DataSection.ts"
 import { datasetOf } from "./RunComponents.ts"
 import * as RunData from "./RunData.ts"
-import { type Data, datasetSection, isDataset, isDocuments, type RunPlan } from "./RunPlan.ts"
+import type { RunPlan } from "./RunPlan.ts"
 
 /** Called after each window with the number of windows that are scored, and of all. */
 export type OnWindow = (done: number, of: number) => Effect.Effect<void>

@@ -23,30 +23,22 @@ import { Dataset } from "../core/Dataset.ts"
 import * as Limits from "../core/data/Limits.ts"
 import { Metric } from "../core/Metric.ts"
 import { Model } from "../core/Model.ts"
-import * as FilePattern from "../core/plugin/FilePattern.ts"
 import { Registry } from "../core/plugin/Registry.ts"
 import { Tokenizer } from "../core/Tokenizer.ts"
 import { TokenizerTrainer } from "../core/TokenizerTrainer.ts"
 import { Tracker } from "../core/Tracker.ts"
-import { datasetPlugins, metricPlugins, trackerPlugins } from "../plugins/builtins.ts"
+import { metricPlugins, trackerPlugins } from "../plugins/builtins.ts"
 import * as ConfigStore from "../services/config/ConfigStore.ts"
+import { checkReader, type Data, dataSection, datasetSection, hasDocuments, isDataset, isPaths } from "./DataSection.ts"
 import { packagedConfigs } from "./Environment.ts"
 import * as KnownKeys from "./KnownKeys.ts"
 
 /** A run's config, and a key that only the command knows: `+dry_run=true`. */
 const Command = Schema.Struct({ ...RunConfig.fields, dry_run: Schema.optional(Schema.Boolean) })
 
+export type { Data, Paths } from "./DataSection.ts"
+
 const sections = ["model", "data", "tokenizer", "training"] as const
-
-/** Text to train or evaluate on: a path or a pattern, documents, several paths, or the section of a dataset plugin. */
-export type Data = string | ReadonlyArray<string> | Paths | PluginSection
-
-/** Files, with further keys of the dataset plugin that reads them, such as `validation`. */
-export interface Paths {
-  readonly paths: string | ReadonlyArray<string>
-  readonly validation?: unknown
-  readonly seed?: number
-}
 
 /**
  * What a run is made of, in code. Each part is a name (a file of its group in `configs/`, or a plugin), the section of a config,
@@ -232,29 +224,6 @@ const choose = (group: string, part: string | Model.Service | Tokenizer.Service 
     return file === undefined ? { value: { [group]: { name: part } } } : { choice: [group, part] as const }
   })
 
-/** The config section of data that is given in code; without the plugin's name if only the data tells it. */
-const dataSection = (data: Data) =>
-  typeof data === "string" ? { paths: data } : isDocuments(data) ? { documents: data } : data
-
-/**
- * The section of the dataset plugin for data that is given in code: the plugin that reads files of that name, the one for
- * documents, or the one that is named. `rest` are further keys for a plugin that is not named.
- */
-export const datasetSection = (data: Data, rest: { readonly [key: string]: unknown } = {}) =>
-  Effect.map(Registry, (registry): PluginSection => {
-    const section = dataSection(data)
-    if ("name" in section) return section
-    if ("documents" in section) return { name: datasetPlugins.documents, ...section, ...rest }
-    const [first = ""] = typeof section.paths === "string" ? [section.paths] : section.paths
-    const reader = FilePattern.readerOf(registry.list(Dataset.kind.name), first.replace(/.*[\\/]/, ""))
-    return { name: reader?.plugin ?? datasetPlugins.files, ...section, ...rest }
-  })
-
-export const isDocuments = (data: Data): data is ReadonlyArray<string> => Array.isArray(data)
-
-export const isDataset = (data: unknown): data is Dataset.Service =>
-  Predicate.hasProperty(data, "documents") && Predicate.isFunction(data.documents)
-
 const isTokenizer = (tokenizer: unknown): tokenizer is Tokenizer.Service =>
   Predicate.hasProperty(tokenizer, "encode") && Predicate.isFunction(tokenizer.encode)
 
@@ -325,16 +294,16 @@ const withDefaultPlugins = (composed: Composed): Composed => {
   return { ...composed, root: Node.merge(missing, composed.root) }
 }
 
-const isPaths = Schema.is(Schema.Struct({ paths: Schema.Union(Schema.String, Schema.Array(Schema.String)) }))
-const hasDocuments = Schema.is(Schema.Struct({ documents: Schema.Array(Schema.String) }))
-
 type DecodeError = Effect.Effect.Error<ReturnType<typeof checkPlugins>>
 
 const checkPlugins = (config: RunConfig, composed: Config.Composed, services: Services) =>
   Effect.gen(function* () {
     const registry = yield* Registry
     if (services.model === undefined) yield* Config.plugin(composed, Model.kind, ["model"])
-    if (services.data === undefined) yield* Config.plugin(composed, Dataset.kind, ["data"])
+    if (services.data === undefined) {
+      yield* Config.plugin(composed, Dataset.kind, ["data"])
+      yield* checkReader(composed, registry.list(Dataset.kind.name))
+    }
     if (services.tokenizer === undefined) yield* checkTokenizer(config.tokenizer, composed)
     for (const tracker of Object.keys(config.tracking ?? {})) {
       yield* Config.plugin(composed, Tracker.kind, ["tracking", tracker], tracker)

@@ -12,6 +12,7 @@ import * as Predicate from "effect/Predicate"
 import * as Record from "effect/Record"
 import * as Schema from "effect/Schema"
 import { nearest } from "../../core/config/Suggestion.ts"
+import * as FileFault from "../../core/data/FileFault.ts"
 import * as FilePattern from "../../core/plugin/FilePattern.ts"
 import { type PluginInfo, Registry } from "../../core/plugin/Registry.ts"
 import { Tokenizer } from "../../core/Tokenizer.ts"
@@ -84,7 +85,7 @@ const locate = (
     const info = yield* fs.stat(name).pipe(
       Effect.catchIf(isMissing, () => Effect.succeed(undefined)),
       Effect.mapError((cause) =>
-        notFound(name, `cannot be read (${cause.message}).`, "Check the path and your permissions.")
+        notFound(name, `cannot be read: ${FileFault.of(cause).details}.`, "Check the path and your permissions.")
       )
     )
     const names = plugins.map((plugin) => plugin.name)
@@ -130,7 +131,9 @@ const inDirectory = (directory: string, plugins: ReadonlyArray<PluginInfo>) =>
     const paths = yield* Path.Path
     const entries = yield* fs.readDirectory(directory).pipe(
       Effect.map((names) => names.sort()),
-      Effect.mapError((cause) => notFound(directory, `cannot be read (${cause.message}).`, "Check your permissions."))
+      Effect.mapError((cause) =>
+        notFound(directory, `cannot be read: ${FileFault.of(cause).details}.`, "Check your permissions.")
+      )
     )
     if (entries.includes("config.yaml") && (entries.includes("checkpoints") || entries.includes("tokenizer"))) {
       return { _tag: "Run", name: directory } satisfies Located
@@ -216,7 +219,7 @@ const ofRun = (directory: string) =>
     const paths = yield* Path.Path
     const file = paths.join(directory, "config.yaml")
     const yaml = yield* Effect.mapError(fs.readFileString(file), (cause) =>
-      notFound(directory, `the run's config cannot be read (${cause.message}).`, "Check your permissions.")
+      notFound(directory, `the run's config cannot be read: ${FileFault.of(cause).details}.`, "Check your permissions.")
     )
     const config = yield* decodeSaved(yaml, file)
     const tokenizer = yield* tokenizerAt(config.tokenizer, paths.join(directory, "tokenizer"))

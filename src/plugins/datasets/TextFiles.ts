@@ -13,9 +13,9 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import { type Dataset, DatasetError, type Document } from "../../core/Dataset.ts"
+import * as FileFault from "../../core/data/FileFault.ts"
 import { naturalOrder } from "../../core/data/NaturalOrder.ts"
 
 /** A file of text that was found, with its size at that time. */
@@ -143,12 +143,9 @@ const unreadable = (path: string, cause: unknown): DatasetError =>
   new DatasetError({
     reason: "Unreadable",
     path,
-    details: `cannot be read (${reasonOf(cause)}).`,
+    details: `cannot be read: ${FileFault.of(cause).details}.`,
     remedy: "Check that the file exists and that you have permission to read it."
   })
-
-const reasonOf = (cause: unknown): string =>
-  Predicate.hasProperty(cause, "reason") ? String(cause.reason) : String(cause)
 
 export const LINE_FEED = 0x0a
 /** Bytes that are read at a time to count lines. */

@@ -10,6 +10,7 @@ import * as Path from "@effect/platform/Path"
 import type * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as FileFault from "../../core/data/FileFault.ts"
 import * as Limits from "../../core/data/Limits.ts"
 import * as Utf8 from "../../core/data/Utf8.ts"
 import { TokenizerFileError } from "../../core/Tokenizer.ts"
@@ -20,7 +21,7 @@ const fail = (path: string, details: string, remedy: string) =>
 const unreadable = (path: string, error: PlatformError, remedy: string): TokenizerFileError =>
   error._tag === "SystemError" && error.reason === "NotFound"
     ? fail(path, "does not exist.", remedy)
-    : fail(path, `cannot be read (${error._tag === "SystemError" ? error.reason : error.message}).`, remedy)
+    : fail(path, `cannot be read: ${FileFault.of(error).details}.`, remedy)
 
 /** The path itself if it is a file. In a directory, the first of these files that exists. */
 export const locate = (

@@ -7,6 +7,7 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as FileFault from "../../core/data/FileFault.ts"
 import { TokenizerFileError } from "../../core/Tokenizer.ts"
 import { TokenizerTrainError, type TokenizerTrainer } from "../../core/TokenizerTrainer.ts"
 import * as Pipeline from "../../core/tokenizer/Pipeline.ts"
@@ -66,7 +67,7 @@ const translated = <A, R>(effect: Effect.Effect<A, PlatformError, R>) =>
     effect,
     (cause) =>
       new TokenizerTrainError({
-        details: `The text has more distinct words than fit in memory, and the temporary file for them failed: ${cause.message}.`,
+        details: `The text has more distinct words than fit in memory, and the temporary file for them failed: ${FileFault.of(cause).details}.`,
         remedy: "Free space in the directory for temporary files, or set TMPDIR to another directory."
       })
   )

@@ -7,6 +7,7 @@
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as FileFault from "../../core/data/FileFault.ts"
 import * as Plugin from "../../core/plugin/Plugin.ts"
 import { Tokenizer, TokenizerFileError, UnknownToken } from "../../core/Tokenizer.ts"
 
@@ -69,7 +70,7 @@ const read = (path: string): Effect.Effect<string, TokenizerFileError, FileSyste
         new TokenizerFileError({
           path,
           key: "",
-          details: `cannot be read (${cause.message}).`,
+          details: `cannot be read: ${FileFault.of(cause).details}.`,
           remedy: "Give a text file with one word per line."
         })
     )

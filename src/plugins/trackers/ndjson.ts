@@ -7,14 +7,17 @@
  * logged. A resumed run drops the lines after the step that it resumes from, and an incomplete last line: steps never decrease,
  * so these are the end of the file, which is truncated in one call. Lines before that are never touched.
  */
+import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Record from "effect/Record"
 import * as Schema from "effect/Schema"
+import * as FileFault from "../../core/data/FileFault.ts"
 import * as Json from "../../core/data/Json.ts"
 import * as Plugin from "../../core/plugin/Plugin.ts"
-import { Tracker } from "../../core/Tracker.ts"
+import { Tracker, TrackerError } from "../../core/Tracker.ts"
 
 const Line = Json.schema(Schema.Struct({ step: Schema.Number }))
 
@@ -32,18 +35,30 @@ export const Ndjson = Plugin.make(Tracker.kind, "ndjson", {
       open: ({ directory, fromStep }) =>
         Effect.gen(function* () {
           const fs = yield* FileSystem.FileSystem
-          yield* fs.makeDirectory(directory, { recursive: true })
           const path = (yield* Path.Path).join(directory, file)
-          const out = yield* fs.open(path, { flag: "a" })
-          const before = yield* fs.readFileString(path)
+          const failed = (operation: FileFault.FileOperation) =>
+            Effect.mapError(
+              (cause: PlatformError) =>
+                new TrackerError({
+                  tracker: "ndjson",
+                  details: FileFault.sentence(path, operation, FileFault.of(cause)),
+                  cause
+                })
+            )
+          yield* fs.makeDirectory(directory, { recursive: true }).pipe(failed("write"))
+          const out = yield* fs.open(path, { flag: "a" }).pipe(failed("write"))
+          const before = yield* fs.readFileString(path).pipe(failed("read"))
           const kept = keptOf(before, fromStep)
-          if (kept.length < before.length) {
-            yield* out.truncate(encode(kept).length)
-            yield* out.sync
-          }
-          // The process died between the last line and its line feed.
-          if (kept !== "" && !kept.endsWith("\n")) yield* out.writeAll(encode("\n"))
-          return (logged: Tracker.Logged) => out.writeAll(encode(`${render(logged)}\n`))
+          const repair = Effect.gen(function* () {
+            if (kept.length < before.length) {
+              yield* out.truncate(encode(kept).length)
+              yield* out.sync
+            }
+            // The process died between the last line and its line feed.
+            if (kept !== "" && !kept.endsWith("\n")) yield* out.writeAll(encode("\n"))
+          })
+          yield* repair.pipe(failed("write"))
+          return (logged: Tracker.Logged) => out.writeAll(encode(`${render(logged)}\n`)).pipe(failed("write"))
         })
     })
 })
@@ -62,7 +77,8 @@ const stepOf = (line: string): number =>
     onRight: ({ step }) => step
   })
 
+/** JSON has no NaN and no infinity, and null would be another value: such a number is left out. */
 const render = ({ split, step, time, values }: Tracker.Logged): string =>
-  JSON.stringify({ step, split, ...values, time })
+  JSON.stringify({ step, split, ...Record.filter(values, Number.isFinite), time: Record.filter(time, Number.isFinite) })
 
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text)

@@ -30,6 +30,7 @@ import {
 import { ConfigError, ConfigIssue, fault } from "../../core/config/ConfigIssue.ts"
 import * as Node from "../../core/config/ConfigNode.ts"
 import { ConfigSource, type Document } from "../../core/config/ConfigSource.ts"
+import * as FileFault from "../../core/data/FileFault.ts"
 import * as Limits from "../../core/data/Limits.ts"
 import { plural } from "../../core/Plural.ts"
 
@@ -56,7 +57,7 @@ const make = ({ workingDirectory, packagedConfigs }: Options) =>
       Effect.gen(function* () {
         const name = display(file)
         const unreadable = (error: PlatformError) =>
-          fault(name, isMissing(error) ? "there is no such file" : `cannot be read: ${error.message}`)
+          fault(name, isMissing(error) ? "there is no such file" : `cannot be read: ${FileFault.of(error).details}`)
         const { size } = yield* Effect.mapError(fs.stat(file), unreadable)
         if (size > Limits.configBytes) {
           return yield* fault(name, `a config file of more than ${Limits.configBytes / 2 ** 20} MiB is not read`)

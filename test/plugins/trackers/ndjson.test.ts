@@ -2,9 +2,10 @@
  * The tracker `ndjson`: the laws, and what its file looks like after a crash. Oracle: the lines as the header of ndjson.ts
  * shows them, written out. Needs the file system.
  */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import * as PlatformError from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import { describe, expect, it } from "@effect/vitest"
@@ -104,3 +105,81 @@ describe("metrics.ndjson", () => {
     }).pipe(Effect.provide(tracker))
   )
 })
+
+describe("a disk that refuses", () => {
+  /** The file system, but every write to an open file fails with a code. */
+  const refusing = (code: string) =>
+    Effect.map(
+      FileSystem.FileSystem,
+      (real): FileSystem.FileSystem => ({
+        ...real,
+        open: (path, options) =>
+          Effect.map(
+            real.open(path, options),
+            (file): FileSystem.File =>
+              Object.create(file, {
+                writeAll: {
+                  value: () =>
+                    new PlatformError.SystemError({
+                      reason: "Unknown",
+                      module: "FileSystem",
+                      method: "writeAll",
+                      pathOrDescriptor: 30,
+                      cause: Object.assign(new Error(`${code}: write`), { code })
+                    })
+                }
+              })
+          )
+      })
+    )
+
+  for (const [code, words] of [
+    ["ENOSPC", "there is no space left on the disk. Free some space."],
+    ["EDQUOT", "the disk quota is used up. Free some space."],
+    ["EROFS", "the file system is read-only. Choose another path."]
+  ] as const) {
+    it.scoped(`${code} is an error in words, with the path and what to do`, () =>
+      Effect.gen(function* () {
+        const directory = mkdtempSync(join(folder, "full-"))
+        const fs = yield* refusing(code)
+        const session = yield* Effect.provideService(open(0, directory), FileSystem.FileSystem, fs)
+        const error = yield* Effect.flip(session.log({ step: 1, split: "train", values: { loss: 1 }, time: {} }))
+        expect(error.message).toBe(`Tracker ndjson: ${directory}/metrics.ndjson could not be written: ${words}`)
+      }).pipe(Effect.provide(tracker))
+    )
+  }
+
+  it.scoped("as is a directory in the file's place", () =>
+    Effect.gen(function* () {
+      const directory = mkdtempSync(join(folder, "taken-"))
+      mkdirSync(join(directory, "metrics.ndjson"))
+      expect((yield* Effect.flip(open(0, directory))).message).toBe(
+        `Tracker ndjson: ${directory}/metrics.ndjson could not be written: it is a directory. Name a file in it.`
+      )
+    }).pipe(Effect.provide(tracker))
+  )
+
+  it.scoped("a tracker of a package that passes the platform's error on is in words too", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const service = yield* Tracker.make({
+        name: "mine",
+        open: ({ directory }) => Effect.as(fs.writeFileString(directory, ""), () => Effect.void)
+      })
+      const error = yield* Effect.flip(service.open({ id: "r", directory: folder, config: {}, fromStep: 0 }))
+      expect(error.message).toBe("Tracker mine: A file could not be used: it is a directory. Name a file in it.")
+    }).pipe(Effect.provide(NodeContext.layer))
+  )
+})
+
+it.scoped("numbers that JSON does not have are left out, not null", () =>
+  Effect.gen(function* () {
+    const directory = mkdtempSync(join(folder, "infinite-"))
+    const session = yield* open(0, directory)
+    const values = { loss: 1, bits_per_byte: Number.POSITIVE_INFINITY, accuracy: Number.NaN }
+    yield* session.log({ step: 1, split: "validation", values, time: { millis: Number.NaN } })
+    expect(readFileSync(join(directory, "metrics.ndjson"), "utf8")).toBe(
+      '{"step":1,"split":"validation","loss":1,"time":{}}\n'
+    )
+  }).pipe(Effect.provide(tracker))
+)

@@ -44,7 +44,11 @@ describe("FileError", () => {
   it.each([
     ["ENOSPC", "x could not be written: there is no space left on the disk. Free some space."],
     ["EACCES", "x could not be written: permission is denied. Check its permissions and those of its directory."],
-    ["EWEIRD", "x could not be written: EWEIRD: something. Check the path."]
+    ["EROFS", "x could not be written: the file system is read-only. Choose another path."],
+    ["EMFILE", "x could not be written: too many files are open. Raise the limit (`ulimit -n`)."],
+    ["ENAMETOOLONG", "x could not be written: the name is too long. Choose a shorter path."],
+    ["EISDIR", "x could not be written: it is a directory. Name a file in it."],
+    ["EWEIRD", "x could not be written: the system reports EWEIRD. Check the path."]
   ])("knows the code %s", (code, message) => {
     const cause = Object.assign(new Error(`${code}: something`), { code })
     expect(FileError.from("x", "write")(cause).message).toBe(message)
