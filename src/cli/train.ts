@@ -82,8 +82,9 @@ export const train = Command.make(
 ).pipe(
   Command.withDescription(
     "Train a model as a config describes. +dry_run=true checks the whole config and estimates time and memory. " +
-      "Examples: codex train --config configs/training/base.yaml --seed 7 model=tiny training.epochs=1; " +
-      "codex train --run runs/<id> training.max_steps=400; codex train --from runs/<id> training.lr=1e-4"
+      "Example: codex train --config configs/training/base.yaml --seed 7 model=tiny training.epochs=1 " +
+      "Example: codex train --run runs/<id> training.max_steps=400 " +
+      "Example: codex train --from runs/<id> training.lr=1e-4"
   ),
   Command.provide(() => TrainedRun.environment({ device: Option.none() }))
 )

@@ -25,7 +25,7 @@ import type { RunEvent } from "../../src/core/training/TrainEvent.ts"
 import * as Run from "../../src/jobs/Run.ts"
 import { text } from "../cli/workspace.ts"
 import { full } from "../full.ts"
-import { make } from "./workspace.ts"
+import { make } from "./environment.ts"
 
 const { at, provided } = make("run-data")
 

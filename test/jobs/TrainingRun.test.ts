@@ -12,7 +12,7 @@ import { beforeAll } from "vitest"
 import type { RunEvent } from "../../src/core/training/TrainEvent.ts"
 import * as Run from "../../src/jobs/Run.ts"
 import { text } from "../cli/workspace.ts"
-import { make } from "./workspace.ts"
+import { make } from "./environment.ts"
 
 const { at, provided } = make("training-run")
 
