@@ -120,7 +120,7 @@ layer(Run.layer({ group: builtins.add(Bigram) }))("Suggestions", (it) => {
           "early_stopping_patience, logging_steps"
       )
       expect(yield* message(["xyzzy=1"])).toMatch(
-        /^command line: xyzzy is unknown; known: name, model, data, tokenizer, training, evaluation, generation, tracking/
+        /^command line: xyzzy is unknown; known: name, from, model, data, tokenizer, training, evaluation, generation, tracking/
       )
       expect(yield* message(["data.validation.xyzzy=1"])).toMatch(
         /data\.validation\.xyzzy is unknown; known: fraction, every, paths$/

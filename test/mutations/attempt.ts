@@ -47,4 +47,4 @@ const faultOf = (cause: Cause.Cause<unknown>): string | undefined => {
 }
 
 /** Characters of a message that people can still read. */
-const LONGEST = 10_000
+const LONGEST = 4000

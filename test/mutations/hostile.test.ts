@@ -116,6 +116,16 @@ describe("a tokenizer", () => {
     }).pipe(Effect.provide(NodeContext.layer))
   )
 
+  it.scoped("is refused for an empty token beside a tokenizer.json", () =>
+    Effect.gen(function* () {
+      const path = yield* folder
+      writeFileSync(join(path, "tokenizer.json"), JSON.stringify({ model }))
+      writeFileSync(join(path, "added_tokens.json"), '{"": 3}')
+      const error = yield* Effect.flip(Effect.provide(Tokenizer, HuggingFaceTokenizer.layer({ path })))
+      expect(String(error)).toContain("a token must not be empty")
+    }).pipe(Effect.provide(NodeContext.layer))
+  )
+
   it.scoped("is refused for a SentencePiece model of nested groups", () =>
     Effect.gen(function* () {
       const groups = new Uint8Array(DEEP).fill(0x0b)

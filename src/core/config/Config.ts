@@ -20,6 +20,7 @@ import * as Record from "effect/Record"
 import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
 import * as Limits from "../data/Limits.ts"
+import * as Excerpt from "../Excerpt.ts"
 import type { ApiMismatch, PluginInitError } from "../plugin/PluginError.ts"
 import { Registry } from "../plugin/Registry.ts"
 import { interpolate } from "./ConfigInterpolation.ts"
@@ -311,11 +312,16 @@ const notFound = (group: string, name: string, from: Document, origin: string, s
     const names = yield* Effect.flatMap(ConfigSource, (source) => source.names(group, from))
     const near = nearest(name, names)
     const hint = near === undefined ? "" : ` did you mean ${near}?`
-    const file = group === "" ? `${name}.yaml` : `${group}/${name}.yaml`
+    const file = Excerpt.of(group === "" ? `${name}.yaml` : `${group}/${name}.yaml`, 120)
     const section = sections.find((path) => path.join("/") === group)
     const plugin =
-      section === undefined || near !== undefined ? "" : ` (a plugin of that name is ${section.join(".")}.name=${name})`
-    return yield* fault(origin, `there is no config ${file};${hint} available: ${names.join(", ") || "none"}${plugin}`)
+      section === undefined || near !== undefined
+        ? ""
+        : ` (a plugin of that name is ${section.join(".")}.name=${Excerpt.of(name)})`
+    return yield* fault(
+      origin,
+      `there is no config ${file};${hint} available: ${Excerpt.list(names) || "none"}${plugin}`
+    )
   })
 
 /**

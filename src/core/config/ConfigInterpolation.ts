@@ -10,7 +10,8 @@
 import * as EffectConfig from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Limits from "../data/Limits.ts"
-import { type ConfigError, fault, formatPath } from "./ConfigIssue.ts"
+import * as Excerpt from "../Excerpt.ts"
+import { type ConfigError, fault, formatPath, show } from "./ConfigIssue.ts"
 import * as Node from "./ConfigNode.ts"
 import { ConfigSource } from "./ConfigSource.ts"
 
@@ -65,10 +66,10 @@ const resolve = (run: Run, path: Node.Path, node: Node.Node, open: ReadonlyArray
       )
     case "Scalar": {
       if (!refers(node)) return Effect.succeed(node)
-      const key = formatPath(path)
+      const key = path.join("\n")
       if (open.includes(key)) {
-        const circle = [...open.slice(open.indexOf(key)), key].join(" → ")
-        return fault(node.origin, `circular interpolation: ${circle}`, path)
+        const circle = [...open.slice(open.indexOf(key)), key].map((step) => formatPath(step.split("\n")))
+        return fault(node.origin, `circular interpolation: ${Excerpt.of(circle.join(" → "), 500)}`, path)
       }
       const place = { run, path, origin: node.origin, open: [...open, key], nesting: 0 }
       if (open.length >= Limits.depth) {
@@ -114,7 +115,7 @@ const textOf = (expression: string, place: Place): Resolve<string> =>
       ? Effect.succeed(String(node.value))
       : fault(
           place.origin,
-          `\${${expression}} is a ${node._tag.toLowerCase()} and cannot be inserted into text`,
+          `${reference(expression)} is a ${node._tag.toLowerCase()} and cannot be inserted into text`,
           place.path
         )
   )
@@ -131,8 +132,8 @@ const evaluate = (expression: string, place: Place): Resolve<Node.Node> =>
     if (resolver !== null) return yield* callResolver(resolver[1]!, resolver[2]!, place)
     const path = text.replaceAll(/\[(\d+)\]/g, ".$1").split(".")
     const target = Node.get(run.root, path)
-    if (target === undefined) return yield* fault(origin, `\${${text}} is not a key of the config`, from)
-    const key = formatPath(path)
+    if (target === undefined) return yield* fault(origin, `${reference(text)} is not a key of the config`, from)
+    const key = path.join("\n")
     const value = run.known.get(key) ?? (yield* resolve(run, path, target, open))
     run.known.set(key, value)
     run.values += Node.countValues(value, Limits.repeatedValues) - 1
@@ -149,7 +150,7 @@ const callResolver = (name: string, argument: string, place: Place): Resolve<Nod
     if (name !== "oc.env") {
       return yield* fault(
         place.origin,
-        `\${${name}:…} is not supported; supported are oc.env and oc.decode`,
+        `${reference(`${Excerpt.of(name)}:…`)} is not supported; supported are oc.env and oc.decode`,
         place.path
       )
     }
@@ -158,9 +159,13 @@ const callResolver = (name: string, argument: string, place: Place): Resolve<Nod
     const found = yield* Effect.option(EffectConfig.string(variable))
     if (found._tag === "Some") return Node.scalar(found.value, place.origin)
     if (comma >= 0) return Node.scalar(argument.slice(comma + 1).trim(), place.origin)
-    const remedy = `set it, or give a default: \${oc.env:${variable},default}`
-    return yield* fault(place.origin, `the environment variable ${variable} is not set; ${remedy}`, place.path)
+    const shown = Excerpt.of(variable)
+    const remedy = `set it, or give a default: ${reference(`oc.env:${shown},default`)}`
+    return yield* fault(place.origin, `the environment variable ${shown} is not set; ${remedy}`, place.path)
   })
+
+/** An interpolation in a message. */
+const reference = (expression: string) => `\${${Excerpt.of(expression, 100)}}`
 
 interface Piece {
   readonly text: string
@@ -177,8 +182,7 @@ const split = (text: string, place: Place): Effect.Effect<ReadonlyArray<Piece>, 
       at += 2
     } else if (text.startsWith("${", at)) {
       const end = closing(text, at + 2)
-      if (end === undefined)
-        return fault(place.origin, `${JSON.stringify(text)} has a \${ without a closing }`, place.path)
+      if (end === undefined) return fault(place.origin, `${show(text)} has a \${ without a closing }`, place.path)
       if (plain !== "") pieces.push({ text: plain, reference: false })
       pieces.push({ text: text.slice(at + 2, end), reference: true })
       plain = ""

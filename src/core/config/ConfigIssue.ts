@@ -11,7 +11,10 @@ import type * as ParseResult from "effect/ParseResult"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
+import * as Limits from "../data/Limits.ts"
+import * as Excerpt from "../Excerpt.ts"
 import * as ExitCode from "../ExitCode.ts"
+import { plural } from "../Plural.ts"
 import * as Keys from "./ConfigKeys.ts"
 import { nearest, nearestKey } from "./Suggestion.ts"
 
@@ -55,6 +58,13 @@ export class ConfigIssue extends Schema.Class<ConfigIssue>("ConfigIssue")({
   }
 }
 
+/** The lines of a message about issues. Of many, the first ones and how many more there are. */
+export const linesOf = (issues: ReadonlyArray<ConfigIssue>): ReadonlyArray<string> => {
+  const more = issues.length - Limits.listedFaults
+  const lines = issues.slice(0, more > 0 ? Limits.listedFaults : undefined).map((issue) => issue.line)
+  return more > 0 ? [...lines, `and ${plural(more, "more fault")}`] : lines
+}
+
 /** A config that cannot be used. The message has one line for each fault, with file and line. */
 export class ConfigError extends Schema.TaggedError<ConfigError>()("ConfigError", {
   issues: Schema.Array(ConfigIssue)
@@ -63,7 +73,7 @@ export class ConfigError extends Schema.TaggedError<ConfigError>()("ConfigError"
     return ExitCode.usage
   }
   override get message() {
-    return this.issues.map((issue) => issue.line).join("\n")
+    return linesOf(this.issues).join("\n")
   }
 }
 
@@ -71,11 +81,19 @@ export class ConfigError extends Schema.TaggedError<ConfigError>()("ConfigError"
 export const fault = (origin: string, details: string, path: ReadonlyArray<string> = []): ConfigError =>
   new ConfigError({ issues: [new ConfigIssue({ problem: "invalid", path, expected: "", got: "", details, origin })] })
 
-/** A path as text: `["layers", "0", "size"]` is `layers[0].size`. */
-export const formatPath = (path: ReadonlyArray<string>): string =>
-  path.reduce((key, part) => (/^\d+$/.test(part) ? `${key}[${part}]` : key === "" ? part : `${key}.${part}`), "")
+/** A path as text for a message: `["layers", "0", "size"]` is `layers[0].size`. Names that a file made long are shortened. */
+export const formatPath = (path: ReadonlyArray<string>): string => {
+  const key = path.reduce((parents, part) => {
+    const name = Excerpt.of(part)
+    return /^\d+$/.test(part) ? `${parents}[${name}]` : parents === "" ? name : `${parents}.${name}`
+  }, "")
+  return Excerpt.of(key, longestKey)
+}
 
-/** A value as JSON for a message, of at most 60 characters. */
+/** Characters of a key in a message. */
+const longestKey = 300
+
+/** A value as JSON for a message, shortened. */
 export const show = (value: unknown): string => {
   const text =
     value === undefined
@@ -85,7 +103,7 @@ export const show = (value: unknown): string => {
         : typeof value === "number"
           ? String(value)
           : (JSON.stringify(value, withNonFinite) ?? typeof value)
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text
+  return Excerpt.of(text)
 }
 
 /** JSON has no NaN and no infinity: they are shown as text. */
@@ -120,8 +138,9 @@ export const suggest = (
 ): ReadonlyArray<ConfigIssue> => {
   const wrong = new Set(issues.filter(isUnknownKey).map(({ path }) => path.join("\n")))
   const right = known.filter((path) => !wrong.has(path.join("\n")))
-  return issues.map((issue) => {
-    const near = isUnknownKey(issue) ? nearestKey(issue.path, right) : undefined
+  // A message lists no more of them.
+  return issues.map((issue, i) => {
+    const near = i < Limits.listedFaults && isUnknownKey(issue) ? nearestKey(issue.path, right) : undefined
     return near === undefined ? issue : new ConfigIssue({ ...issue, nearest: formatPath(near) })
   })
 }

@@ -12,6 +12,7 @@
 import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import * as Limits from "../data/Limits.ts"
+import * as Excerpt from "../Excerpt.ts"
 import { ConfigError, ConfigIssue, describe, fault, formatPath, literalsOf, show } from "./ConfigIssue.ts"
 import * as Keys from "./ConfigKeys.ts"
 import * as Node from "./ConfigNode.ts"
@@ -116,7 +117,7 @@ const unknownKey = (
     const issue = new ConfigIssue({
       problem: "unknown",
       path,
-      expected: names.join(", "),
+      expected: Excerpt.list(names),
       got: "",
       origin: commandLine
     })

@@ -5,6 +5,7 @@
 import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
+import * as Excerpt from "../Excerpt.ts"
 import * as Limits from "./Limits.ts"
 
 /** Parses JSON. The error says what is wrong, as the end of a sentence: `is not JSON (Unexpected end of JSON input)`. */
@@ -12,7 +13,7 @@ export const parse = (text: string): Either.Either<unknown, string> =>
   Either.filterOrLeft(
     Either.try({
       try: (): unknown => JSON.parse(text),
-      catch: (cause) => `is not JSON (${cause instanceof Error ? cause.message : cause})`
+      catch: (cause) => `is not JSON (${Excerpt.of(cause instanceof Error ? cause.message : String(cause), 200)})`
     }),
     (value) => Limits.tooDeep(value) === undefined,
     () => `has more than ${Limits.depth} objects and arrays inside each other`
@@ -26,13 +27,11 @@ export const schema = <A, I, R>(
   Schema.compose(
     Schema.transformOrFail(Schema.String, Schema.Unknown, {
       strict: true,
+      // An error keeps the value that it is about.
       decode: (text, _, ast) =>
-        Either.mapLeft(parse(text), (details) => new ParseResult.Type(ast, shortened(text), details)),
+        Either.mapLeft(parse(text), (details) => new ParseResult.Type(ast, Excerpt.of(text), details)),
       encode: (value) => ParseResult.succeed(JSON.stringify(value, null, space))
     }),
     content,
     { strict: false }
   )
-
-/** An error keeps the value that it is about. */
-const shortened = (text: string) => (text.length > 60 ? `${text.slice(0, 57)}...` : text)

@@ -3,7 +3,8 @@
  * user can do: correct a name, correct a config, fix what the plugin needs, remove a duplicate, change a version.
  */
 import * as Schema from "effect/Schema"
-import { ConfigIssue } from "../config/ConfigIssue.ts"
+import { ConfigIssue, linesOf } from "../config/ConfigIssue.ts"
+import * as Excerpt from "../Excerpt.ts"
 import * as ExitCode from "../ExitCode.ts"
 import { plural } from "../Plural.ts"
 
@@ -22,7 +23,8 @@ export class UnknownPlugin extends Schema.TaggedError<UnknownPlugin>()("UnknownP
   }
   override get message() {
     const hint = this.nearest === undefined ? "" : ` Did you mean ${this.nearest}?`
-    return `Unknown ${this.kind} "${this.name}".${hint} Available: ${this.available.join(", ") || "none"}.`
+    const available = Excerpt.list(this.available) || "none"
+    return `Unknown ${this.kind} "${Excerpt.of(this.name)}".${hint} Available: ${available}.`
   }
 }
 
@@ -36,7 +38,7 @@ export class PluginConfigError extends Schema.TaggedError<PluginConfigError>()("
     return ExitCode.usage
   }
   override get message() {
-    const lines = this.issues.map((issue) => `  ${issue.line}`)
+    const lines = linesOf(this.issues).map((line) => `  ${line}`)
     return [`The config of ${this.kind} "${this.name}" has ${plural(this.issues.length, "error")}:`, ...lines].join(
       "\n"
     )

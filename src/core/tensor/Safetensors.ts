@@ -11,6 +11,7 @@ import * as Schema from "effect/Schema"
 import type { TensorDatas } from "../Backend.ts"
 import * as Json from "../data/Json.ts"
 import * as Limits from "../data/Limits.ts"
+import * as Excerpt from "../Excerpt.ts"
 import { sizeOf, type TensorData } from "./Tensor.ts"
 
 /** Bytes that are not a safetensors file, or only a part of one. */
@@ -115,7 +116,7 @@ export const decode = (bytes: Uint8Array): Either.Either<Decoded, SafetensorsErr
   })
 
 /** A name of the file in a message, shortened. */
-const show = (name: string, quote = '"') => `${quote}${name.length > 60 ? `${name.slice(0, 57)}...` : name}${quote}`
+const show = (name: string, quote = '"') => `${quote}${Excerpt.of(name)}${quote}`
 
 const dtypeNames = { float32: "F32", int32: "I32", bool: "BOOL" } as const
 

@@ -18,6 +18,7 @@ import * as Stream from "effect/Stream"
 import { Dataset, DatasetError, type Document } from "../../core/Dataset.ts"
 import * as Json from "../../core/data/Json.ts"
 import * as Utf8 from "../../core/data/Utf8.ts"
+import * as Excerpt from "../../core/Excerpt.ts"
 import * as Plugin from "../../core/plugin/Plugin.ts"
 import * as TextFiles from "./TextFiles.ts"
 import { countLineFeeds, type FileRange, invalidText, LINE_FEED, readBytes } from "./TextFiles.ts"
@@ -83,7 +84,7 @@ const parse = (
     const fault = (details: string, remedy: string) =>
       new DatasetError({ reason: "InvalidText", path: file.path, line: number, details, remedy })
     const value = yield* Effect.mapError(Json.parse(line), (details) =>
-      fault(`${printable(details)}.`, "Write one JSON object per line, with line breaks inside texts as \\n.")
+      fault(`${Excerpt.printable(details)}.`, "Write one JSON object per line, with line breaks inside texts as \\n.")
     )
     if (!Predicate.isRecord(value)) {
       return yield* fault(
@@ -96,13 +97,13 @@ const parse = (
     const keys = Object.keys(value)
     return yield* text === undefined
       ? fault(
-          `the object has no field "${printable(field)}".`,
+          `the object has no field "${Excerpt.printable(field)}".`,
           keys.length === 0
             ? "The object is empty."
             : `Set field to one that every object has; this one has ${keysOf(keys)}.`
         )
       : fault(
-          `the field "${printable(field)}" is ${kindOf(text)}, not a string.`,
+          `the field "${Excerpt.printable(field)}" is ${kindOf(text)}, not a string.`,
           "Set field to one whose values are strings, or correct the line."
         )
   })
@@ -110,7 +111,7 @@ const parse = (
 const keysOf = (keys: ReadonlyArray<string>): string =>
   keys
     .slice(0, 8)
-    .map((key) => printable(key.slice(0, 40)))
+    .map((key) => Excerpt.printable(key.slice(0, 40)))
     .join(", ") + (keys.length > 8 ? ", …" : "")
 
 const kindOf = (value: unknown): string =>
@@ -121,10 +122,6 @@ const kindOf = (value: unknown): string =>
       : typeof value === "object"
         ? "an object"
         : `a ${typeof value}`
-
-/** Text of a file as part of a message: without control characters, which a terminal would act on. */
-const printable = (text: string): string =>
-  text.replace(/\p{Cc}/gu, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`)
 
 /** A line as bytes. */
 interface Line {

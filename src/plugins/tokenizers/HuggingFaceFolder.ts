@@ -65,7 +65,9 @@ const TokenizerConfig = Schema.Struct({
 })
 type TokenizerConfig = typeof TokenizerConfig.Type
 
-const AddedTokens = Schema.Record({ key: Schema.String, value: Schema.NonNegativeInt })
+const AddedTokens = Schema.Record({ key: Schema.String, value: Schema.NonNegativeInt }).pipe(
+  Schema.filter((ids) => !Object.hasOwn(ids, "") || "a token must not be empty")
+)
 const ChatTemplateFile = Schema.Struct({ chat_template: Template })
 
 /** An added token of these files. Its id may be that of the vocabulary. */

@@ -32,7 +32,7 @@ import * as Node from "../../core/config/ConfigNode.ts"
 import { ConfigSource, type Document } from "../../core/config/ConfigSource.ts"
 import * as FileFault from "../../core/data/FileFault.ts"
 import * as Limits from "../../core/data/Limits.ts"
-import { plural } from "../../core/Plural.ts"
+import * as Excerpt from "../../core/Excerpt.ts"
 
 /** Options of {@link layer}. */
 export interface Options {
@@ -173,24 +173,14 @@ const parse = (text: string, originOf: (line: number) => string): Effect.Effect<
     const [document, second] = [...composer.compose(tokens.right, true, text.length)]
     if (document === undefined) return Effect.succeed(Node.scalar(null, originOf(1)))
     const issues = [...document.errors, ...document.warnings].map(({ message, pos }) =>
-      invalid(pos[0], `not valid YAML: ${message}`)
+      invalid(pos[0], `not valid YAML: ${Excerpt.of(message, 200)}`)
     )
     if (second !== undefined) issues.push(invalid(second.range[0], "not valid YAML: a file must have one document"))
-    if (issues.length > 0) return new ConfigError({ issues: listed(issues) })
+    if (issues.length > 0) return new ConfigError({ issues })
     const converter = new Converter(place, invalid)
     const root = converter.node(document.contents, [], 0)
-    return converter.issues.length > 0 ? new ConfigError({ issues: listed(converter.issues) }) : Effect.succeed(root)
+    return converter.issues.length > 0 ? new ConfigError({ issues: converter.issues }) : Effect.succeed(root)
   })
-
-const listed = (issues: ReadonlyArray<ConfigIssue>): ReadonlyArray<ConfigIssue> => {
-  const more = issues.length - Limits.listedFaults
-  if (more <= 0) return issues
-  const last = issues[Limits.listedFaults]!
-  return [
-    ...issues.slice(0, Limits.listedFaults),
-    new ConfigIssue({ ...last, path: [], details: `and ${plural(more, "more fault")}` })
-  ]
-}
 
 interface TooMuch {
   readonly details: string
@@ -261,16 +251,17 @@ class Converter {
 
   private alias(name: string, path: Node.Path, offset: number): Node.Node {
     const value = this.anchors.get(name)
+    const shown = `*${Excerpt.of(name)}`
     const fail = (details: string) => {
       this.issues.push(this.invalid(offset, details, path))
       return Node.map([], "")
     }
-    if (value === undefined) return fail(`*${name} is inside the value that it stands for`)
+    if (value === undefined) return fail(`${shown} is inside the value that it stands for`)
     const left = Limits.repeatedValues - this.repeated
     if (left < 0) return Node.map([], "")
     this.repeated += Node.countValues(value, left)
     return this.repeated > Limits.repeatedValues
-      ? fail(`aliases repeat more than ${Limits.repeatedValues} values up to *${name}; write fewer of them`)
+      ? fail(`aliases repeat more than ${Limits.repeatedValues} values up to ${shown}; write fewer of them`)
       : value
   }
 

@@ -5,8 +5,10 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the notation of interpolation is what is tested
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import * as Config from "../../../src/core/config/Config.ts"
 import * as Node from "../../../src/core/config/ConfigNode.ts"
+import * as Excerpt from "../../../src/core/Excerpt.ts"
 import * as ConfigStore from "../../../src/services/config/ConfigStore.ts"
 
 type Files = { readonly [path: string]: string }
@@ -117,7 +119,45 @@ describe("Limits of YAML", () => {
       expect(Object.keys(Object(yield* value(keys)))).toHaveLength(3000)
       const lines = (yield* refusal("a: 1\n".repeat(200))).split("\n")
       expect(lines).toHaveLength(21)
-      expect(lines.at(-1)).toBe("config.yaml:22: and 179 more faults")
+      expect(lines.at(-1)).toBe("and 179 more faults")
+    })
+  )
+
+  it.effect("shows the beginning of names, values and texts that a file made long", () =>
+    Effect.gen(function* () {
+      const [name, shown] = ["x".repeat(1000), `${"x".repeat(57)}...`]
+      const schema = Schema.Struct({ a: Schema.Number })
+      const decoded = (yaml: string) =>
+        Effect.flatMap(compose({ "config.yaml": yaml }), (composed) => Config.decode(schema, composed)).pipe(
+          Effect.flip,
+          Effect.map((error) => error.message)
+        )
+      expect(yield* decoded(`a: 1\n${name}: 1\n`)).toBe(`config.yaml:2: ${shown} is unknown; known: a`)
+      expect(yield* decoded(`a: ${name}\n`)).toBe(`config.yaml:1: a: expected a number, got "${shown.slice(1)}`)
+      expect((yield* decoded(`${`${name}: {`.repeat(80)}${"}".repeat(80)}`)).length).toBeLessThan(500)
+      const many = yield* decoded(`a: 1\n${Array.from({ length: 20_000 }, (_, i) => `key${i}: 1\n`).join("")}`)
+      expect(many.split("\n")).toHaveLength(21)
+      expect(many).toMatch(/and 19980 more faults$/)
+      for (const yaml of [
+        `a: *${name}`,
+        `a: &${name} [*${name}]`,
+        `${name}: [`,
+        `a: !!${name} 1`,
+        `a: "\${${name}}"`,
+        `a: "\${${name}:b}"`,
+        `a: "\${oc.env:${name}}"`,
+        `a: "\${${name}"`,
+        `${name}: "\${${name}}"`,
+        `${name}: {b: 1}\na: "x\${${name}}"`,
+        `defaults: [${name}]`,
+        `defaults: [{${name}: ${name}}]`,
+        `a: 1\na: 2\n${name}: 1\n${name}: 2\n`
+      ]) {
+        expect((yield* refusal(yaml)).length, yaml.slice(0, 20)).toBeLessThan(700)
+      }
+      expect(yield* decoded('a: 1\n"b\\e[31m\\0": 1\n')).toBe("config.yaml:2: b\\u001b[31m\\u0000 is unknown; known: a")
+      expect(Excerpt.of(`${"x".repeat(56)}😀 and more`)).toBe(`${"x".repeat(56)}...`)
+      expect(Excerpt.list(Array.from({ length: 60 }, (_, i) => `n${i}`))).toMatch(/^n0, n1, .*, n49, and 10 more$/)
     })
   )
 })
