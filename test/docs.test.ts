@@ -19,10 +19,10 @@ import {
 import { createRequire } from "node:module"
 import { tmpdir } from "node:os"
 import { basename, dirname, join, relative } from "node:path"
-import { pathToFileURL } from "node:url"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { parse } from "yaml"
 import { root } from "../scripts/build.mjs"
+import { type Bundle, bundlePrograms } from "./bundle.ts"
 import { node, startProgram } from "./cli/children.ts"
 
 const pages = [
@@ -72,7 +72,8 @@ const sources = {
 }
 const tsconfig = join(directory, "tsconfig.json")
 
-beforeAll(() => {
+let bundle: Bundle
+beforeAll(async () => {
   symlinkSync(join(root, "node_modules"), join(directory, "node_modules"))
   // codex-ml resolves to the sources, so that nothing here depends on an old build.
   const paths = Object.fromEntries(Object.entries(sources).map(([name, file]) => [name, [file]]))
@@ -90,8 +91,13 @@ export default { resolve: { alias }, test: { include: ["**/*.test.{js,ts}"], tes
     mkdirSync(folderOf(page), { recursive: true })
     writeFileSync(join(folderOf(page), name), content)
   }
+  const programs = outputs.map(({ name, page }) => join(folderOf(page), name))
+  bundle = await bundlePrograms([...programs, join(folderOf("README.md"), "train.ts")])
 })
-afterAll(() => rmSync(directory, { recursive: true, force: true }))
+afterAll(() => {
+  bundle.remove()
+  rmSync(directory, { recursive: true, force: true })
+})
 
 describe("the code of the pages", () => {
   it("is complete: a dataset, an operator, a model, a tracker, tokenizers, a plugin and a training", () => {
@@ -170,9 +176,8 @@ describe("the code of the pages", () => {
   it.each(outputs.map(({ content, name, page }) => [page, name, content] as const))(
     "%s: %s prints what the page says",
     async (page, name, content) => {
-      const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href
-      const run = node(["--import", tsx, name], { TSX_TSCONFIG_PATH: tsconfig }, folderOf(page))
-      const { code, stderr, stdout } = await run.finished
+      const program = bundle.pathOf(join(folderOf(page), name))
+      const { code, stderr, stdout } = await node([program], {}, folderOf(page)).finished
       expect([code, code === 0 ? "" : stdout + stderr]).toEqual([0, ""])
       expect(stdout.trimEnd()).toBe(content.trimEnd())
     }
@@ -184,9 +189,7 @@ describe("the code of the pages", () => {
     for (const name of ["a", "b"]) {
       writeFileSync(join(folder, `notes/${name}.txt`), "Row, row, row your boat, gently down the stream.\n".repeat(30))
     }
-    const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href
-    const run = node(["--import", tsx, "train.ts"], { TSX_TSCONFIG_PATH: tsconfig }, folder)
-    const { code, stderr, stdout } = await run.finished
+    const { code, stderr, stdout } = await node([bundle.pathOf(join(folder, "train.ts"))], {}, folder).finished
     expect([code, code === 0 ? "" : stdout + stderr]).toEqual([0, ""])
     const [, saved = ""] = /^(runs\/\S+): 60 updates$/m.exec(stdout) ?? []
     const [, bits = ""] = /^([\d.]+) bits per byte, perplexity [\d.]+$/m.exec(stdout) ?? []

@@ -4,33 +4,32 @@
  * Oracles: the rhyme that the model must recite, files on disk, and 8 bits per byte for an untrained model.
  */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs"
-import { createRequire } from "node:module"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { pathToFileURL } from "node:url"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { root } from "../scripts/build.mjs"
+import { type Bundle, bundlePrograms } from "./bundle.ts"
 import { node } from "./cli/children.ts"
 import { text } from "./cli/workspace.ts"
 
 const directory = realpathSync(mkdtempSync(join(tmpdir(), "codex-examples-")))
-const tsconfig = join(directory, "tsconfig.json")
-const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href
+const examples = readdirSync(join(root, "examples"))
+  .filter((name) => name.endsWith(".ts"))
+  .map((name) => join(root, "examples", name))
 
-beforeAll(() => {
-  // `codex-ml` resolves to the sources, so that no test depends on an old build.
-  const paths = {
-    "codex-ml": [join(root, "src/index.ts")],
-    "codex-ml/tokenizers": [join(root, "src/tokenizers.ts")]
-  }
-  writeFileSync(tsconfig, JSON.stringify({ extends: join(root, "tsconfig.json"), compilerOptions: { paths } }))
+let bundle: Bundle
+beforeAll(async () => {
+  bundle = await bundlePrograms(examples)
   writeFileSync(join(directory, "1.txt"), text(1, 60))
   writeFileSync(join(directory, "2.txt"), text(2, 60))
 })
-afterAll(() => rmSync(directory, { recursive: true, force: true }))
+afterAll(() => {
+  bundle.remove()
+  rmSync(directory, { recursive: true, force: true })
+})
 
 const example = (name: string, ...words: ReadonlyArray<string>) =>
-  node(["--import", tsx, join(root, "examples", name), ...words], { TSX_TSCONFIG_PATH: tsconfig }, directory).finished
+  node([bundle.pathOf(join(root, "examples", name)), ...words], {}, directory).finished
 
 /** Lines of code without imports, comments and empty lines. */
 const programLines = (name: string): number => {

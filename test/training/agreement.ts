@@ -8,9 +8,13 @@ import * as Effect from "effect/Effect"
 import { Backend } from "../../src/core/Backend.ts"
 import * as Training from "../../src/core/training/Training.ts"
 import * as OnnxBackend from "../../src/services/backend/OnnxBackend.ts"
+import { full } from "../full.ts"
 import * as Tiny from "./tiny.ts"
 
 export const families = ["gpt2", "llama"] as const
+
+/** SwiftShader takes five seconds for a family. */
+export const familiesOnGpu: ReadonlyArray<(typeof families)[number]> = full ? families : ["llama"]
 
 export const lossesOf = (family: (typeof families)[number]) =>
   Effect.map(
@@ -33,7 +37,7 @@ export const lossesOf = (family: (typeof families)[number]) =>
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
   const report = Effect.gen(function* () {
     const { info } = yield* Backend
-    return { device: info.device, losses: yield* Effect.forEach(families, lossesOf) }
+    return { device: info.device, losses: yield* Effect.forEach(familiesOnGpu, lossesOf) }
   }).pipe(Effect.provide(OnnxBackend.layer({ device: "webgpu", threads: 1 })))
   process.stdout.write(`${JSON.stringify(await Effect.runPromise(report))}\n`)
 }
