@@ -2,7 +2,7 @@
  * codex train [--config configs/training/base.yaml] [--resume] [--run runs/<id>] [--from runs/<id>] [--seed 7] [key=value …]
  *
  *     $ codex train --config configs/training/base.yaml model=tiny training.epochs=1
- *     Trained 62 updates, 254 k tokens; last loss 4.871 nats/token.
+ *     Completed 62 updates, 254 k tokens; last loss 4.871 nats/token.
  *     Best held-out loss: 4.912 nats/token at step 62.
  */
 import * as Command from "@effect/cli/Command"
@@ -15,8 +15,8 @@ import type { Run } from "../jobs/Run.ts"
 import type { OnEvent } from "../jobs/RunComponents.ts"
 import type { SavedRun } from "../jobs/SavedRun.ts"
 import { inPreparedSession, load, recordResult } from "./Handler.ts"
-import { number, overrides } from "./Options.ts"
-import { dryRunReport, trainingReport, trainingSummary } from "./render/RunReport.ts"
+import { json, number, overrides } from "./Options.ts"
+import { dryRunJson, dryRunReport, trainingJson, trainingReport, trainingSummary } from "./render/RunReport.ts"
 import { shellWord } from "./render/Table.ts"
 import * as TrainProgress from "./render/TrainProgress.ts"
 import * as TrainedRun from "./TrainedRun.ts"
@@ -53,7 +53,7 @@ const seed = number("seed", Seed).pipe(Options.withDescription("The same as trai
 
 export const train = Command.make(
   "train",
-  { config, resume, run, dataChanged, from, seed, overrides },
+  { config, resume, run, dataChanged, from, seed, json, overrides },
   inPreparedSession(
     ({ run, ...options }) =>
       Effect.gen(function* () {
@@ -62,21 +62,23 @@ export const train = Command.make(
         const parent = yield* TrainedRun.find({ run: options.from.value })
         return { ...(yield* compose(options, parent.saved)), saved: undefined }
       }),
-    ({ composed, saved }, { dataChanged: changed, ...options }) =>
+    ({ composed, saved }, { dataChanged: changed, json, ...options }) =>
       Effect.gen(function* () {
+        const report = json ? reportJson : reportText
         const Run = yield* load(() => import("../jobs/Run.ts"))
         const dataChanged = Option.getOrUndefined(changed)
         if (composed === undefined) {
-          return yield* trainAndReport((onEvent) => Run.resume(saved.run.directory, { dataChanged, onEvent }))
+          return yield* trainAnd(report, (onEvent) => Run.resume(saved.run.directory, { dataChanged, onEvent }))
         }
         const plan = yield* Run.plan(composed)
         if (plan.dryRun) {
           const dryRun = yield* TrainProgress.follow((onEvent) => Run.dryRun(plan, { onEvent }))
-          return yield* Console.log(dryRunReport(dryRun, { memory: 1024 * process.resourceUsage().maxRSS }))
+          const measured = { memory: 1024 * process.resourceUsage().maxRSS }
+          return yield* Console.log((json ? dryRunJson : dryRunReport)(dryRun, measured))
         }
         yield* saved === undefined
-          ? trainAndReport((onEvent) => Run.trainPlan(plan, { resume: options.resume, dataChanged, onEvent }))
-          : trainAndReport((onEvent) => Run.resume(saved.run.directory, { expected: plan, dataChanged, onEvent }))
+          ? trainAnd(report, (onEvent) => Run.trainPlan(plan, { resume: options.resume, dataChanged, onEvent }))
+          : trainAnd(report, (onEvent) => Run.resume(saved.run.directory, { expected: plan, dataChanged, onEvent }))
       })
   )
 ).pipe(
@@ -129,9 +131,17 @@ const composeNamed = (run: string, settings: Settings) =>
 /** A run has its config, so its name is enough. */
 const resumeCommand = (run: string): string => `codex train --run ${shellWord(run)} --resume`
 
-const trainAndReport = <E, R>(train: (onEvent: OnEvent) => Effect.Effect<Run, E, R>) =>
+const reportText = (run: Run): Effect.Effect<string> =>
+  Effect.map(run.examplePrompt, (prompt) => trainingReport(run, prompt))
+
+const reportJson = (run: Run): Effect.Effect<string> => Effect.succeed(trainingJson(run))
+
+const trainAnd = <E, R>(
+  report: (run: Run) => Effect.Effect<string>,
+  train: (onEvent: OnEvent) => Effect.Effect<Run, E, R>
+) =>
   Effect.gen(function* () {
     const run = yield* TrainProgress.follow(train, { resumeCommand })
     yield* recordResult(trainingSummary(run.state))
-    yield* Console.log(trainingReport(run, yield* run.examplePrompt))
+    yield* Console.log(yield* report(run))
   })

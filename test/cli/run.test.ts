@@ -27,12 +27,14 @@ describe("codex train", () => {
   it("writes a run and says where it is and what to try next", () => {
     expect(trained.code).toBe(0)
     expect(trained.stdout).toMatch(
-      /^Trained 20 updates, 2\.56 k tokens; last loss [\d.]+ nats\/token\.\nBest held-out loss: [\d.]+ nats\/token at step 20\./
+      /^Completed 20 updates, 2\.56 k tokens; last loss [\d.]+ nats\/token\.\nBest held-out loss: [\d.]+ nats\/token at step 20\./
     )
     expect(trained.stdout).toContain(`Checkpoint  ${run}/checkpoints/step-00000020\n`)
     expect(trained.stdout).toContain(`  codex evaluate --run ${run}\n`)
     expect(trained.stderr).toMatch(/step 10: held-out loss [\d.]+ nats\/token, [\d.]+ bits\/byte, the best so far\n/)
-    expect(trained.stderr).toMatch(/\[#{20}\] 20\/20 {2}loss [\d.]+ {2}[\d.]+ bits\/byte {2}[\d.]+ k tokens\/s\n/)
+    expect(trained.stderr).toMatch(
+      /\[#{20}\] 20\/20 {2}epoch [\d.]+ {2}loss [\d.]+ {2}lr [\d.]+ {2}grad [\d.]+ {2}[\d.]+ bits\/byte {2}[\d.]+ (k )?tokens\/s {2}completed\n/
+    )
     expect(read(`${run}/metrics.ndjson`).match(/"split":"train"/g)).toHaveLength(20)
     expect(read(".codex/hydra_last/config.yaml")).toBe(read(`${run}/config.yaml`))
   })
@@ -75,13 +77,24 @@ describe("codex train", () => {
     expect(code).toBe(2)
     const continued = await codex("train", ...longer, "--data-changed=continue")
     expect(continued.stderr).toContain("warning: runs/copy: the data changed after update 20: added notes/4.txt")
-    expect(continued.stdout).toMatch(/^Trained 22 updates, /)
+    expect(continued.stdout).toMatch(/^Completed 22 updates, /)
     rmSync(join(directory, "notes/4.txt"))
     const child = await codex("train", "--from", run, "training.max_steps=1", "training.lr=1e-4")
-    expect(child.stdout).toMatch(/^Trained 1 update, /)
+    expect(child.stdout).toMatch(/^Completed 1 update, /)
     const made = runs().find((name) => name !== run && name !== copy) ?? ""
     expect(read(`${made}/config.yaml`)).toContain(`from: ${run}\n`)
     for (const name of [copy, made]) rmSync(join(directory, name), { recursive: true })
+  })
+
+  it("prints a finished run and a dry run as one JSON document", async () => {
+    const finished = await codex("train", "--run", run, "--json")
+    expect(JSON.parse(finished.stdout)).toMatchObject({
+      ...{ run, checkpoint: `${run}/checkpoints/step-00000020`, config: `${run}/config.yaml` },
+      ...{ step: 20, tokens: 2560, seed: 42, best: { step: 20 }, finish_reason: "completed" }
+    })
+    const dry = await codex("train", ...tiny, "+dry_run=true", "--json")
+    expect(JSON.parse(dry.stdout)).toMatchObject({ updates: 20, numbers: 35_008, thread_dependence: [] })
+    expect(runs()).toEqual([run])
   })
 
   it("tries a config without a run: shapes, sizes, time", async () => {
@@ -114,7 +127,7 @@ describe("codex train", () => {
     const stopped = await interrupted(first, "SIGINT")
     expect(stopped.code).toBe(130)
     const cut = runs().at(-1) ?? ""
-    expect(stopped.stderr).toContain(`Interrupted. Resume with:\n  codex train --run ${cut} --resume\n`)
+    expect(stopped.stderr).toContain(`Resume with:\n  codex train --run ${cut} --resume\n`)
     const savedAt = (stderr: string) => Number(/step (\d+): saved \S+\n(?![\s\S]*saved)/.exec(stderr)?.[1])
     expect(savedAt(stopped.stderr)).toBeLessThan(400)
 

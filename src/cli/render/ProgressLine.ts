@@ -2,7 +2,8 @@
  * One line that shows the progress of a long command: redrawn in place on a terminal, printed now and then elsewhere.
  *
  * Progress goes to stderr, so a pipe gets results only. Drawing too often costs time and makes log files long: a terminal sees
- * at most ten drawings per second, a file one line per `plainEvery`. The last state is always shown, when the scope closes.
+ * at most ten drawings per second, a file one line per `plainEvery`. The last state is always shown, at the latest when the scope
+ * closes.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -13,6 +14,8 @@ import { clearLine, type Output } from "../Stderr.ts"
 export interface ProgressLine {
   /** Shows the text now, or at the next time that a drawing is due. The text has no newline. */
   readonly update: (text: string) => Effect.Effect<void>
+  /** The last text: shown now, and it stays. */
+  readonly end: (text: string) => Effect.Effect<void>
 }
 
 const drawMillis = 100
@@ -39,6 +42,12 @@ export const make = (
           state.last = text
           if (now - state.at < pause) return
           state.at = now
+          state.shown = text
+          draw(text)
+        }),
+      end: (text) =>
+        Effect.sync(() => {
+          state.last = text
           state.shown = text
           draw(text)
         })

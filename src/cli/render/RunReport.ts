@@ -9,12 +9,18 @@ import type { DryRun } from "../../jobs/TrainingRun.ts"
 import { bytes, count, duration, number, plural } from "./Format.ts"
 import { facts, nextCommands, shellWord, table } from "./Table.ts"
 
-/** `Trained 62 updates, 254 k tokens; last loss 4.871 nats/token.` and `Best held-out loss: …`, if text was held out. */
-const sentences = ({ best, finished, loss, step, tokens }: TrainState): ReadonlyArray<string> => {
+/**
+ * `Completed 62 updates, 254 k tokens; last loss 4.871 nats/token.` and `Best held-out loss: …`, if text was held out. The first
+ * words say why training ended: all updates are done, no new best for so many evaluations, or the program stopped it.
+ */
+const sentences = ({ best, finished, loss, sinceBest, step, tokens }: TrainState): ReadonlyArray<string> => {
+  const end = { completed: "Completed", early_stop: "Stopped early after" }
   const done = `${plural(step, "update")}, ${plural(tokens, "token", count(tokens))}`
+  const patience = `${plural(sinceBest, "evaluation")} in a row without a new best (training.early_stopping_patience)`
   return [
-    `${finished === null ? "Stopped after" : "Trained"} ${done}; last loss ${number(loss)} nats/token.`,
-    ...(best === null ? [] : [`Best held-out loss: ${number(best.loss)} nats/token at step ${best.step}.`])
+    `${finished === null ? "Stopped by the program after" : end[finished]} ${done}; last loss ${number(loss)} nats/token.`,
+    ...(best === null ? [] : [`Best held-out loss: ${number(best.loss)} nats/token at step ${best.step}.`]),
+    ...(finished === "early_stop" ? [`Reason: ${patience}.`] : [])
   ]
 }
 
@@ -37,6 +43,13 @@ export const trainingReport = (run: Run, prompt: string): string =>
       `codex generate --run ${shellWord(run.directory)} --prompt ${shellWord(prompt)}`
     ])
   ].join("\n")
+
+/** The same as one JSON object: what `codex train --json` prints. Losses are in nats per token. */
+export const trainingJson = ({ checkpoint, configFile, directory, state }: Run): string => {
+  const { best, finished, loss, seed, step, tokens } = state
+  const files = { run: directory, checkpoint, config: configFile }
+  return JSON.stringify({ ...files, step, tokens, seed, loss, best, finish_reason: finished ?? "stopped" })
+}
 
 /** `metric  value  ± stderr  unit` */
 export const evaluationTable = (results: ReadonlyArray<Result>): string =>
@@ -120,6 +133,26 @@ export const dryRunReport = (
     "Nothing was written under runs/. Leave out +dry_run=true to train."
   ].join("\n")
 }
+
+/** The same as one JSON object. Times are in milliseconds, memory in bytes. */
+export const dryRunJson = (
+  { parameters, prepared, started, step, threadDependences }: DryRun,
+  { memory }: { readonly memory: number }
+): string =>
+  JSON.stringify({
+    parameters: Object.fromEntries(Object.entries(parameters).map(([name, { shape }]) => [name, shape])),
+    numbers: started.parameters,
+    vocabulary_size: prepared.vocabularySize,
+    train_tokens: prepared.trainTokens,
+    train_bytes: prepared.trainBytes,
+    updates: started.totalSteps,
+    updates_per_epoch: started.stepsPerEpoch,
+    tokens_per_update: started.tokensPerStep,
+    update_millis: step.stepMillis,
+    memory,
+    device: started.device,
+    thread_dependence: threadDependences.map(describe)
+  })
 
 /** Whether results depend on the number of threads, and each node that makes them so. */
 const threadLine = (dependences: DryRun["threadDependences"]): string =>

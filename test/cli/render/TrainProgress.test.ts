@@ -39,12 +39,12 @@ const started = (fromStep: number, totalSteps: number) =>
 const step = (step: number, loss: number) =>
   new Train.Step({ step, epoch: 1, loss, learningRate: 0.001, gradientNorm: 1, tokens: 4096 * step, stepMillis: 99.4 })
 
-const evaluated = (step: number, sinceBest: number) =>
+const evaluated = (step: number, sinceBest: number, bitsPerByte = 2.31) =>
   new Train.Evaluated({
     step,
     split: "validation",
     loss: 5.5,
-    bitsPerByte: 2.31,
+    bitsPerByte,
     accuracy: 0.3,
     tokens: 100,
     best: sinceBest === 0,
@@ -61,7 +61,8 @@ describe("TrainProgress", () => {
       expect(yield* shown([preparing, prepared, started(1, 1)])).toEqual([
         "tokenizing: 1 document, 1.5 kB\n",
         "Text: 1 document, 1 B, 1 token to train on; 12 k tokens held out. Vocabulary 257, context 128.\nRun: runs/a\n",
-        "Model: 10.7 M parameters. 1 update of 4096 tokens, resumed after step 1. Device: cpu.\n"
+        "Model: 10.7 M parameters. 1 update of 4096 tokens, resumed after step 1. Device: cpu. " +
+          "The loss below is the mean of the last 20 updates.\n"
       ])
     })
   )
@@ -85,23 +86,55 @@ describe("TrainProgress", () => {
   it.effect("shows the progress of a run as a plain line", () =>
     Effect.gen(function* () {
       expect((yield* shown(events)).at(-1)).toBe(
-        "[##########----------] 600/1200  loss 3.412  2.310 bits/byte  41.2 k tokens/s  2 min 24 s left\n"
+        "[##########----------] 600/1200  epoch 1.00  loss 3.412  lr 0.0010  grad 1.0  2.310 bits/byte  41.2 k tokens/s  2 min 24 s left\n"
       )
     })
   )
 
-  it.effect("shows the newest evaluation also after the last update", () =>
+  it.effect("never shows the evaluation before the last one beside the last update, and ends with why it ended", () =>
     Effect.gen(function* () {
-      const last = (yield* shown([started(0, 600), step(600, 3.412), evaluated(600, 0)])).at(-1)
-      expect(last).toMatch(/^\[#{20}\] 600\/600 {2}loss 3\.412 {2}2\.310 bits\/byte /)
+      const run = [started(0, 600), evaluated(500, 0, 2.662), step(599, 3.5), step(600, 3.4), evaluated(600, 0, 2.606)]
+      for (const reason of ["completed", "early_stop", "stopped", "interrupted"] as const) {
+        for (const columns of [undefined, 120]) {
+          const lines = yield* shown([...run, new Train.Finished({ step: 600, reason })], columns)
+          const last = lines.filter((line) => line.includes("600/600"))
+          const end = { completed: "completed", early_stop: "stopped early", stopped: "stopped by the program" }
+          expect(last.at(-1)).toMatch(
+            // The mean of 3.5 and 3.4.
+            new RegExp(
+              `600/600 .* loss 3\\.450 .* 2\\.606 bits/byte .* ${{ ...end, interrupted: "interrupted" }[reason]}\n?$`
+            )
+          )
+          for (const line of last) expect(line).not.toMatch(/2\.662| left/)
+        }
+      }
     })
   )
 
-  it.effect("fits on a terminal of 80 columns, the time left included", () =>
+  it.effect("shows what fits, and the time left always", () =>
     Effect.gen(function* () {
-      const line = (yield* shown(events, 80)).at(-2)
-      expect(line).toMatch(/\[###--\] 600\/1200 .* 2 min 24 s left$/)
-      expect(line?.replace(clearLine, "").length).toBeLessThan(80)
+      const at = (columns: number) =>
+        Effect.map(shown(events, columns), (lines) => lines.at(-2)?.replace(clearLine, "") ?? "")
+      const whole = "600/1200  epoch 1.00  loss 3.412  lr 0.0010  grad 1.0  2.310 bits/byte"
+      expect(yield* at(140)).toBe(`[##########----------] ${whole}  41.2 k tokens/s  2 min 24 s left`)
+      expect(yield* at(100)).toBe(`[#####----] ${whole}  2 min 24 s left`)
+      expect(yield* at(80)).toBe("[###---] 600/1200  epoch 1.00  loss 3.412  lr 0.0010  grad 1.0  2 min 24 s left")
+      expect(yield* at(60)).toBe("[####----] 600/1200  loss 3.412  lr 0.0010  2 min 24 s left")
+      expect(yield* at(40)).toBe("600/1200  loss 3.412  2 min 24 s left")
+      expect(yield* at(20)).toBe("2 min 24 s left")
+      for (let columns = 20; columns < 160; columns += 7) {
+        const line = yield* at(columns)
+        expect(line).toMatch(/2 min 24 s left$/)
+        expect(line.length).toBeLessThan(columns)
+      }
+    })
+  )
+
+  it.effect("smooths the loss: the mean of the last 20 updates", () =>
+    Effect.gen(function* () {
+      const steps = Array.from({ length: 30 }, (_, i) => step(i + 1, i < 10 ? 100 : i))
+      // 10 … 29 have the mean 19.5.
+      expect((yield* shown([started(0, 1200), ...steps])).at(-1)).toContain("30/1200  epoch 1.00  loss 19.50 ")
     })
   )
 })

@@ -111,7 +111,7 @@ describe("the rule for products", () => {
     })
   )
 
-  it.effect.skipIf(!full)("holds for a thousand random products", () =>
+  it.effect.skipIf(!full)("holds for 150 random products", () =>
     Effect.gen(function* () {
       let state = 1
       const below = (limit: number) => {
@@ -120,7 +120,7 @@ describe("the rule for products", () => {
       }
       const of = <A>(...choices: ReadonlyArray<A>): A => choices[below(choices.length)]!
       const size = () => of(1, 64, 88, 128, 1 + below(20), 16 * (1 + below(20)), 1 + below(600))
-      for (let i = 0; i < 1000; i++) {
+      for (let i = 0; i < 150; i++) {
         const graph = productGraph(
           of("Gemm", "MatMul", "FusedMatMul"),
           [size(), size(), of(size(), 128 + below(1500))],
