@@ -1,7 +1,7 @@
 # codex in a container: built in one stage, run in another as a user other than root.
 #
 #   docker build -t codex .
-#   docker run --rm -v "$PWD:/data" codex train --config configs/training/base.yaml
+#   docker run --rm -v "$PWD:/data" codex train data.paths='notes/*.txt'
 #
 # /data is the working directory: runs, caches and session logs are written there. Arithmetic runs on the CPU.
 FROM node:20-bookworm-slim AS build
