@@ -104,6 +104,14 @@ describe("the arrows between the rooms", () => {
     expect(imports.filter(({ to, eager }) => eager && index.test(to)).map(at)).toEqual([])
   })
 
+  it("loads optional dependencies with `import()`, because an installation may lack them", () => {
+    const { optionalDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
+    const optional = Object.keys(optionalDependencies)
+    expect(optional).toContain("onnxruntime-node")
+    const eager = imports.filter((each) => each.eager && optional.some((name) => `${each.to}/`.startsWith(`${name}/`)))
+    expect(eager.map(({ from, line, to }) => `${from}:${line} imports ${to}`)).toEqual([])
+  })
+
   it("has no circle of files, be it through types or `import()`", () => {
     const next = new Map(files.map((file) => [file, new Set<string>()]))
     for (const { from, to } of imports) if (next.has(to)) next.get(from)?.add(to)
