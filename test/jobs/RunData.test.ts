@@ -59,7 +59,7 @@ beforeAll(async () => {
   reset()
   whole = await Effect.runPromise(provided(Run.train({ ...settings, data })))
   steps = whole.state.step
-}, 120_000)
+})
 beforeEach(reset)
 
 describe("a run on files", () => {

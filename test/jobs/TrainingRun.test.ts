@@ -44,7 +44,7 @@ const copy = (): string => {
 }
 beforeAll(async () => {
   finished = await Effect.runPromise(provided(Run.train(options)))
-}, 120_000)
+})
 
 describe("a run that has finished", () => {
   it.live("continues with more updates, to the bits of a run of that length", () =>

@@ -105,8 +105,9 @@ describe("kill -9", () => {
       expect(error.message).toContain(`Process ${writer.process.pid} is writing`)
       writer.process.kill("SIGKILL")
       yield* Effect.promise(() => writer.finished)
-      // The same run, shorter: it ends at once where it already is past its length.
-      prepare(own, { max_steps: 3 })
+      // The same run, shorter: it ends after one more update.
+      const { step } = JSON.parse(readFileSync(join(checkpointOf(own), "state.json"), "utf8"))
+      prepare(own, { max_steps: step + 1 })
       const { state } = yield* trainIn(own)
       expect(state.finished).toBe("completed")
     })
