@@ -121,7 +121,7 @@ export const train = (
           const tokens = yield* RunComponents.scorable(components)
           const training = trainingOf(config, known, changed)
           const { contextLength, totalSteps } = yield* TrainingSession.plan({ ...components, tokens, training })
-          yield* requireLength(totalSteps, from)
+          if (reopens(changed)) yield* requireLength(totalSteps, from)
           const data = yield* RunData.next(known, trained, {
             step: from,
             updates: totalSteps,
