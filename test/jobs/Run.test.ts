@@ -26,6 +26,7 @@ import { Dataset } from "../../src/core/Dataset.ts"
 import * as Plugin from "../../src/core/plugin/Plugin.ts"
 import type { Discovered } from "../../src/core/plugin/Registry.ts"
 import { Tokenizer } from "../../src/core/Tokenizer.ts"
+import { CheckpointStore, TrainState } from "../../src/core/training/Checkpoint.ts"
 import type { RunEvent } from "../../src/core/training/TrainEvent.ts"
 import * as Training from "../../src/core/training/Training.ts"
 import * as Run from "../../src/jobs/Run.ts"
@@ -108,6 +109,34 @@ layer(environment, { excludeTestServices: true })("a run on documents in memory"
     })
   )
 
+  it.scoped("whose weights are not finite is refused by everything that would use them", () =>
+    Effect.gen(function* () {
+      const run = yield* Run.train({ ...options, training: { ...options.training, max_steps: 1 } })
+      const store = yield* CheckpointStore
+      const whole = yield* store.load(run.checkpoint)
+      const name = "model.norm.weight"
+      const weights = whole.parameters[name]!
+      const broken = { ...weights, data: Float32Array.from(weights.data).fill(Number.NaN, 3, 4) }
+      const checkpoint = yield* store.save(join(run.directory, "checkpoints"), {
+        ...whole,
+        state: new TrainState({ ...whole.state, step: 2 }),
+        parameters: { ...whole.parameters, [name]: broken }
+      })
+      const opened = yield* Run.open(checkpoint)
+      const message =
+        `${checkpoint}: The model cannot be used: parameter ${name} is not finite (NaN or infinity). ` +
+        "Use an earlier checkpoint, or train again with a lower training.lr."
+      const path = join(folder, "nan.onnx")
+      const refused = <A, E extends Error>(use: Effect.Effect<A, E>) =>
+        Effect.map(Effect.flip(use), (error) => expect(error.message).toBe(message))
+      yield* refused(opened.generate("3"))
+      yield* refused(opened.generateFile("3"))
+      yield* refused(opened.evaluate())
+      yield* refused(opened.exportOnnx(path))
+      expect(existsSync(path)).toBe(false)
+    })
+  )
+
   it.scoped("writes text and ONNX files", () =>
     Effect.gen(function* () {
       const run = yield* Run.train(options)
@@ -145,7 +174,7 @@ layer(environment, { excludeTestServices: true })("a run on documents in memory"
         "run.evaluate: stride: expected an integer ≥ 1 and ≤ 2147483647, got NaN"
       )
       expect((yield* Effect.flip(run.evaluate({ data: ["x"] }))).message).toBe(
-        "The metric bits_per_byte has no finite value on this text, of which 1 token of 0 bytes could be scored. " +
+        "The metric bits_per_byte has no finite value on this text, of which 1 token (0 B) could be scored. " +
           "Give more text, or name other metrics."
       )
       expect((yield* run.evaluate({ data: ["x"], metrics: ["loss"] })).loss).toEqual({

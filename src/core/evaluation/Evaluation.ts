@@ -131,8 +131,8 @@ export class MetricUndefined extends Schema.TaggedError<MetricUndefined>()("Metr
 }) {
   override get message() {
     return (
-      `The metric ${this.metric} has no finite value on this text, of which ${plural(this.tokens, "token")} of ` +
-      `${plural(this.bytes, "byte")} could be scored. Give more text, or name other metrics.`
+      `The metric ${this.metric} has no finite value on this text, of which ${plural(this.tokens, "token")} ` +
+      `(${this.bytes} B) could be scored. Give more text, or name other metrics.`
     )
   }
 }

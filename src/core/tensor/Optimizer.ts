@@ -13,11 +13,14 @@
  * Source of the shape: https://optax.readthedocs.io (GradientTransformation). Known difference from optax: the learning
  * rate and the number of the step are inputs of the step, because schedules are evaluated outside of the graph.
  */
+import * as Schema from "effect/Schema"
+import { describe } from "../config/ConfigIssue.ts"
+import { Decay, NonNegative, Positive } from "../Numbers.ts"
 import { add, div, exp, maximum, mul, neg, sqrt, sub } from "./ops/elementwise.ts"
 import { sumSquares } from "./ops/reduce.ts"
 import type { Tensors, TensorTypes } from "./Program.ts"
 import { combineScalars } from "./Scalars.ts"
-import { scalar, type Tensor, type TensorType } from "./Tensor.ts"
+import { ShapeError, scalar, type Tensor, type TensorType } from "./Tensor.ts"
 
 /** What a transformation is called with in addition to the updates. */
 export interface UpdateContext {
@@ -40,6 +43,20 @@ export interface GradientTransformation {
 
 const mapValues = <A, B>(record: { readonly [name: string]: A }, f: (value: A, name: string) => B) =>
   Object.fromEntries(Object.entries(record).map(([name, value]) => [name, f(value, name)]))
+
+/**
+ * Options are checked when the graph is built. Raises `ShapeError`, which `Program.make` turns into a typed failure: outside of
+ * its range a number would give NaN in every parameter.
+ */
+const check = (
+  operator: string,
+  ranges: { readonly [option: string]: readonly [schema: Schema.Schema<number>, value: number] }
+): void => {
+  for (const [option, [schema, value]] of Object.entries(ranges)) {
+    if (Schema.is(schema)(value)) continue
+    throw new ShapeError({ operator, inputs: [], rule: `${option} must be ${describe(schema.ast)}, not ${value}` })
+  }
+}
 
 const stateless = (update: (updates: Tensors, context: UpdateContext) => Tensors): GradientTransformation => ({
   state: () => ({}),
@@ -94,6 +111,7 @@ export const globalNorm = (updates: Tensors): Tensor => sqrt(Object.values(updat
  */
 export const clipByGlobalNorm = (maxNorm: number): GradientTransformation =>
   stateless((updates) => {
+    check("clipByGlobalNorm", { maxNorm: [Positive, maxNorm] })
     const factor = div(scalar(maxNorm), maximum(globalNorm(updates), scalar(maxNorm)))
     return mapValues(updates, (update) => mul(update, factor))
   })
@@ -133,6 +151,7 @@ export const scaleByAdam = ({
       ])
     ),
   update: (gradients, { state, step }) => {
+    check("scaleByAdam", { beta1: [Decay, beta1], beta2: [Decay, beta2], epsilon: [Positive, epsilon] })
     const correction1 = sub(scalar(1), power(beta1, step))
     const correction2 = sqrt(sub(scalar(1), power(beta2, step)))
     const corrections = div(correction2, correction1)
@@ -172,12 +191,13 @@ export const addDecayedWeights = (
 ): GradientTransformation =>
   rate === 0
     ? identity
-    : stateless((updates, { parameters }) =>
-        mapValues(updates, (update, name) => {
+    : stateless((updates, { parameters }) => {
+        check("addDecayedWeights", { rate: [NonNegative, rate] })
+        return mapValues(updates, (update, name) => {
           const parameter = parameters[name]!
           return mask(name, parameter) ? add(update, mul(parameter, scalar(rate))) : update
         })
-      )
+      })
 
 /**
  * Multiplies by −lr, the learning rate of the step: the direction in which the loss rises becomes a step in the

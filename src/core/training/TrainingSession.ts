@@ -204,6 +204,9 @@ const make = (
         const { inputs, targets } = yield* batchOf(before.step)
         const from = yield* Clock.currentTimeMillis
         const learningRate = schedule(before.step)
+        if (!Number.isFinite(Math.fround(learningRate))) {
+          return yield* nonFinite(before.step + 1, `the schedule gives the learning rate ${learningRate}`)
+        }
         const outputs = yield* executable.run("train", {
           tokens: int32([batchSize, contextLength], inputs),
           targets: int32([batchSize, contextLength], targets),

@@ -214,10 +214,39 @@ describe("the first three steps", () => {
   )
 })
 
+describe("an option outside of its range", () => {
+  const infinite = Number.POSITIVE_INFINITY
+  it.each([
+    [Optimizer.adamw({ beta1: 1 }), "scaleByAdam(): beta1 must be a number ≥ 0 and < 1, not 1"],
+    [Optimizer.adamw({ beta2: 1.5 }), "scaleByAdam(): beta2 must be a number ≥ 0 and < 1, not 1.5"],
+    [Optimizer.scaleByAdam({ epsilon: 0 }), "scaleByAdam(): epsilon must be a number ≥ 1e-37 and ≤ 1e+38, not 0"],
+    [Optimizer.scaleByAdam({ epsilon: Number.NaN }), "epsilon must be a number ≥ 1e-37 and ≤ 1e+38, not NaN"],
+    [
+      Optimizer.adamw({ weightDecay: infinite }),
+      "addDecayedWeights(): rate must be a number ≥ 0 and ≤ 1e+38, not Infinity"
+    ],
+    [Optimizer.clipByGlobalNorm(-1), "clipByGlobalNorm(): maxNorm must be a number ≥ 1e-37 and ≤ 1e+38, not -1"]
+  ])("is a typed failure of the Program", (optimizer, message) => {
+    const scalars = { dtype: "float32", shape: [] } as const
+    const program = Program.make({
+      name: "update",
+      state: optimizer.state({ p: scalars }),
+      inputs: { p: scalars, gradient: scalars, step: scalars, learningRate: scalars },
+      build: (state, { gradient, learningRate, p, step }) => {
+        const context = { state, parameters: { p: p! }, step: step!, learningRate: learningRate! }
+        return { outputs: { p: optimizer.update({ p: gradient! }, context).updates.p! } }
+      }
+    })
+    const error = Effect.runSync(Effect.flip(program))
+    expect(error._tag).toBe("ShapeError")
+    expect(error.message).toContain(message)
+  })
+})
+
 describe("the state of a chain", () => {
   it.effect("is named by position, so two transformations of one kind keep their own", () =>
     Effect.gen(function* () {
-      const adam = Optimizer.scaleByAdam({ beta1: 0.5, beta2: 0.75, epsilon: 0 })
+      const adam = Optimizer.scaleByAdam({ beta1: 0.5, beta2: 0.75, epsilon: 1e-30 })
       const steps = yield* run({
         optimizer: Optimizer.chain(adam, Optimizer.chain(Optimizer.identity, adam)),
         shapes: { w: [1] },
