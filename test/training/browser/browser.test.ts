@@ -1,0 +1,112 @@
+/**
+ * The same bits in a browser: a page trains the model `tiny` with ONNX Runtime's WebAssembly build in Chromium, and the hash of its
+ * parameters is that of device `wasm` in Node. `npm test` takes 3 updates, `npm run test:full` 100, with 1 and 2 threads.
+ *
+ * Oracle: Node. Needs a Chromium (`CHROMIUM` names its program; otherwise those of PATH); skipped where there is none.
+ */
+import { spawn } from "node:child_process"
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+import { tmpdir } from "node:os"
+import { delimiter, extname, join } from "node:path"
+import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { build } from "esbuild"
+import { parse } from "yaml"
+import { root } from "../../../scripts/build.mjs"
+import { plural } from "../../../src/core/Plural.ts"
+import * as OnnxBackend from "../../../src/services/backend/OnnxBackend.ts"
+import { full } from "../../full.ts"
+import { type Task, trainedHash } from "./hash.ts"
+
+const programs = ["chromium", "chromium-browser", "google-chrome", "chrome"]
+const chromium =
+  process.env.CHROMIUM ??
+  (process.env.PATH ?? "")
+    .split(delimiter)
+    .flatMap((folder) => programs.map((program) => join(folder, program)))
+    .find((path) => existsSync(path))
+
+const folder = join(root, "node_modules/onnxruntime-web/dist")
+const types: { readonly [extension: string]: string } = {
+  ...{ ".mjs": "text/javascript", ".js": "text/javascript", ".wasm": "application/wasm" },
+  ...{ ".json": "application/json", ".html": "text/html" }
+}
+
+const bundle = () =>
+  build({
+    entryPoints: [join(root, "test/training/browser/page.ts")],
+    ...{ bundle: true, format: "esm", platform: "browser", write: false, target: "es2022", logLevel: "silent" },
+    plugins: [
+      {
+        name: "onnxruntime-web",
+        setup: ({ onResolve }) =>
+          onResolve({ filter: /^onnxruntime-web$/ }, () => ({ path: "/ort/ort.wasm.min.mjs", external: true }))
+      }
+    ]
+  })
+
+/** Serves the page with the headers that shared memory, and so threads, need; succeeds with what the page posts. */
+const trainedInChromium = (program: string, task: typeof Task.Type) =>
+  Effect.gen(function* () {
+    const page = (yield* Effect.promise(bundle)).outputFiles[0]!.text
+    const profile = mkdtempSync(join(tmpdir(), "codex-chromium-"))
+    const files: { readonly [path: string]: () => string | Buffer } = {
+      "/index.html": () => "<!doctype html><script type=module src=/page.js></script>",
+      "/page.js": () => page,
+      "/task.json": () => JSON.stringify(task)
+    }
+    return yield* Effect.async<string>((resume) => {
+      const server = createServer((request, response) => {
+        const path = (request.url ?? "").split("?")[0]!
+        if (request.method === "POST") {
+          let body = ""
+          request.on("data", (piece: Buffer) => {
+            body += piece.toString()
+          })
+          request.on("end", () => {
+            response.end()
+            resume(Effect.succeed(body))
+          })
+          return
+        }
+        const content = path.startsWith("/ort/") ? readFileSync(join(folder, path.slice(5))) : files[path]?.()
+        response.writeHead(content === undefined ? 404 : 200, {
+          ...{ "Content-Type": types[extname(path)] ?? "text/plain", "Cross-Origin-Opener-Policy": "same-origin" },
+          ...{ "Cross-Origin-Embedder-Policy": "require-corp", "Cross-Origin-Resource-Policy": "same-origin" }
+        })
+        response.end(content)
+      })
+      let browser: ReturnType<typeof spawn> | undefined
+      server.listen(0, "127.0.0.1", () => {
+        const { port } = server.address() as AddressInfo
+        const flags = ["--headless", "--no-sandbox", "--disable-gpu", `--user-data-dir=${profile}`]
+        browser = spawn(program, [...flags, `http://127.0.0.1:${port}/index.html`], { stdio: "ignore" })
+        browser.on("exit", (code) => resume(Effect.succeed(`the browser ended with ${code}`)))
+      })
+      return Effect.promise(async () => {
+        server.close()
+        browser?.kill()
+      })
+    }).pipe(Effect.ensuring(Effect.sync(() => rmSync(profile, { recursive: true, force: true, maxRetries: 10 }))))
+  })
+
+describe.skipIf(chromium === undefined)("training in Chromium (skipped where no Chromium is found)", () => {
+  const { name: _, ...model } = parse(readFileSync(join(root, "configs/model/tiny.yaml"), "utf8"))
+
+  for (const threads of full ? [1, 2] : [2]) {
+    it.live(
+      `gives the bytes of device wasm in Node, with ${plural(threads, "thread")}`,
+      () =>
+        Effect.gen(function* () {
+          const task = { model, steps: full ? 100 : 3, threads }
+          const inNode = yield* trainedHash(task).pipe(
+            Effect.provide(OnnxBackend.layer({ device: "wasm", threads: 1 }))
+          )
+          expect(yield* trainedInChromium(chromium ?? "", task)).toBe(inNode)
+        }),
+      600_000
+    )
+  }
+})
