@@ -22,6 +22,7 @@ import type { Tokenizer } from "../core/Tokenizer.ts"
 import type { TextFiles } from "../core/training/Checkpoint.ts"
 import * as AtomicFiles from "../services/files/AtomicFiles.ts"
 import { FileError } from "../services/files/FileError.ts"
+import * as TextFile from "../services/files/TextFile.ts"
 import type { RunDirectory } from "../services/runs/RunStore.ts"
 
 const Split = Schema.Struct({
@@ -133,7 +134,7 @@ export const read = (
     const fs = yield* FileSystem.FileSystem
     const failed = Effect.mapError(FileError.from(run.dataFile, "read"))
     if (!(yield* fs.exists(run.dataFile).pipe(failed))) return Option.none()
-    const text = yield* fs.readFileString(run.dataFile).pipe(failed)
+    const text = yield* TextFile.read(fs, run.dataFile).pipe(failed)
     return Option.some(
       yield* Effect.mapError(Schema.decode(RunDataJson)(text), () => new RunDataError({ path: run.dataFile }))
     )

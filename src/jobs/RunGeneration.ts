@@ -25,6 +25,7 @@ import type { Tokenizer } from "../core/Tokenizer.ts"
 import * as AtomicFiles from "../services/files/AtomicFiles.ts"
 import { FileError } from "../services/files/FileError.ts"
 import * as FileLock from "../services/files/FileLock.ts"
+import * as TextFile from "../services/files/TextFile.ts"
 
 export interface GenerateOptions {
   readonly architecture: Architecture
@@ -232,7 +233,7 @@ const readManifest = (path: string, time: string) =>
     const failed = FileError.from(path, "read")
     if (!(yield* Effect.mapError(fs.exists(path), failed))) return []
     const read = yield* Effect.either(
-      Effect.flatMap(Effect.mapError(fs.readFileString(path), failed), Schema.decode(Manifest))
+      Effect.flatMap(Effect.mapError(TextFile.read(fs, path), failed), Schema.decode(Manifest))
     )
     if (Either.isRight(read)) return read.right.texts
     const aside = path.replace(/json$/, `${stampOf(time)}.json`)

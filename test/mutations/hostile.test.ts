@@ -2,8 +2,9 @@
  * Files made to fill the memory or the stack, one for each reader: nested deeper than a stack, numbers that would allocate gigabytes,
  * bytes that are counted many times. Configs are in test/core/config/limits.test.ts. Oracle: the messages, written down beforehand.
  */
-import { mkdirSync, writeFileSync } from "node:fs"
+import { mkdirSync, truncateSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import * as FileSystem from "@effect/platform/FileSystem"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -19,6 +20,8 @@ import { CheckpointStore } from "../../src/core/training/Checkpoint.ts"
 import { NdjsonDataset } from "../../src/plugins/datasets/ndjson.ts"
 import { HuggingFaceTokenizer } from "../../src/plugins/tokenizers/huggingface.ts"
 import { SentencePieceTokenizer } from "../../src/plugins/tokenizers/sentencepiece.ts"
+import { FileError } from "../../src/services/files/FileError.ts"
+import * as TextFile from "../../src/services/files/TextFile.ts"
 import * as LogReader from "../../src/services/logs/LogReader.ts"
 import { plainMetadata } from "../../src/services/logs/SessionEvent.ts"
 import * as PluginLoader from "../../src/services/plugins/PluginLoader.ts"
@@ -170,6 +173,19 @@ describe("NDJSON", () => {
 })
 
 describe("a manifest", () => {
+  it.scoped("is refused for its size before it is read", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const path = join(yield* folder, "manifest.json")
+      writeFileSync(path, "{}")
+      expect(yield* TextFile.read(fs, path)).toBe("{}")
+      // A file with a hole, which takes no space.
+      truncateSync(path, 2 ** 40)
+      const error = FileError.from(path, "read")(yield* Effect.flip(TextFile.read(fs, path)))
+      expect(error.message).toBe(`${path} could not be read: it is larger than 64 MiB. Check the path.`)
+    }).pipe(Effect.provide(NodeContext.layer))
+  )
+
   it.scoped("of a checkpoint or a package is refused for depth", () =>
     Effect.gen(function* () {
       const directory = yield* folder

@@ -90,5 +90,9 @@ const codeOf = (cause: unknown): string | undefined => {
 /** The words of the error itself, without the full stop that a message adds. */
 const describe = (cause: unknown, code: string | undefined): string => {
   if (code !== undefined) return `the system reports ${code}`
+  // What codex itself reports of a file (services/files/TextFile.ts).
+  if (Predicate.isRecord(cause) && cause.reason === "InvalidData" && Predicate.isString(cause.description)) {
+    return cause.description
+  }
   return (cause instanceof Error && cause.message !== "" ? cause.message : String(cause)).replace(/\.$/, "")
 }

@@ -32,7 +32,7 @@ export const listedFaults = 20
 /** Bytes of a file of a tokenizer. Its text is one string, which cannot be much longer. */
 export const tokenizerBytes = 500 * 2 ** 20
 
-/** Bytes of any other JSON file that is read as a whole: a manifest, a package.json. */
+/** Bytes of any other text file that is read as a whole: a manifest, a saved config, a package.json. */
 export const jsonBytes = 64 * 2 ** 20
 
 /** Token ids. An id far beyond the others makes tables of that size. */

@@ -16,6 +16,7 @@ import * as Json from "../../core/data/Json.ts"
 import { plural } from "../../core/Plural.ts"
 import { version } from "../../core/Version.ts"
 import { FileError } from "../../services/files/FileError.ts"
+import * as TextFile from "../../services/files/TextFile.ts"
 
 export const fileName = "manifest.json"
 
@@ -63,7 +64,7 @@ export const read = (
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const paths = yield* Path.Path
-    const text = yield* fs.readFileString(paths.join(directory, fileName))
+    const text = yield* TextFile.read(fs, paths.join(directory, fileName))
     return yield* Schema.decode(Text)(text)
   }).pipe(Effect.orElseSucceed(() => undefined))
 

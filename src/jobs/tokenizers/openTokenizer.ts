@@ -16,6 +16,7 @@ import * as FileFault from "../../core/data/FileFault.ts"
 import * as FilePattern from "../../core/plugin/FilePattern.ts"
 import { type PluginInfo, Registry } from "../../core/plugin/Registry.ts"
 import { Tokenizer } from "../../core/Tokenizer.ts"
+import * as TextFile from "../../services/files/TextFile.ts"
 import { tokenizerAt } from "../RunComponents.ts"
 import { decodeSaved } from "../RunPlan.ts"
 
@@ -218,7 +219,7 @@ const ofRun = (directory: string) =>
     const fs = yield* FileSystem.FileSystem
     const paths = yield* Path.Path
     const file = paths.join(directory, "config.yaml")
-    const yaml = yield* Effect.mapError(fs.readFileString(file), (cause) =>
+    const yaml = yield* Effect.mapError(TextFile.read(fs, file), (cause) =>
       notFound(directory, `the run's config cannot be read: ${FileFault.of(cause).details}.`, "Check your permissions.")
     )
     const config = yield* decodeSaved(yaml, file)

@@ -20,6 +20,7 @@ import * as ExitCode from "../../core/ExitCode.ts"
 import * as FilePattern from "../../core/plugin/FilePattern.ts"
 import * as Plugin from "../../core/plugin/Plugin.ts"
 import type { Discovered } from "../../core/plugin/Registry.ts"
+import * as TextFile from "../files/TextFile.ts"
 import { resolveFromLink } from "./LinkedPackage.ts"
 
 /** A package.json that cannot be used, or a package of the config's `plugins:` list that declares no plugins. */
@@ -159,7 +160,7 @@ const firstPackage = (
     for (const directory of directories) {
       const file = path.join(directory, "package.json")
       if (!(yield* Effect.orElseSucceed(fs.exists(file), () => false))) continue
-      const json = yield* fs.readFileString(file).pipe(
+      const json = yield* TextFile.read(fs, file).pipe(
         Effect.flatMap(Schema.decode(Json.schema(PackageJson))),
         Effect.mapError(
           ({ message }) =>

@@ -20,6 +20,7 @@ import * as Safetensors from "../../core/tensor/Safetensors.ts"
 import { type Checkpoint, CheckpointError, CheckpointStore, TrainState } from "../../core/training/Checkpoint.ts"
 import * as AtomicFiles from "../files/AtomicFiles.ts"
 import { FileError } from "../files/FileError.ts"
+import * as TextFile from "../files/TextFile.ts"
 
 const Manifest = Json.schema(
   Schema.Struct({
@@ -98,7 +99,7 @@ const make = Effect.gen(function* () {
       if (!(yield* Effect.mapError(fs.exists(manifestPath), unreadable(path)))) {
         return yield* unusable("Missing", path, "There is no checkpoint here (no manifest.json).")
       }
-      const manifest = yield* fs.readFileString(manifestPath).pipe(
+      const manifest = yield* TextFile.read(fs, manifestPath).pipe(
         Effect.mapError(unreadable(path)),
         Effect.flatMap(Schema.decode(Manifest)),
         Effect.catchTag("ParseError", () =>

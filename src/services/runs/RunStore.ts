@@ -26,6 +26,7 @@ import type * as Scope from "effect/Scope"
 import * as AtomicFiles from "../files/AtomicFiles.ts"
 import { FileError, type FileOperation } from "../files/FileError.ts"
 import * as FileLock from "../files/FileLock.ts"
+import * as TextFile from "../files/TextFile.ts"
 
 /** A run that does not exist or is in use. */
 export class RunError extends Schema.TaggedError<RunError>()("RunError", {
@@ -177,13 +178,13 @@ const make = (root: string) =>
                 : `The newest ${known.length === 1 ? "run is" : "runs are"} ${known.join(", ")}.`
           })
         }),
-      config: (run) => fs.readFileString(run.configFile).pipe(failed(run.configFile, "read")),
+      config: (run) => TextFile.read(fs, run.configFile).pipe(failed(run.configFile, "read")),
       replaceConfig: (run, config, step) =>
         Effect.gen(function* () {
           const kept = paths.join(run.directory, `config-${String(step).padStart(8, "0")}.yaml`)
           // A config under which no update was done is not kept.
           if (!(yield* fs.exists(kept).pipe(failed(kept, "read")))) {
-            yield* write(kept, yield* fs.readFileString(run.configFile).pipe(failed(run.configFile, "read")))
+            yield* write(kept, yield* TextFile.read(fs, run.configFile).pipe(failed(run.configFile, "read")))
           }
           yield* write(run.configFile, config)
         }),

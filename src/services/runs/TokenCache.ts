@@ -23,6 +23,7 @@ import { TokenCache, type TokenFile, TokenFileError } from "../../core/data/Toke
 import type { Tokenizer } from "../../core/Tokenizer.ts"
 import * as AtomicFiles from "../files/AtomicFiles.ts"
 import { FileError } from "../files/FileError.ts"
+import * as TextFile from "../files/TextFile.ts"
 import * as EncodeStream from "./EncodeStream.ts"
 import type { Encoded, Width } from "./EncodeWorker.ts"
 
@@ -67,7 +68,7 @@ const make = (options: Options): Effect.Effect<TokenCache.Service, never, FileSy
     /** The index of an entry, if the entry is whole. */
     const check = (entry: string, key: string): Effect.Effect<Option.Option<Index>> =>
       Effect.gen(function* () {
-        const text = yield* fs.readFileString(path.join(entry, "index.json"))
+        const text = yield* TextFile.read(fs, path.join(entry, "index.json"))
         const index = yield* Schema.decode(IndexJson)(text)
         const { sha256, size } = yield* digestOf(fs, path.join(entry, "tokens.bin"))
         const whole = index.key === key && size === index.tokens * widthOf(index.dtype) && sha256 === index.sha256
