@@ -24,6 +24,7 @@ import { Registry } from "../core/plugin/Registry.ts"
 import type { Tokenizer } from "../core/Tokenizer.ts"
 import { evaluateProgram, stateNames } from "../core/training/TrainingPrograms.ts"
 import { FileError } from "../services/files/FileError.ts"
+import * as FileLock from "../services/files/FileLock.ts"
 import { type RunDirectory, RunStore } from "../services/runs/RunStore.ts"
 import { type Data, datasetSection, isDataset, isDocuments } from "./DataSection.ts"
 import { datasetOf } from "./RunComponents.ts"
@@ -177,8 +178,14 @@ export const record = (run: string, step: number, data: string, results: Readonl
     const append = (path: string, content: string) =>
       Effect.mapError(fs.writeFileString(path, content, { flag: "a" }), FileError.from(path, "write"))
     yield* Effect.mapError(fs.makeDirectory(directory, { recursive: true }), FileError.from(directory, "write"))
-    yield* append(files.ndjson, rows.map((row) => `${JSON.stringify(row)}\n`).join(""))
-    const header = !(yield* Effect.mapError(fs.exists(files.csv), FileError.from(files.csv, "read")))
-    yield* append(files.csv, stringify(rows, { header }))
+    // Evaluations that end at the same time must not both write the header.
+    yield* FileLock.exclusively(
+      paths.join(directory, "metrics.lock"),
+      Effect.gen(function* () {
+        yield* append(files.ndjson, rows.map((row) => `${JSON.stringify(row)}\n`).join(""))
+        const header = !(yield* Effect.mapError(fs.exists(files.csv), FileError.from(files.csv, "read")))
+        yield* append(files.csv, stringify(rows, { header }))
+      })
+    )
     return files
   })
