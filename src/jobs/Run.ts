@@ -29,6 +29,7 @@ import * as RunPlan from "./RunPlan.ts"
 import * as SavedRun from "./SavedRun.ts"
 import * as TrainingRun from "./TrainingRun.ts"
 
+export type { ThreadDependence } from "../core/tensor/ThreadDependence.ts"
 export type { RunDirectory } from "../services/runs/RunStore.ts"
 export { layer, type Options as LayerOptions } from "./Environment.ts"
 export { type OnEvent, ServiceNotGiven } from "./RunComponents.ts"
@@ -61,7 +62,7 @@ export type {
   Services,
   Settings
 } from "./RunPlan.ts"
-export { NothingToResume, OtherConfig, OtherDevice, type SavedRun, type Which } from "./SavedRun.ts"
+export { NothingToResume, OtherConfig, OtherDevice, OtherThreads, type SavedRun, type Which } from "./SavedRun.ts"
 
 /** How to train, besides the config. */
 export interface TrainHooks extends Omit<TrainingRun.TrainOptions, "resume" | "changed"> {
