@@ -150,7 +150,7 @@ describe("no built-in plugin has a privilege", () => {
     text: /^src\/(cli|services\/logs)\//, // a format of output, a column of a log
     ndjson: /^src\/(cli|services\/logs)\/|RunConfig\.ts$/, // a format of output; the key logging.ndjson
     loss: /^src\/core\/(training|tensor)\/|^src\/cli\/render\//, // the output of a Program
-    byte: /^src\/(core\/tokenizer|cli\/render|jobs)\//, // a unit
+    byte: /^src\/(core\/(tokenizer|evaluation)|cli\/render|jobs)\//, // a unit
     decoder: /^src\/(core|jobs)\/(tokenizer|tokenizers)\//, // a component of a tokenizer.json
     memory: /^src\/cli\//,
     whitespace: /^src\/core\/tokenizer\//, // a pre-tokenizer
