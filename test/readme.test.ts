@@ -95,34 +95,30 @@ describe("README.md", () => {
       )
   })
 
-  it.skipIf(process.platform === "win32")(
-    "has commands that work as they stand, in an empty project",
-    { timeout: full ? 1_800_000 : 600_000 },
-    async () => {
-      symlinkSync(join(root, "node_modules/@stdlib"), at("node_modules/@stdlib"))
-      for (const [name, text] of programs) writeFileSync(at(name), text)
-      const script = commands
-        .map((command) => `echo ${JSON.stringify(`running: ${command}`).replaceAll("$", "\\$")} >&2\n${command}\n`)
-        .join("")
-      writeFileSync(at("readme.sh"), `${shell}${script}`)
-      const { code, stderr, stdout } = await startProgram("bash", ["readme.sh"], { cwd: project.directory }).finished
-      expect([code, code === 0 ? "" : stderr.slice(-3000)]).toEqual([0, ""])
-      for (const path of [
-        "artifacts/tokenizers/notes/tokenizer.json",
-        "runs/eval/metrics.csv",
-        "model.onnx",
-        "artifacts/infer/manifest.json"
-      ])
-        expect(existsSync(at(path)), path).toBe(true)
-      for (const { fence = "", text } of blocks) {
-        if (fence.startsWith("text output=")) expect(stdout).toContain(text)
-      }
-      // The program trains on its own text and measures it.
-      expect(stdout).toMatch(/^runs\/\S+: 60 updates$/m)
-      const [, bits = ""] = /^([\d.]+) bits per byte, perplexity [\d.]+$/m.exec(stdout) ?? []
-      expect(Number(bits)).toBeLessThan(5)
-      expect(Number(bits)).toBeGreaterThan(0)
-      expect(readdirSync(at("runs")).length).toBeGreaterThan(3)
+  it.skipIf(process.platform === "win32")("has commands that work as they stand, in an empty project", async () => {
+    symlinkSync(join(root, "node_modules/@stdlib"), at("node_modules/@stdlib"))
+    for (const [name, text] of programs) writeFileSync(at(name), text)
+    const script = commands
+      .map((command) => `echo ${JSON.stringify(`running: ${command}`).replaceAll("$", "\\$")} >&2\n${command}\n`)
+      .join("")
+    writeFileSync(at("readme.sh"), `${shell}${script}`)
+    const { code, stderr, stdout } = await startProgram("bash", ["readme.sh"], { cwd: project.directory }).finished
+    expect([code, code === 0 ? "" : stderr.slice(-3000)]).toEqual([0, ""])
+    for (const path of [
+      "artifacts/tokenizers/notes/tokenizer.json",
+      "runs/eval/metrics.csv",
+      "model.onnx",
+      "artifacts/infer/manifest.json"
+    ])
+      expect(existsSync(at(path)), path).toBe(true)
+    for (const { fence = "", text } of blocks) {
+      if (fence.startsWith("text output=")) expect(stdout).toContain(text)
     }
-  )
+    // The program trains on its own text and measures it.
+    expect(stdout).toMatch(/^runs\/\S+: 60 updates$/m)
+    const [, bits = ""] = /^([\d.]+) bits per byte, perplexity [\d.]+$/m.exec(stdout) ?? []
+    expect(Number(bits)).toBeLessThan(5)
+    expect(Number(bits)).toBeGreaterThan(0)
+    expect(readdirSync(at("runs")).length).toBeGreaterThan(3)
+  })
 })
