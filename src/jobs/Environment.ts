@@ -54,7 +54,7 @@ export interface AnyPluginGroup {
 export interface Options {
   /** Where to compute. `auto` takes the best device that starts. Default: `cpu`, or `wasm` where onnxruntime-node is missing. */
   readonly device?: BackendConfig["device"] | undefined
-  /** Threads that one operator may use. Results can differ in their last bits by it. */
+  /** Threads that one operator may use. Results do not depend on it. */
   readonly threads?: number | undefined
   /** Packages to take plugins from, besides the project's dependencies and the config's `plugins` list. */
   readonly plugins?: ReadonlyArray<string>

@@ -41,7 +41,7 @@ export interface Options {
    * onnxruntime-node is not installed or cannot be loaded; `auto` does the same. A device that is named is never replaced.
    */
   readonly device?: Device | "auto" | undefined
-  /** Threads that one operator may use. Default: those of the machine, at most 4. The last bits of results depend on it. */
+  /** Threads that one operator may use. Default: those of the machine, at most 4. */
   readonly threads?: number
 }
 
