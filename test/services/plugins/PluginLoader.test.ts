@@ -203,7 +203,7 @@ describe("PluginLoader", () => {
   it.effect("runs the package that docs/write-a-plugin.md shows", () =>
     Effect.gen(function* () {
       const page = readFileSync(join(root, "docs/write-a-plugin.md"), "utf8")
-      const block = (language: string) => new RegExp(`\`\`\`${language}\\n([^]*?)\`\`\``).exec(page)?.[1] ?? ""
+      const block = (language: string) => new RegExp(`\`\`\`${language}\\b.*\\n([^]*?)\`\`\``).exec(page)?.[1] ?? ""
       mkdirSync(join(modules, "codex-whole-words"), { recursive: true })
       writeFileSync(join(modules, "codex-whole-words/package.json"), block("json"))
       writeFileSync(join(modules, "codex-whole-words/plugin.js"), block("js"))

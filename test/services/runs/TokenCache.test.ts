@@ -154,7 +154,11 @@ describe("token cache", () => {
         expect(reads.count).toBe(1)
         yield* open(folder, { ...once, split: "validation" })
         yield* open(folder, { ...once, tokenizer: { ...narrow, files: { "tokenizer.json": "other" } } })
-        yield* open(folder, { ...once, dataset: { ...dataset, fingerprint: Effect.succeed("g") } })
+        const identity = Effect.map(dataset.identity, ({ train, ...others }) => ({
+          ...others,
+          train: { ...train, digest: "g" }
+        }))
+        yield* open(folder, { ...once, dataset: { ...dataset, identity } })
         expect(reads.count).toBe(4)
         yield* open(folder, once)
         expect(reads.count).toBe(4)
