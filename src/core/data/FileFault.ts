@@ -81,15 +81,16 @@ const codesOfReasons: { readonly [reason: string]: string } = {
   Busy: "EBUSY"
 }
 
+/** Codes of the system, and those of zlib (`Z_BUF_ERROR`). */
 const codeOf = (cause: unknown): string | undefined => {
   if (!Predicate.isRecord(cause)) return undefined
-  if (Predicate.isString(cause.code) && /^E[A-Z0-9]+$/.test(cause.code)) return cause.code
+  if (Predicate.isString(cause.code) && /^(E|Z_)[A-Z0-9_]+$/.test(cause.code)) return cause.code
   return codeOf(cause.cause) ?? (Predicate.isString(cause.reason) ? codesOfReasons[cause.reason] : undefined)
 }
 
 /** The words of the error itself, without the full stop that a message adds. */
 const describe = (cause: unknown, code: string | undefined): string => {
-  if (code !== undefined) return `the system reports ${code}`
+  if (code?.startsWith("E") === true) return `the system reports ${code}`
   // What codex itself reports of a file (services/files/TextFile.ts).
   if (Predicate.isRecord(cause) && cause.reason === "InvalidData" && Predicate.isString(cause.description)) {
     return cause.description

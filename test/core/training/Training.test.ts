@@ -15,6 +15,7 @@ import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
 import type { Tracker } from "../../../src/core/Tracker.ts"
+import { adamw } from "../../../src/core/tensor/Optimizer.ts"
 import { CheckpointStore, TrainState } from "../../../src/core/training/Checkpoint.ts"
 import { Evaluated, Finished, type Step, StepEnded, type TrainEvent } from "../../../src/core/training/TrainEvent.ts"
 import * as Training from "../../../src/core/training/Training.ts"
@@ -436,8 +437,11 @@ layer(Tiny.cpu)("numbers that are none", (it) => {
     })
   )
 
-  // A rate of 1e39 is infinite in float32: the third update spoils every parameter, and its own loss is from before it.
-  const third = { schedule: (step: number) => (step < 2 ? 1e-2 : 1e39) }
+  // 3e38 times a decay of 100 is infinite in float32: the third update spoils every parameter, and its own loss is from before it.
+  const third = {
+    schedule: (step: number) => (step < 2 ? 1e-3 : 3e38),
+    optimizer: adamw({ beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 100 })
+  }
 
   it.scoped("never become the best evaluation", () =>
     Effect.gen(function* () {

@@ -47,7 +47,7 @@ const cases: ReadonlyArray<Case> = [
     what: "a database that is not there",
     file: "none.db",
     reason: "Missing",
-    text: ({ path }) => `there is no such file. Also tried: ${path("none.sqlite")}. ${named}`
+    text: ({ path }) => `there is no such file. Also tried: ${path("none.sqlite")}, ${path("none.ndjson")}. ${named}`
   },
   {
     what: "a path without an ending",
