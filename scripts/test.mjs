@@ -1,6 +1,7 @@
 /**
  * `npm test`: runs every check in turn. The last line is the result: `N passed, N failed[, N skipped]`.
- * `npm run test:full` (`--full`) also runs what is exhaustive: all characters, all lines, many random cases (test/full.ts).
+ * `npm run test:full` (`--full`) also runs what is exhaustive: all characters, all lines, many random cases (test/full.ts), and
+ * Effect's diagnostics, as `.ci/run` does (`--effect`).
  *
  * The checks after a failed one still run. The counts are those of the tests. Any other check that fails counts as one
  * more failure, and so does a coverage below the threshold. Rules about imports are tests (test/architecture.test.ts).
@@ -27,16 +28,19 @@ const diagnostics = ["diagnostics", "--project", "tsconfig.effect.json", "--stri
 const tests = ["run", "--coverage", "--reporter=default", "--reporter=json", `--outputFile=${results}`]
 
 const environment = process.argv.includes("--full") ? { ...process.env, CODEX_TEST_FULL: "1" } : process.env
+const withEffect = process.argv.includes("--effect") || process.argv.includes("--full")
 const failed = []
 for (const [name, command, ...args] of checks) await run(name, command, args)
 // Effect's diagnostics take one processor for most of a minute, so they run beside the tests.
 const output = join(report, "diagnostics.txt")
 const log = openSync(output, "w")
-const beside = timed(bin("effect-language-service"), diagnostics, ["ignore", log, log])
+const beside = withEffect ? timed(bin("effect-language-service"), diagnostics, ["ignore", log, log]) : undefined
 await run("tests", bin("vitest"), tests)
-const { seconds, status } = await beside
-console.log(`\n== Effect diagnostics\n${readFileSync(output, "utf8").trim()}`)
-verdict("Effect diagnostics", status, seconds)
+if (beside !== undefined) {
+  const { seconds, status } = await beside
+  console.log(`\n== Effect diagnostics\n${readFileSync(output, "utf8").trim()}`)
+  verdict("Effect diagnostics", status, seconds)
+}
 
 async function run(name, command, args) {
   console.log(`\n== ${name}`)

@@ -68,7 +68,7 @@ const killAfter = (child: Child, events: number, millis: number): Promise<boolea
 }
 
 describe("kill -9", () => {
-  const kills = inFull(10, 4)
+  const kills = inFull(10, 2)
   it.live(`at ${kills} random moments changes no byte of what a run ends with`, () =>
     Effect.gen(function* () {
       const whole = prepare(join(folder, "whole"), { max_steps: 48 })

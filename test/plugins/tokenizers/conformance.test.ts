@@ -30,7 +30,7 @@ import { longTexts, mixedLines } from "./mixedText.ts"
 import { encodingOf, filesOf, rankFileOf, realTokenizer, realTokenizers } from "./realTokenizers.ts"
 
 const all = mixedLines(hardTexts)
-const lines = full ? all : all.filter((_, i) => i % 160 === 0)
+const lines = full ? all : all.filter((_, i) => i % 320 === 0)
 const long = longTexts()
 type Kind = keyof typeof long
 const kinds: ReadonlyArray<Kind> = ["one letter", "spaces", "English", "CJK"]

@@ -25,6 +25,7 @@ import * as FastCheck from "effect/FastCheck"
 import * as Fiber from "effect/Fiber"
 import { SessionLog } from "../../../src/services/logs/SessionLog.ts"
 import { SqlitePool } from "../../../src/services/logs/write/SqlitePool.ts"
+import { inFull } from "../../full.ts"
 
 let directory = ""
 let db = ""
@@ -186,7 +187,7 @@ describe("a session", () => {
 
   it.live("keeps many concurrent events in order", () =>
     Effect.gen(function* () {
-      const count = 20_000
+      const count = inFull(20_000, 5000)
       yield* inSession((session) =>
         Effect.forEach(
           Array.from({ length: count }, (_, n) => n),

@@ -61,7 +61,7 @@ const linesOf = (path: string): Lines => {
 }
 
 describe("a writer that is killed", () => {
-  const rounds = inFull(10, 3)
+  const rounds = inFull(10, 1)
   it(`loses no event that was acknowledged, at ${5 * rounds} random moments`, async () => {
     const db = join(directory, "killed.db")
     let total = 0

@@ -30,6 +30,7 @@ import { root } from "../../../scripts/build.mjs"
 import { type Checkpoint, CheckpointStore, TrainState } from "../../../src/core/training/Checkpoint.ts"
 import * as Store from "../../../src/services/runs/CheckpointStore.ts"
 import { node } from "../../cli/children.ts"
+import { inFull } from "../../full.ts"
 import { files as platform } from "../../training/tiny.ts"
 import { atEachCall } from "../files/crash.ts"
 
@@ -448,7 +449,7 @@ layer(platform, { excludeTestServices: true })("a process that saves a step agai
       )
       const directory = fresh()
       yield* store.save(directory, checkpoint(5))
-      for (let kill = 0; kill < 8; kill++) {
+      for (let kill = 0; kill < inFull(8, 3); kill++) {
         const child = node([join(bundle, "saveForever.mjs"), directory])
         yield* Effect.promise(() => child.said("saved"))
         yield* Effect.sleep(`${(kill * 7) % 20} millis`)

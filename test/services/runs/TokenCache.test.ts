@@ -16,6 +16,7 @@ import { TokenCache } from "../../../src/core/data/TokenFile.ts"
 import { Tokenizer } from "../../../src/core/Tokenizer.ts"
 import * as Pipeline from "../../../src/core/tokenizer/Pipeline.ts"
 import * as TokenCacheLayer from "../../../src/services/runs/TokenCache.ts"
+import { inFull } from "../../full.ts"
 import { byteLevel } from "./definition.ts"
 import { waiting } from "./threads.ts"
 
@@ -44,7 +45,7 @@ const narrow = Tokenizer.make({
 const texts = ["Call me Ishmael.", "", "naïve 😀", Array.from({ length: 14_000 }, (_, i) => `${i} `).join("")]
 
 /** Enough text that threads are started for it. */
-const much = Array.from({ length: 16 }, (_, i) => `${i} ${"the the the 漢 ".repeat(90_000)}${texts[3]}`)
+const much = Array.from({ length: 16 }, (_, i) => `${i} ${"the the the 漢 ".repeat(inFull(90_000, 76_000))}${texts[3]}`)
 
 /** A dataset in memory that counts how often its documents were read. */
 const counting = (documents: ReadonlyArray<string>, fingerprint = "f") => {

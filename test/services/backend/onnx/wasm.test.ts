@@ -1,9 +1,8 @@
 /**
  * The device `wasm`, ONNX Runtime's WebAssembly build: the laws of a backend and of the operators, as on the native CPU.
- * Oracles: the reference evaluation, package.json, and the bits of another number of threads. Needs neither a GPU nor native
+ * Oracles: the reference evaluation and package.json. Its bits: training/threads.test.ts. Needs neither a GPU nor native
  * code. In `npm test` operators take their special points and one sample; `npm run test:full` takes all samples and threads.
  */
-import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { join } from "node:path"
@@ -16,13 +15,11 @@ import { mul } from "../../../../src/core/tensor/ops/elementwise.ts"
 import { operators } from "../../../../src/core/tensor/ops.ts"
 import * as Program from "../../../../src/core/tensor/Program.ts"
 import { sizeOf } from "../../../../src/core/tensor/Tensor.ts"
-import { TrainingSession } from "../../../../src/core/training/TrainingSession.ts"
 import * as OnnxBackend from "../../../../src/services/backend/OnnxBackend.ts"
 import { version } from "../../../../src/services/backend/onnx/OnnxRuntime.ts"
 import { backendContract } from "../../../../src/testing/backend.ts"
 import { operatorContract } from "../../../../src/testing/operators.ts"
 import { full } from "../../../full.ts"
-import * as tiny from "../../../training/tiny.ts"
 
 const wasm = (threads: number) => OnnxBackend.layer({ device: "wasm", threads })
 
@@ -90,32 +87,3 @@ it.skipIf(WebAssembly.validate(relaxed))("the module has no relaxed SIMD instruc
   const module = createRequire(import.meta.url).resolve("onnxruntime-web/ort-wasm-simd-threaded.wasm")
   expect(WebAssembly.validate(readFileSync(module))).toBe(true)
 })
-
-/** The SHA-256 of the parameters after two steps of training with products that are divided between threads. */
-const trained = (threads: number) =>
-  tiny
-    .withSession(
-      {
-        architecture: tiny.architecture({ hidden_size: 32, max_position_embeddings: 16 }),
-        training: { seed: 1, batch_size: 8, context_length: 16, max_steps: 2 }
-      },
-      Effect.gen(function* () {
-        const { snapshot, step } = yield* TrainingSession
-        yield* Effect.repeatN(step, 1)
-        const hash = createHash("sha256")
-        for (const { data } of Object.values((yield* snapshot).parameters)) {
-          hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
-        }
-        return hash.digest("hex")
-      })
-    )
-    .pipe(Effect.provide(wasm(threads)))
-
-// Threads of this build spin: four of them on two busy cores take long.
-const threads = full ? [1, 2, 4] : [1, 2]
-it.effect(`training gives the same bits at ${threads.join(", ")} threads`, () =>
-  Effect.gen(function* () {
-    const hashes = yield* Effect.forEach(threads, trained)
-    expect(new Set(hashes).size).toBe(1)
-  })
-)

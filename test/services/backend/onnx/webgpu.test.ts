@@ -8,6 +8,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { expect, it } from "vitest"
+import { full } from "../../../full.ts"
 import * as Swiftshader from "./swiftshader.ts"
 
 const vitest = (environment: NodeJS.ProcessEnv): Promise<{ readonly code: number | null; readonly output: string }> =>
@@ -34,6 +35,7 @@ const vitest = (environment: NodeJS.ProcessEnv): Promise<{ readonly code: number
   })
 
 it("the suites on WebGPU pass, and their process ends in order", async (context) => {
+  if (!full) return context.skip("only in test:full")
   if (!Swiftshader.isInstalled) return context.skip(Swiftshader.absence)
   const runtimeFolder = mkdtempSync(join(tmpdir(), "codex-webgpu-"))
   try {

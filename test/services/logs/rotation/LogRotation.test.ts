@@ -401,7 +401,7 @@ describe("a rotation that is killed", () => {
   })
   afterAll(() => rmSync(rotator, { force: true }))
 
-  const rounds = inFull(10, 4)
+  const rounds = inFull(10, 2)
   it(`loses and duplicates nothing, at ${2 * rounds} random moments`, async () => {
     const count = 8_000
     const template = join(directory, "template.db")
