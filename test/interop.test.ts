@@ -140,8 +140,9 @@ describe("config.json", () => {
     })
   })
 
-  // With these files `AutoModelForCausalLM.from_pretrained(checkpoint).generate()` of transformers 5.18 stopped at the token
-  // that ends a document, for the tokenizers byte, bpe, wordpiece and unigram, with the text of `codex generate`.
+  // With these files AutoTokenizer and `AutoModelForCausalLM.from_pretrained(checkpoint).generate()` of transformers 5.18 took
+  // the same ids for byte, bpe, wordpiece and unigram, and stopped at the token that ends a document for the last three (the
+  // text of byte did not come to it). The text was that of `codex generate`, but for wordpiece, which adds [CLS] and [SEP].
   it("and generation_config.json have the ids of the special tokens that the tokenizer's files name", () => {
     const read = (file: string) => JSON.parse(readFileSync(join(checkpointOf(folder), file), "utf8"))
     const { added_tokens } = read("tokenizer.json")
