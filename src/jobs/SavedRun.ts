@@ -153,7 +153,7 @@ export const newestOf = (config: RunConfig) =>
     for (const run of runs) {
       const saved = yield* Effect.either(configOf(run))
       if (Either.isLeft(saved)) continue
-      const differences = difference(encoded(saved.right), encoded(withThreadsOf(saved.right, config)))
+      const differences = difference(encoded(saved.right), encoded(config))
       if (differences.length === 0) return { run, config: saved.right, checkpoint: undefined } satisfies SavedRun
       const changeable = differences.every(isChangeable)
       if (nearest === undefined || (changeable && !nearest.changeable)) nearest = { run, differences, changeable }
@@ -175,7 +175,7 @@ export const changesOf = (
   { config, run }: SavedRun,
   wanted: RunConfig
 ): Effect.Effect<ReadonlyArray<string>, OtherConfig> => {
-  const differences = difference(encoded(config), encoded(withThreadsOf(config, wanted)))
+  const differences = difference(encoded(config), encoded(wanted))
   const refused = differences.filter((found) => !isChangeable(found))
   return refused.length === 0
     ? Effect.succeed(differences.map(({ key }) => key))
@@ -218,10 +218,6 @@ const encoded = (config: RunConfig): unknown => {
   const { backend, logging: _, ...deciding } = Schema.encodeSync(RunConfig)(config)
   return { ...deciding, backend: Struct.omit({ ...backend }, "device", "threads") }
 }
-
-/** A config that does not name the number of threads means that of the run. */
-const withThreadsOf = ({ backend: { threads } }: RunConfig, wanted: RunConfig): RunConfig =>
-  threads === undefined ? wanted : { ...wanted, backend: { threads, ...wanted.backend } }
 
 interface Difference {
   readonly key: string

@@ -76,12 +76,10 @@ type TrainFailure = Stream.Stream.Error<ReturnType<typeof events>>
  * Trains, and returns the run with its last state. A resumed run that is finished is returned as it is, unless it was extended.
  * Components live as long as the scope; the run's lock, the session and the trackers are released at the end of training.
  */
-export const train = (
-  plan: RunPlan,
-  { changed = [], combinator = (events) => events, dataChanged, onEvent = () => Effect.void, resume }: TrainOptions = {}
-) =>
+export const train = (plan: RunPlan, options: TrainOptions = {}) =>
   Effect.gen(function* () {
-    const { config, services, text } = plan
+    const { changed = [], combinator = (events) => events, onEvent = () => Effect.void, resume } = options
+    const { config, text } = plan
     const scope = yield* Effect.scope
     const store = yield* RunStore
     const checkpoints = yield* CheckpointStore
@@ -93,80 +91,15 @@ export const train = (
           yield* checkpoints.tidy(run.checkpoints)
         }
         const newest = resume === undefined ? undefined : yield* checkpoints.newest(run.checkpoints)
-        const from = newest?.checkpoint.state.step ?? 0
-        const keepConfig = changed.length === 0 ? Effect.void : store.replaceConfig(run, text, from)
         if (newest !== undefined && newest.checkpoint.state.finished !== null && !reopens(changed)) {
-          if (changed.some((key) => key.split(".")[0] === "data")) yield* requireData(plan, run, from)
-          yield* keepConfig
-          return { run, state: newest.checkpoint.state, checkpoint: newest.path }
+          const { state } = newest.checkpoint
+          if (changed.some((key) => key.split(".")[0] === "data")) yield* requireData(plan, run, state.step)
+          if (changed.length > 0) yield* store.replaceConfig(run, text, state.step)
+          return { run, state, checkpoint: newest.path }
         }
-        const { info } = yield* Backend
-        if (newest !== undefined) yield* SavedRun.requireDevice(run, newest.checkpoint, info)
-        const { holdsOut, session } = yield* Effect.gen(function* () {
-          const known = resume === undefined ? undefined : Option.getOrUndefined(yield* RunData.read(run))
-          const parent = newest === undefined && config.from !== undefined ? yield* parentOf(config.from) : undefined
-          if (parent !== undefined) yield* takeTokenizer(config, run.tokenizer, parent)
-          const components = yield* RunComponents.make(config, run.tokenizer, {
-            onEvent,
-            services,
-            check: (found) =>
-              Effect.gen(function* () {
-                if (parent !== undefined)
-                  yield* RunData.requireTokenizer(parent.path, parent.checkpoint.files, found.tokenizer)
-                if (known === undefined) return
-                yield* RunData.requireSame(run, known, found, { step: from, accepted: dataChanged === "continue" })
-              })
-          }).pipe(Scope.extend(scope))
-          const trained = RunData.trainedOf(components.identity, components.tokenizer, components.tokens)
-          const tokens = yield* RunComponents.scorable(components)
-          const training = trainingOf(config, known, changed)
-          const { contextLength, totalSteps } = yield* TrainingSession.plan({ ...components, tokens, training })
-          if (reopens(changed)) yield* requireLength(totalSteps, from)
-          const data = yield* RunData.next(known, trained, {
-            step: from,
-            updates: totalSteps,
-            parent: parent && { path: parent.path, step: parent.checkpoint.state.step, data: parent.data }
-          })
-          const notHeldOut = RunData.notHeldOut(data)
-          const validation = notHeldOut?.reason === "trained" ? undefined : tokens.validation
-          const commit = yield* store.gitCommit
-          const options = {
-            ...components,
-            tokens: { ...tokens, validation },
-            training,
-            files: { "run.yaml": text },
-            provenance: {
-              backend: info.device,
-              ...RunData.provenanceOf(trained),
-              ...(config.from === undefined ? {} : { from: config.from }),
-              ...(commit === undefined ? {} : { git_commit: commit })
-            },
-            resume: newest && {
-              ...newest.checkpoint,
-              state: resumedState(newest.checkpoint.state, {
-                extended: reopens(changed),
-                sameHeldOut:
-                  known === undefined ||
-                  (known.validation.digest === trained.validation.digest &&
-                    validation !== undefined &&
-                    !changed.includes("training.eval_windows"))
-              })
-            },
-            parameters: parent?.checkpoint.parameters
-          }
-          yield* onEvent(RunComponents.preparedOf(run.directory, components.tokenizer, options.tokens, contextLength))
-          const session = yield* TrainingSession.make(options)
-          yield* Effect.forEach(notes(run, known, data, newest?.checkpoint.state), (note) => Effect.logWarning(note))
-          yield* keepConfig
-          yield* RunData.write(run, data)
-          return { session, holdsOut: validation !== undefined }
-        }).pipe(Effect.tapError(() => (resume === undefined ? discard(run) : Effect.void)))
-        if (newest !== undefined) {
-          yield* Ref.set(session.lastCheckpoint, newest.path)
-          const { good } = newest.checkpoint.state
-          const saved = yield* checkpoints.list(run.checkpoints)
-          yield* Ref.set(session.lastGood, saved.find(({ step }) => step === good)?.path ?? null)
-        }
+        const { holdsOut, session } = yield* prepare(plan, run, newest, { ...options, scope }).pipe(
+          Effect.tapError(() => (resume === undefined ? discard(run) : Effect.void))
+        )
         const tracker = yield* Tracker.all(yield* trackersOf(plan)).open({
           id: run.id,
           directory: run.directory,
@@ -181,6 +114,88 @@ export const train = (
         return { run, state: yield* Ref.get(session.state), checkpoint: yield* Ref.get(session.lastCheckpoint) }
       })
     )
+  })
+
+/** The newest checkpoint of a run, with its path. */
+type Newest = Effect.Effect.Success<ReturnType<CheckpointStore.Service["newest"]>>
+
+/**
+ * Components and session of a run, before its next update. Checks that the device, the tokenizer and the data are those of its
+ * checkpoints, and records what it knows of its data. Components live as long as the scope that is given.
+ */
+const prepare = (
+  plan: RunPlan,
+  run: RunDirectory,
+  newest: Newest,
+  options: Pick<TrainOptions, "changed" | "dataChanged" | "onEvent"> & { readonly scope: Scope.Scope }
+) =>
+  Effect.gen(function* () {
+    const { changed = [], dataChanged, onEvent = () => Effect.void, scope } = options
+    const { config, services, text } = plan
+    const store = yield* RunStore
+    const checkpoints = yield* CheckpointStore
+    const { info } = yield* Backend
+    const done = newest?.checkpoint.state
+    const step = done?.step ?? 0
+    if (newest !== undefined) yield* SavedRun.requireDevice(run, newest.checkpoint, info)
+    const known = Option.getOrUndefined(yield* RunData.read(run))
+    const parent = newest === undefined && config.from !== undefined ? yield* parentOf(config.from) : undefined
+    if (parent !== undefined) yield* takeTokenizer(config, run.tokenizer, parent)
+    const check: RunComponents.Check<RunData.DataChanged | RunData.TokenizerChanged> = (found) =>
+      Effect.gen(function* () {
+        if (parent !== undefined) yield* RunData.requireTokenizer(parent.path, parent.checkpoint.files, found.tokenizer)
+        if (known !== undefined)
+          yield* RunData.requireSame(run, known, found, { step, accepted: dataChanged === "continue" })
+      })
+    const components = yield* Scope.extend(
+      RunComponents.make(config, run.tokenizer, { onEvent, services, check }),
+      scope
+    )
+    const trained = RunData.trainedOf(components.identity, components.tokenizer, components.tokens)
+    const { train, validation: heldOut } = yield* RunComponents.scorable(components)
+    const training = trainingOf(config, known, changed)
+    const planned = { ...components, tokens: { train, validation: heldOut }, training }
+    const { contextLength, totalSteps } = yield* TrainingSession.plan(planned)
+    if (reopens(changed)) yield* requireLength(totalSteps, step)
+    const data = yield* RunData.next(known, trained, {
+      step,
+      updates: totalSteps,
+      parent: parent && { path: parent.path, step: parent.checkpoint.state.step, data: parent.data }
+    })
+    const validation = RunData.notHeldOut(data)?.reason === "trained" ? undefined : heldOut
+    const sameHeldOut =
+      known === undefined ||
+      (known.validation.digest === trained.validation.digest &&
+        validation !== undefined &&
+        !changed.includes("training.eval_windows"))
+    const tokens = { train, validation }
+    yield* onEvent(RunComponents.preparedOf(run.directory, components.tokenizer, tokens, contextLength))
+    const commit = yield* store.gitCommit
+    const session = yield* TrainingSession.make({
+      ...planned,
+      tokens,
+      files: { "run.yaml": text },
+      provenance: {
+        backend: info.device,
+        ...RunData.provenanceOf(trained),
+        ...(config.from === undefined ? {} : { from: config.from }),
+        ...(commit === undefined ? {} : { git_commit: commit })
+      },
+      resume: newest && {
+        ...newest.checkpoint,
+        state: resumedState(newest.checkpoint.state, { extended: reopens(changed), sameHeldOut })
+      },
+      parameters: parent?.checkpoint.parameters
+    })
+    yield* Effect.forEach(notes(run, known, data, done), (note) => Effect.logWarning(note))
+    if (changed.length > 0) yield* store.replaceConfig(run, text, step)
+    yield* RunData.write(run, data)
+    if (newest !== undefined) {
+      yield* Ref.set(session.lastCheckpoint, newest.path)
+      const saved = yield* checkpoints.list(run.checkpoints)
+      yield* Ref.set(session.lastGood, saved.find((checkpoint) => checkpoint.step === done?.good)?.path ?? null)
+    }
+    return { session, holdsOut: validation !== undefined }
   })
 
 /** Keys that decide how long a run is. */
