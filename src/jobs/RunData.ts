@@ -91,7 +91,7 @@ export class DataChanged extends Schema.TaggedError<DataChanged>()("DataChanged"
   override get message() {
     return (
       `${this.run}: the data is not the data that this run was trained on until update ${this.step}: ${this.changes.join("; ")}. ` +
-      "To train on with the data as it is now, add --data-changed=continue " +
+      "To continue with the data as it is now, add --data-changed=continue " +
       '(in code: dataChanged: "continue"); the run keeps its number of updates and records the change. ' +
       "Otherwise restore the data, or start a new run without --resume."
     )

@@ -262,7 +262,7 @@ const notes = (
           `${run.directory}: the data changed after update ${change.step}: ${change.changes.join("; ")}. Recorded in data.json.`
         ]),
     ...(state?.best && known !== undefined && known.validation.digest !== data.validation.digest
-      ? [`${run.directory}: the best loss so far was on other held-out text, so the best is looked for anew.`]
+      ? [`${run.directory}: the best loss so far was measured on other held-out text, so it no longer counts.`]
       : [])
   ]
 }

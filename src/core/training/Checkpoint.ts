@@ -127,28 +127,23 @@ export const removable = (
 
 /** Fails if a checkpoint is of another revision, or its tensors do not have the names and shapes that a run has. */
 export const requireMatch = (
-  checkpoint: Checkpoint,
+  { optimizer, parameters, state: { revision, step } }: Checkpoint,
   types: { readonly parameters: TensorTypes; readonly optimizer: TensorTypes }
 ): Effect.Effect<void, CheckpointError> => {
-  const difference =
-    differenceOf("Parameter", checkpoint.parameters, types.parameters) ??
-    differenceOf("Optimizer state", checkpoint.optimizer, types.optimizer)
-  const { revision } = checkpoint.state
+  const path = `Checkpoint of step ${step}`
   if (revision !== currentRevision) {
-    return new CheckpointError({
-      reason: "Mismatch",
-      path: `Checkpoint of step ${checkpoint.state.step}`,
-      details: `It was written by ${revision < currentRevision ? "an earlier" : "a later"} version of codex, which orders the text in another way, so this version cannot continue it with the same bits.`,
-      remedy: "Resume with the version that wrote it, or start a new run. Evaluating and generating work with it."
-    })
+    const version = revision < currentRevision ? "an earlier" : "a later"
+    return mismatch(
+      path,
+      `It was written by ${version} version of codex, which orders the text in another way, so this version cannot continue it with the same bits.`,
+      "Resume with the version that wrote it, or start a new run. Evaluating and generating work with it."
+    )
   }
-  if (difference === undefined) return Effect.void
-  return new CheckpointError({
-    reason: "Mismatch",
-    path: `Checkpoint of step ${checkpoint.state.step}`,
-    details: difference,
-    remedy: "Resume with the model, optimizer and version of codex that saved it, or start a new run."
-  })
+  const difference =
+    differenceOf("Parameter", parameters, types.parameters) ??
+    differenceOf("Optimizer state", optimizer, types.optimizer)
+  const remedy = "Resume with the model, optimizer and version of codex that saved it, or start a new run."
+  return difference === undefined ? Effect.void : mismatch(path, difference, remedy)
 }
 
 /** Fails if parameters do not have the names and shapes of a model. */
@@ -157,14 +152,13 @@ export const requireParameters = (
   types: TensorTypes
 ): Effect.Effect<void, CheckpointError> => {
   const difference = differenceOf("Parameter", parameters, types)
-  if (difference === undefined) return Effect.void
-  return new CheckpointError({
-    reason: "Mismatch",
-    path: "The weights to start from",
-    details: difference,
-    remedy: "Choose the model that they were trained with."
-  })
+  return difference === undefined
+    ? Effect.void
+    : mismatch("The weights to start from", difference, "Choose the model that they were trained with.")
 }
+
+const mismatch = (path: string, details: string, remedy: string) =>
+  new CheckpointError({ reason: "Mismatch", path, details, remedy })
 
 const differenceOf = (what: string, saved: TensorDatas, types: TensorTypes): string | undefined => {
   const extra = Object.keys(saved).find((name) => !Object.hasOwn(types, name))
