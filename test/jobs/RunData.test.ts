@@ -83,7 +83,7 @@ describe("a run on files", () => {
   })
 
   const refused: ReadonlyArray<readonly [string, () => void, RegExp]> = [
-    ["a file is added", () => write("d.txt", "more text\n"), /: added \S*\/d\.txt\. To train on/],
+    ["a file is added", () => write("d.txt", "more text\n"), /: added \S*\/d\.txt\. To continue/],
     ["a file is removed", () => rmSync(at("texts/a.txt")), /removed \S*\/a\.txt/],
     ["a file is edited", () => write("a.txt", `${files["a.txt"]}more`), /edited \S*\/a\.txt \(\d+ → \d+ bytes\)\./],
     [
@@ -225,7 +225,7 @@ describe("a run on files", () => {
         "DataChanged"
       )
       const reversed = ["b.txt", "a.txt", "c.txt"].map((name) => at("texts", name))
-      expect((yield* error([`data.paths=[${reversed}]`])).message).toContain(": the order of the text. To train on")
+      expect((yield* error([`data.paths=[${reversed}]`])).message).toContain(": the order of the text. To continue")
     })
   )
 })
