@@ -66,19 +66,24 @@ export const isPaths = Schema.is(Schema.Struct({ paths: Schema.Union(Schema.Stri
 export const hasDocuments = Schema.is(Schema.Struct({ documents: Schema.Array(Schema.String) }))
 
 /**
- * Refuses paths that another dataset reads, unless whoever gave them chose the dataset too: the default one would take the JSON of
- * `data.paths=notes.jsonl` for the text.
+ * The data section, if it has paths whose writer did not choose the dataset. Files that another dataset reads are refused there: the
+ * default one would take the JSON of `data.paths=notes.jsonl` for the text.
  */
-export const checkReader = (composed: Config.Composed, readers: ReadonlyArray<FilePattern.Reader>) =>
+const notChosen = (composed: Config.Composed) => {
+  const section = Node.get(composed.root, ["data"])
+  const data = section === undefined ? undefined : Node.toValue(section)
+  const other = sourceOf(composed, "name") !== sourceOf(composed, "paths")
+  return other && isPaths(data) && Predicate.hasProperty(data, "name") ? data : undefined
+}
+
+/** Whether files of any name may be read: there are no paths, or whoever gave them chose the dataset too. */
+export const isChosen = (composed: Config.Composed): boolean => notChosen(composed) === undefined
+
+/** Refuses paths that another dataset reads, unless the dataset was chosen. */
+export const checkPaths = (composed: Config.Composed, readers: ReadonlyArray<FilePattern.Reader>) =>
   Effect.gen(function* () {
-    const section = Node.get(composed.root, ["data"])
-    const data = section === undefined ? undefined : Node.toValue(section)
-    if (
-      !isPaths(data) ||
-      !Predicate.hasProperty(data, "name") ||
-      sourceOf(composed, "name") === sourceOf(composed, "paths")
-    )
-      return
+    const data = notChosen(composed)
+    if (data === undefined) return
     for (const path of typeof data.paths === "string" ? [data.paths] : data.paths) {
       const reader = pluginOf(readers, path)
       if (reader === undefined || reader === data.name) continue
@@ -92,3 +97,22 @@ export const checkReader = (composed: Config.Composed, readers: ReadonlyArray<Fi
 /** Where a key of the data section was written, without the line. */
 const sourceOf = (composed: Config.Composed, key: string) =>
   Node.originOf(composed.root, ["data", key]).replace(/:\d+$/, "")
+
+/**
+ * Refuses the files of a dataset that another one reads. Not every path shows them: `notes/*` finds files of any ending. For a dataset
+ * that was not chosen. `origin` is what gave the paths.
+ */
+export const checkFiles = (name: string, files: ReadonlyArray<Dataset.File>, origin: "data.paths" | "data") =>
+  Effect.gen(function* () {
+    const readers = (yield* Registry).list(Dataset.kind.name)
+    for (const { path } of files) {
+      const reader = pluginOf(readers, path)
+      if (reader === undefined || reader === name) continue
+      const ending = path.replace(/[^\\/]*(\.[^.\\/]+)$/, "*$1")
+      const choice = origin === "data" ? "" : `, or choose the dataset: data.name=${name} takes all files as they are`
+      const details =
+        `${path} is a file of the dataset ${reader}, and would be read by the dataset ${name}. ` +
+        `Give files of one kind, such as '${ending}'${choice}.`
+      return yield* fault(origin, details)
+    }
+  })

@@ -18,6 +18,7 @@ import { TokenizerTrainError } from "../core/TokenizerTrainer.ts"
 import { writeFiles } from "../services/files/AtomicFiles.ts"
 import { FileError } from "../services/files/FileError.ts"
 import { RunStore } from "../services/runs/RunStore.ts"
+import { checkFiles } from "./DataSection.ts"
 import { Environment } from "./Environment.ts"
 import * as Run from "./Run.ts"
 import { architectureOf, datasetOf, type OnEvent, tokenFilesOf, tokenizerOf } from "./RunComponents.ts"
@@ -95,6 +96,7 @@ const fitIn = (composed: RunPlan.Composed, onEvent: OnEvent, scope: Scope.Scope)
     const directory = paths.join(temporary, "tokenizer")
     const asked = yield* RunPlan.decode(composed)
     const dataset = yield* Scope.extend(datasetOf(asked.config.data), scope)
+    if (!asked.datasetChosen) yield* checkFiles(asked.config.data.name, dataset.files, "data.paths")
     const changes: Array<Change> = []
     let current = composed
     const change = (path: Node.Path, from: number, to: number) => {

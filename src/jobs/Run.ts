@@ -174,6 +174,8 @@ export const resume = (
         config,
         text: RunPlan.textOf(config),
         dryRun: false,
+        // Its files are those that it was trained on, or the change of the data is refused.
+        datasetChosen: planned?.datasetChosen ?? true,
         services: {
           data: data ?? expected?.services.data,
           model: model ?? expected?.services.model,

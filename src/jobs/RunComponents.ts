@@ -12,7 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { PluginSection, RunConfig, TokenizerSection } from "../core/config/RunConfig.ts"
+import type { PluginSection, TokenizerSection } from "../core/config/RunConfig.ts"
 import { Dataset, type Split } from "../core/Dataset.ts"
 import type { DatasetIdentity } from "../core/data/DatasetIdentity.ts"
 import { TokenCache, type TokenFile } from "../core/data/TokenFile.ts"
@@ -24,7 +24,8 @@ import { TokenizerTrainer } from "../core/TokenizerTrainer.ts"
 import { Prepared, Preparing, type RunEvent } from "../core/training/TrainEvent.ts"
 import type { TrainingSessionOptions } from "../core/training/TrainingSession.ts"
 import { writeFiles } from "../services/files/AtomicFiles.ts"
-import { givenInCode, type Services } from "./RunPlan.ts"
+import { checkFiles } from "./DataSection.ts"
+import { givenInCode, type RunPlan } from "./RunPlan.ts"
 
 /** Called with every event, in order. */
 export type OnEvent = (event: RunEvent) => Effect.Effect<void>
@@ -130,16 +131,16 @@ export type Check<E> = (found: Pick<RunComponents, "identity" | "tokenizer">) =>
  * are looked for again by whoever needs them next, since they may have changed.
  */
 export const make = <E = never>(
-  config: RunConfig,
+  { config, datasetChosen, services }: Pick<RunPlan, "config" | "datasetChosen" | "services">,
   directory: string,
-  options: { readonly onEvent: OnEvent; readonly services?: Services | undefined; readonly check?: Check<E> }
+  { check = () => Effect.void, onEvent }: { readonly onEvent: OnEvent; readonly check?: Check<E> }
 ) =>
   Effect.gen(function* () {
-    const { check = () => Effect.void, onEvent, services = {} } = options
     const scope = yield* Effect.scope
     return yield* Effect.scoped(
       Effect.gen(function* () {
         const dataset = yield* datasetOf(config.data, services.data)
+        if (!datasetChosen) yield* checkFiles(config.data.name, dataset.files, "data.paths")
         const identity = yield* dataset.identity
         const given = { onEvent, given: services.tokenizer }
         const tokenizer = yield* Scope.extend(tokenizerOf(config.tokenizer, dataset, directory, given), scope)

@@ -11,6 +11,7 @@ import * as Chunk from "effect/Chunk"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import { Backend, type TensorDatas } from "../core/Backend.ts"
 import type { EvaluationConfig } from "../core/config/RunConfig.ts"
@@ -26,7 +27,7 @@ import { evaluateProgram, stateNames } from "../core/training/TrainingPrograms.t
 import { FileError } from "../services/files/FileError.ts"
 import * as FileLock from "../services/files/FileLock.ts"
 import { type RunDirectory, RunStore } from "../services/runs/RunStore.ts"
-import { type Data, datasetSection, isDataset, isDocuments } from "./DataSection.ts"
+import { checkFiles, type Data, datasetSection, isDataset, isDocuments } from "./DataSection.ts"
 import { datasetOf } from "./RunComponents.ts"
 import * as RunData from "./RunData.ts"
 import type { RunPlan } from "./RunPlan.ts"
@@ -94,9 +95,7 @@ export const textToScore = (scored: Scored, data: Data | Dataset.Service | undef
       data === undefined
         ? yield* heldOut(scored)
         : yield* cache.open({
-            dataset: isDataset(data)
-              ? data
-              : yield* datasetOf(yield* datasetSection(data, { validation: { fraction: 1 } })),
+            dataset: isDataset(data) ? data : yield* datasetToScore(data),
             tokenizer,
             split: "validation"
           })
@@ -107,6 +106,15 @@ export const textToScore = (scored: Scored, data: Data | Dataset.Service | undef
       details: `There ${tokens.length === 1 ? "is 1 token" : "are no tokens"}, and it takes 2 to predict one.`,
       remedy: data === undefined ? "Name other text: --data, or the option data of run.evaluate." : "Give more text."
     })
+  })
+
+/** The dataset of data that is given, whose text is all held out unless it is the section of a plugin. */
+const datasetToScore = (data: Data) =>
+  Effect.gen(function* () {
+    const section = yield* datasetSection(data, { validation: { fraction: 1 } })
+    const dataset = yield* datasetOf(section)
+    if (!Predicate.hasProperty(data, "name")) yield* checkFiles(section.name, dataset.files, "data")
+    return dataset
   })
 
 /**

@@ -29,7 +29,16 @@ import { TokenizerTrainer } from "../core/TokenizerTrainer.ts"
 import { Tracker } from "../core/Tracker.ts"
 import { metricPlugins, trackerPlugins } from "../plugins/builtins.ts"
 import * as ConfigStore from "../services/config/ConfigStore.ts"
-import { checkReader, type Data, dataSection, datasetSection, hasDocuments, isDataset, isPaths } from "./DataSection.ts"
+import {
+  checkPaths,
+  type Data,
+  dataSection,
+  datasetSection,
+  hasDocuments,
+  isChosen,
+  isDataset,
+  isPaths
+} from "./DataSection.ts"
 import { packagedConfigs } from "./Environment.ts"
 import * as KnownKeys from "./KnownKeys.ts"
 
@@ -93,6 +102,8 @@ export interface RunPlan {
   readonly text: string
   readonly dryRun: boolean
   readonly services: Services
+  /** Whether `data.name` was chosen by whoever gave the paths, so that it reads files of any name. */
+  readonly datasetChosen: boolean
 }
 
 /** `configs/<name>.yaml` of the working directory if it exists, else the one that the package ships. */
@@ -259,7 +270,7 @@ const decodeComposed = (composed: Composed) =>
     const { dry_run, ...config } = yield* Config.decode(Command, composed)
     const services = composed.services ?? {}
     yield* checkPlugins(config, composed, services)
-    return { config, text: textOf(config), dryRun: dry_run ?? false, services }
+    return { config, text: textOf(config), dryRun: dry_run ?? false, services, datasetChosen: isChosen(composed) }
   })
 
 /** A tokenizer of which only the name is known is trained with the defaults of its trainer, if it has one. */
@@ -280,16 +291,19 @@ const withDatasetName = (composed: Composed) =>
     const data = section === undefined ? undefined : Node.toValue(section)
     if (Predicate.hasProperty(data, "name") || !(isPaths(data) || hasDocuments(data))) return composed
     const { name } = yield* datasetSection(isPaths(data) ? data : data.documents)
-    const root = Node.insert(composed.root, ["data", "name"], Node.scalar(name, section?.origin ?? inCode))
+    const root = Node.insert(composed.root, ["data", "name"], Node.scalar(name, theDefaults))
     return { ...composed, root }
   })
+
+/** The origin of what nobody wrote. */
+const theDefaults = "the defaults"
 
 /** Core knows no plugin, so these defaults cannot be in the schema. They are saved with the run as if they had been written. */
 const withDefaultPlugins = (composed: Composed): Composed => {
   const defaults = { evaluation: { metrics: [...metricPlugins] }, tracking: trackerPlugins }
   const missing = Node.fromRecord(
     Node.get(composed.root, ["tracking"]) === undefined ? defaults : { evaluation: defaults.evaluation },
-    "the defaults"
+    theDefaults
   )
   return { ...composed, root: Node.merge(missing, composed.root) }
 }
@@ -302,7 +316,7 @@ const checkPlugins = (config: RunConfig, composed: Config.Composed, services: Se
     if (services.model === undefined) yield* Config.plugin(composed, Model.kind, ["model"])
     if (services.data === undefined) {
       yield* Config.plugin(composed, Dataset.kind, ["data"])
-      yield* checkReader(composed, registry.list(Dataset.kind.name))
+      yield* checkPaths(composed, registry.list(Dataset.kind.name))
     }
     if (services.tokenizer === undefined) yield* checkTokenizer(config.tokenizer, composed)
     for (const tracker of Object.keys(config.tracking ?? {})) {

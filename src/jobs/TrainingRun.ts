@@ -131,7 +131,7 @@ const prepare = (
 ) =>
   Effect.gen(function* () {
     const { changed = [], dataChanged, onEvent = () => Effect.void, scope } = options
-    const { config, services, text } = plan
+    const { config, text } = plan
     const store = yield* RunStore
     const checkpoints = yield* CheckpointStore
     const { info } = yield* Backend
@@ -147,10 +147,7 @@ const prepare = (
         if (known !== undefined)
           yield* RunData.requireSame(run, known, found, { step, accepted: dataChanged === "continue" })
       })
-    const components = yield* Scope.extend(
-      RunComponents.make(config, run.tokenizer, { onEvent, services, check }),
-      scope
-    )
+    const components = yield* Scope.extend(RunComponents.make(plan, run.tokenizer, { onEvent, check }), scope)
     const trained = RunData.trainedOf(components.identity, components.tokenizer, components.tokens)
     const { train, validation: heldOut } = yield* RunComponents.scorable(components)
     const training = trainingOf(config, known, changed)
@@ -332,11 +329,11 @@ export const dryRun = (plan: RunPlan, { onEvent = () => Effect.void }: Pick<Trai
     const directory = yield* fs
       .makeTempDirectoryScoped({ prefix: "codex-dry-run-" })
       .pipe(Effect.mapError(FileError.from("the temporary directory", "write")))
-    const { config, services } = plan
+    const { config } = plan
     const parent = config.from === undefined ? undefined : yield* parentOf(config.from)
     const tokenizer = paths.join(directory, "tokenizer")
     if (parent !== undefined) yield* takeTokenizer(config, tokenizer, parent)
-    const components = yield* RunComponents.make(config, tokenizer, { onEvent, services })
+    const components = yield* RunComponents.make(plan, tokenizer, { onEvent })
     yield* trackersOf(plan)
     const tokens = yield* RunComponents.scorable(components)
     const options = { ...components, tokens, training: config.training, parameters: parent?.checkpoint.parameters }

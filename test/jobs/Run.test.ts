@@ -106,6 +106,12 @@ layer(environment, { excludeTestServices: true })("a run on documents in memory"
       )
       const error = yield* Effect.flip(run.evaluate({ data: ["x"], metrics: ["los"] }))
       expect(error._tag).toBe("UnknownPlugin")
+      writeFileSync(join(folder, "held-out.jsonl"), '{"text": "To be"}\n')
+      const data = join(folder, "held-out*")
+      const { message } = yield* Effect.flip(run.evaluate({ data }))
+      expect(message).toContain(`${data}.jsonl is a file of the dataset ndjson`.replace("*", ""))
+      // All of it is taken as text if the dataset is named.
+      expect(Object.keys(yield* run.evaluate({ data: { name: "text", paths: data } }))).toContain("perplexity")
     })
   )
 

@@ -59,7 +59,7 @@ describe.skipIf(!full)("damaged files, all", () => {
   )
 })
 
-/** Reads the cases from `first` in a process. After an abort or a hang, another process goes on with the next case. */
+/** Reads the cases from `first` in a process. After an abort or a hang, another process continues with the next case. */
 const batch = async (format: string, first: number, place: string): Promise<ReadonlyArray<string>> => {
   const faults: Array<string> = []
   for (let from = first; from < first + BATCH; ) {
