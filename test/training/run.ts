@@ -73,7 +73,10 @@ export const trainIn = (folder: string, onEvent: (event: RunEvent) => Effect.Eff
     const configText = readFileSync(join(folder, "config.json"), "utf8")
     const config = yield* Schema.decode(Schema.parseJson(RunConfig))(configText)
     const [resume] = yield* Effect.flatMap(RunStore, (store) => store.list)
-    return yield* train({ config, text: configText, dryRun: false, services: {}, datasetChosen: true }, { resume, onEvent })
+    return yield* train(
+      { config, text: configText, dryRun: false, services: {}, datasetChosen: true },
+      { resume, onEvent }
+    )
   }).pipe(Effect.scoped, Effect.provide(layerIn(folder)))
 
 /** The folder's only run. */
