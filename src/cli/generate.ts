@@ -76,8 +76,9 @@ export const generate = Command.make(
       const from = { run: run.directory, checkpoint: run.checkpoint }
       const text = Option.getOrElse(prompt, () => run.config.generation.prompt)
       const write = (piece: string) => (json ? Effect.void : Effect.sync(() => process.stdout.write(piece)))
-      // The prompt is shown first: compiling the model and reading a long prompt take a moment.
-      yield* write(text)
+      // A warning has a line of its own: one about the device comes before the prompt, one about the saved text after the last line.
+      const prompted = yield* Effect.once(write(text))
+      const ended = yield* Effect.once(write("\n"))
       yield* recordEvent("user", text, from)
       const { finishReason, tokensPerSecond, ...generated } = yield* run
         .generateFile(text, {
@@ -88,10 +89,11 @@ export const generate = Command.make(
           repetitionPenalty: Option.getOrUndefined(settings.repetitionPenalty),
           stop: stop.length === 0 ? undefined : stop,
           seed: Option.getOrUndefined(settings.seed),
-          onText: write
+          onText: (piece) => Effect.zipRight(prompted, write(piece)),
+          onEnd: Effect.zipRight(prompted, ended)
         })
         // The shell's prompt starts on a new line, also after Ctrl-C.
-        .pipe(Effect.ensuring(write("\n")))
+        .pipe(Effect.ensuring(ended))
       const { file, millis, seed, tokens } = generated
       const place = file === undefined ? "not saved" : `saved in ${file}`
       yield* recordEvent("assistant", generated.text, { tokens, seed, finish_reason: finishReason })

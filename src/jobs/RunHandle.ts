@@ -103,6 +103,8 @@ export interface GenerateOptions {
 export interface GenerateFileOptions extends GenerateOptions {
   /** Called with each piece of text as it comes. */
   readonly onText?: ((piece: string) => Effect.Effect<void>) | undefined
+  /** Run when the text is complete, before it is saved. */
+  readonly onEnd?: Effect.Effect<void> | undefined
   /** Default: `artifacts/infer`. */
   readonly directory?: string | undefined
 }
@@ -242,7 +244,7 @@ export const make = ({ backend: device, config, parameters, path, run, services,
       ),
       generateStream,
       generate: (prompt, options) => Stream.mkString(generateStream(prompt, options)),
-      generateFile: (prompt, { directory, onText, ...options } = {}) =>
+      generateFile: (prompt, { directory, onEnd = Effect.void, onText, ...options } = {}) =>
         Effect.gen(function* () {
           const settings = yield* settingsOf("run.generateFile", config.generation, prompt, options)
           const generated = yield* RunGeneration.generateMeasured({
@@ -250,13 +252,14 @@ export const make = ({ backend: device, config, parameters, path, run, services,
             config: settings,
             ...(onText === undefined ? {} : { onText })
           }).pipe(Effect.provide(yield* computing))
+          yield* onEnd
           const { checkpoint, directory: run } = handle
           const { finishReason, prompt: start, text, tokens } = generated
           const saved = { run, checkpoint, config: settings, text: start + text, tokens, finishReason }
           // The text is the result, and it may have taken minutes.
           const file = yield* RunGeneration.saveText(saved, directory).pipe(
             Effect.catchTag("FileError", ({ message }) =>
-              Effect.as(Effect.logWarning(`The generated text is not kept. ${message}`), undefined)
+              Effect.as(Effect.logWarning(`The generated text was not saved. ${message}`), undefined)
             )
           )
           return { ...generated, file }

@@ -19,7 +19,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { root } from "../../scripts/build.mjs"
-import { node } from "./children.ts"
+import { node, startProgram } from "./children.ts"
 import { make, tiny } from "./workspace.ts"
 
 const workspace = make()
@@ -69,6 +69,22 @@ describe("without onnxruntime-node", () => {
       backend: "wasm",
       device: "onnxruntime-web 1.30.0, WebAssembly, 1 thread"
     })
+  })
+
+  it.skipIf(process.platform === "win32")("warns before the prompt, which begins a line of its own", async () => {
+    const [run = ""] = workspace.runs()
+    const words = ["generate", "--run", run, "--prompt", "the whale", "--max-new-tokens", "2", "--temperature", "0"]
+    // One stream for both, as on a terminal; a folder that cannot be made gives a warning after the text.
+    writeFileSync(join(workspace.directory, "artifacts"), "")
+    const { code, stdout } = await startProgram(
+      "sh",
+      ["-c", 'exec "$0" "$@" 2>&1', process.execPath, join(home, "dist/bin.js"), ...words],
+      { cwd: workspace.directory }
+    ).finished
+    expect(code, stdout).toBe(0)
+    expect(stdout).toMatch(
+      /^warning: Running on device wasm[^\n]*\nthe whale.*\nwarning: The generated text was not saved\. [^\n]*\n2 tokens in /s
+    )
   })
 
   it("refuses a cpu that is named, with both ways on", async () => {
