@@ -61,7 +61,7 @@ const keyStrangeness = (wanted: KeyPath, candidate: KeyPath): number => {
   if (!besideIndex) return far
   const same = wanted.length === candidate.length && beside < far ? beside : far
   const last = strangeness(wanted.at(-1)!, candidate.at(-1)!)
-  const elsewhere = candidate.includes(item) || last > 0.5 ? far : last + 0.3
+  const elsewhere = candidate.includes(item) || last > 0.5 ? far : last + (last === 0 ? 0.2 : 0.3)
   // `data_paths` for `data.paths`
   const flat = strangeness(wanted.join("_"), candidate.join("_"))
   const written = wanted.length === candidate.length || flat > 0.2 ? far : flat + 0.1
@@ -91,6 +91,7 @@ const strangeness = (wanted: string, candidate: string): number => {
     b.startsWith(a) && a.length >= 2 ? 0.4 : far,
     a.startsWith(b) && b.length >= 4 ? 0.45 : far,
     shared(words, names),
+    names.slice(-words.length).join(" ") === words.join(" ") ? 0.25 : far,
     b.endsWith(a) && a.length >= 3 ? 0.3 : far,
     b.includes(a) && a.length >= 3 ? 0.5 : far,
     commonPrefix(a, b) >= Math.max(4, 0.6 * Math.max(a.length, b.length)) ? 0.5 : far
@@ -136,15 +137,16 @@ const isInitials = (text: string, words: ReadonlyArray<string>): boolean =>
 /** Words in common: at least half of all the words of both. */
 const shared = (words: ReadonlyArray<string>, names: ReadonlyArray<string>): number => {
   const left = [...names]
-  let common = 0
+  const common: Array<string> = []
   for (const word of words) {
     const at = left.findIndex((name) => isWord(word, name))
     if (at < 0) continue
     left.splice(at, 1)
-    common += 1
+    common.push(word)
   }
-  const share = common / (words.length + names.length - common)
-  return share >= 0.5 ? 0.35 + 0.4 * (1 - share) : far
+  const share = common.length / (words.length + names.length - common.length)
+  // One letter, as in `n_layer`, is too little in common.
+  return share >= 0.5 && common.some((word) => word.length > 1) ? 0.35 + 0.4 * (1 - share) : far
 }
 
 /** Whether a word stands for another one: itself, mistyped, its beginning (`num`), or its main letters (`ctx`). */
