@@ -30,7 +30,7 @@ export const Share = Schema.Number.pipe(Schema.between(0, 1))
 /** The decay rate of a mean over time: with 1, the mean would never change. */
 export const Decay = Schema.Number.pipe(Schema.greaterThanOrEqualTo(0), Schema.lessThan(1))
 
-/** A seed. All generators have 32 bits of it, so a larger number would give the same results as a smaller one. */
+/** A seed. All generators use 32 bits, so a larger number would give the same results as a smaller one. */
 export const Seed = Schema.Int.pipe(Schema.between(0, 2 ** 32 - 1))
 
 /**

@@ -3,8 +3,8 @@
  * `compose` reads and merges, `decode` checks every section with the schema of the plugin that it names.
  *
  * A file of a group may be given as the config: `configs/training/base.yaml` means the `config.yaml` above it (or the one
- * that the package ships) with `training=base`. A project without `configs/` has those of the package. What is saved with a run is the decoded config, defaults included, so a
- * run means the same under a later version.
+ * that the package ships) with `training=base`. A project without `configs/` has those of the package. What is saved with a
+ * run is the decoded config, defaults included, so a run means the same under a later version.
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"

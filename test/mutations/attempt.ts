@@ -1,5 +1,5 @@
 /**
- * One damaged file, read: what came of it. Only a result or a typed error with a message is right.
+ * Reads one damaged file. Only a result or a typed error with a message is right.
  */
 import type { NodeContext } from "@effect/platform-node/NodeContext"
 import * as Cause from "effect/Cause"
@@ -22,7 +22,7 @@ export const damagedOf = (files: ReadonlyArray<Valid>, seed: number) => {
   }
 }
 
-/** Undefined if the reader did what it must; otherwise what it did. */
+/** What the reader did wrong; undefined if nothing. */
 export const attempt = (
   files: ReadonlyArray<Valid>,
   seed: number

@@ -1,6 +1,6 @@
 /**
- * A process that reads damaged files: `child <format> <first> <last>`. It prints each fault as a line of JSON, and writes the number of
- * the case that it is at to a file, which tells after an abort or while it hangs which case it was.
+ * A process that reads damaged files: `child <format> <first> <last> <place>`. It prints each fault as a line of JSON, and writes the
+ * number of the current case to the file `place`, so that the case is known after an abort or a hang.
  */
 import { openSync, writeSync } from "node:fs"
 import { join } from "node:path"

@@ -21,7 +21,7 @@ const ALL = 100_000
 /** Cases of one process. */
 const BATCH = 5000
 const MEGABYTES = 512
-/** How long a process may be at one case. It takes milliseconds, also on a busy machine. */
+/** How long one case may take, in milliseconds. A few are enough, also on a busy machine. */
 const HANG = 300_000
 
 describe("damaged files", () => {

@@ -82,7 +82,7 @@ export const apply = (
   const known = schema !== undefined && Keys.accepts(schema.ast, path)
   if (action === "delete") {
     if (exists) return Effect.succeed(Node.remove(root, path))
-    // A key that the schema names is not set, as wished.
+    // The schema knows the key and it is not set, so there is nothing to remove.
     return known && !isOpen(schema, path)
       ? Effect.succeed(root)
       : unknownKey(root, path, Effect.succeed(Node.pathsOf(root)))

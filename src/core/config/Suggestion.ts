@@ -49,7 +49,7 @@ const best = <A>(
   return found
 }
 
-/** Of names that have nothing in common. */
+/** The difference of names that have nothing in common. */
 const far = 1
 
 const isIndex = (part: string) => /^\d+$/.test(part)
