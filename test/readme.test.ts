@@ -114,6 +114,13 @@ describe("README.md", () => {
     for (const { fence = "", text } of blocks) {
       if (fence.startsWith("text output=")) expect(stdout).toContain(text)
     }
+    // The next commands that the page shows. The short quickstart reads another text and suggests a prompt of that.
+    const withoutId = (text: string) => text.replace(/runs\/\d{8}-\d{6}-(\w+)-\w+/g, "runs/$1")
+    const next = [...readme.matchAll(/^ {2}codex .+$/gm)].map(([line]) => withoutId(line))
+    expect(next.length).toBeGreaterThan(5)
+    const printed = withoutId(stdout).split("\n")
+    const other = (line: string) => !full && line.includes("runs/quickstart --prompt")
+    expect(next.filter((line) => !other(line) && !printed.includes(line))).toEqual([])
     // The program trains on its own text and measures it.
     expect(stdout).toMatch(/^runs\/\S+: 60 updates$/m)
     const [, bits = ""] = /^([\d.]+) bits per byte, perplexity [\d.]+$/m.exec(stdout) ?? []
