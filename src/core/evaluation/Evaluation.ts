@@ -17,9 +17,11 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { PCGRandom } from "effect/Utils"
 import type { BackendError, TensorDatas } from "../Backend.ts"
+import type { ConfigError } from "../config/ConfigIssue.ts"
 import type { TokenFile, TokenFileError } from "../data/TokenFile.ts"
 import type { Metric, Sample } from "../Metric.ts"
 import { NonFiniteModel } from "../Model.ts"
+import * as Numbers from "../Numbers.ts"
 import { plural } from "../Plural.ts"
 import type { Tokenizer } from "../Tokenizer.ts"
 import type { TensorData } from "../tensor/Tensor.ts"
@@ -47,22 +49,36 @@ export const windows = (tokens: number, contextLength: number, stride: number): 
   return all
 }
 
+const Sizes = Schema.Struct({
+  /** Tokens of a window. */
+  contextLength: Numbers.Count,
+  /** Tokens by which each window is further than the one before; at most the context length, so that no token is left out. */
+  stride: Numbers.Count,
+  /** Windows that are computed at once. */
+  batchSize: Numbers.Count,
+  /** At most this many windows, spread evenly over the text. Undefined: all. */
+  limit: Schema.UndefinedOr(Numbers.Count)
+}).pipe(
+  Schema.filter(
+    ({ contextLength, stride }) =>
+      stride <= contextLength || `stride: expected at most the context length ${contextLength}, got ${stride}`
+  )
+)
+
 /** What to score, and with which Program. */
-export interface ScoreOptions {
+export interface ScoreOptions extends Schema.Schema.Type<typeof Sizes> {
   readonly file: TokenFile
   /** UTF-8 bytes of each token, by id. */
   readonly tokenBytes: Int32Array
-  readonly contextLength: number
-  readonly stride: number
-  readonly batchSize: number
-  /** At most this many windows, spread evenly over the text. */
-  readonly limit: number | undefined
   /** Runs the `evaluate` Program of training/TrainingPrograms.ts. */
   readonly run: (inputs: TensorDatas) => Effect.Effect<TensorDatas, BackendError>
 }
 
-/** One sample per window, in the order of the text. */
-export const score = (options: ScoreOptions): Stream.Stream<Sample, BackendError | TokenFileError> => {
+/** One sample per window, in the order of the text. Sizes out of range are a `ConfigError`. */
+export const score = (options: ScoreOptions): Stream.Stream<Sample, BackendError | ConfigError | TokenFileError> =>
+  Stream.unwrap(Effect.map(Numbers.decodeOptions("Evaluation.score", Sizes, options), () => scoreWindows(options)))
+
+const scoreWindows = (options: ScoreOptions): Stream.Stream<Sample, BackendError | TokenFileError> => {
   const { batchSize, contextLength, file } = options
   const all = windows(file.length, contextLength, options.stride)
   const limit = Math.min(options.limit ?? all.length, all.length)

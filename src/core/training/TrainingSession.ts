@@ -243,7 +243,11 @@ const make = (
           batchSize: evaluationBatch,
           limit: training.eval_windows,
           run: (inputs) => executable.run("evaluate", inputs)
-        }).pipe(Evaluation.total)
+        }).pipe(
+          Evaluation.total,
+          // The sizes are those of the config and the model, which were checked.
+          Effect.catchTag("ConfigError", Effect.die)
+        )
         const loss = total.nats / total.tokens
         const scored = tokens.validation === undefined ? "training" : "held-out"
         const before = yield* Ref.get(state)

@@ -97,6 +97,27 @@ describe("scores", () => {
     expect(Math.abs(result!.stderr! / (deviation / 10) - 1)).toBeLessThan(0.05)
   })
 
+  it("sizes that are out of range are refused before anything is read", () => {
+    const sizes = { contextLength: 4, stride: 2, batchSize: 2, limit: undefined }
+    const wrong = [
+      { stride: 0 },
+      { stride: Number.NaN },
+      { stride: 5 },
+      { batchSize: 0 },
+      { batchSize: Number.POSITIVE_INFINITY },
+      { contextLength: 1.5 },
+      { limit: Number.NaN }
+    ]
+    for (const change of wrong) {
+      const run = () => Effect.die("nothing is computed")
+      const options = { file, tokenBytes: new Int32Array(5), run, ...sizes, ...change }
+      const error = Effect.runSync(Effect.flip(Evaluation.total(Evaluation.score(options))))
+      expect(error.message, JSON.stringify(change)).toMatch(
+        /^Evaluation\.score: (stride|batchSize|contextLength|limit): /
+      )
+    }
+  })
+
   it("a stream of samples is read in the order of the text", () => {
     const starts = Effect.runSync(
       Evaluation.score({
