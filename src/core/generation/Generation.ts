@@ -16,7 +16,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { PCGRandom } from "effect/Utils"
-import { Backend, type BackendError, type TensorDatas } from "../Backend.ts"
+import { Backend, BackendError, type TensorDatas } from "../Backend.ts"
 import type { ConfigError } from "../config/ConfigIssue.ts"
 import { type Architecture, NonFiniteModel } from "../Model.ts"
 import * as Numbers from "../Numbers.ts"
@@ -135,6 +135,9 @@ export const make = (
         const random = new PCGRandom(options.seed)
         const history = Array.from(prompt)
         const start = history.slice(-Math.max(1, contextLength - 1))
+        if (start.length === 0) {
+          return Stream.fail(new BackendError({ reason: "Input", subject: "prompt", details: "it has no tokens." }))
+        }
         return Stream.unwrap(
           Effect.map(
             Effect.zipRight(Numbers.decodeOptions("generate", SamplingOptions, options), read(start)),

@@ -73,6 +73,15 @@ describe("a context", () => {
     }).pipe(Effect.scoped, Effect.provide(ReferenceBackend.layer), Effect.runPromise)
   }
 
+  it("needs a first token: an empty prompt is refused as what it is, not as a broken model", async () => {
+    const architecture = Tiny.architecture({})
+    const error = await Effect.gen(function* () {
+      const generator = yield* make(architecture, initialParameters(architecture.parameters, 5))
+      return yield* Effect.flip(Stream.runCollect(generator.generate([], defaults)))
+    }).pipe(Effect.scoped, Effect.provide(ReferenceBackend.layer), Effect.runPromise)
+    expect(error.message).toBe('Wrong input for "prompt": it has no tokens.')
+  })
+
   it("of one token is enough: each token follows from the one before", async () => {
     const tokens = await generated(1)
     expect(tokens).toHaveLength(8)
