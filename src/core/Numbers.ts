@@ -18,6 +18,12 @@ export const Count = Schema.Int.pipe(Schema.between(1, largestCount))
 /** How many of something; 0 has a meaning of its own. */
 export const CountOrZero = Schema.Int.pipe(Schema.between(0, largestCount))
 
+/**
+ * Threads of one operator. ONNX Runtime starts all of them at once, for each Program: with tens of thousands of them it does not
+ * return, and the process does not end.
+ */
+export const Threads = Schema.Int.pipe(Schema.between(1, 256))
+
 /** A factor or rate above 0 that is a normal float32. */
 export const Positive = Schema.Number.pipe(Schema.between(smallest, largest))
 

@@ -16,6 +16,7 @@ const notFinite = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINIT
 const ranges = {
   Count: [Numbers.Count, [1, 2 ** 31 - 1], [0, -1, 1.5, 2 ** 31]],
   CountOrZero: [Numbers.CountOrZero, [0, 2 ** 31 - 1], [-1, 0.5, 1e10]],
+  Threads: [Numbers.Threads, [1, 256], [0, -1, 1.5, 257]],
   Positive: [Numbers.Positive, [1e-37, 1, 1e38], [0, -1, 1e-46, 1e39]],
   NonNegative: [Numbers.NonNegative, [0, 1e38], [-1e-9, 1e39]],
   Share: [Numbers.Share, [0, 1], [-0.1, 1.0001]],

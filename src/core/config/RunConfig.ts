@@ -5,7 +5,7 @@
  * Schema decodes. Here they are open records. Unknown keys elsewhere are errors.
  */
 import * as Schema from "effect/Schema"
-import { Count, CountOrZero, Decay, NonNegative, Positive, Seed, Share } from "../Numbers.ts"
+import { Count, CountOrZero, Decay, NonNegative, Positive, Seed, Share, Threads } from "../Numbers.ts"
 import * as Schedule from "../training/Schedule.ts"
 
 const optional = <A, I>(
@@ -129,7 +129,7 @@ export const BackendConfig = Schema.Struct({
       description: "device to compute on; default: cpu, or wasm where onnxruntime-node is missing"
     })
   ),
-  threads: Schema.optional(Count.annotations({ description: "threads per operator" }))
+  threads: Schema.optional(Threads.annotations({ description: "threads per operator" }))
 })
 export type BackendConfig = typeof BackendConfig.Type
 

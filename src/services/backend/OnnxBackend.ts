@@ -21,9 +21,12 @@ import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { Backend, BackendError, type TensorDatas } from "../../core/Backend.ts"
+import { describe } from "../../core/config/ConfigIssue.ts"
 import { DeviceName } from "../../core/config/RunConfig.ts"
+import { Threads } from "../../core/Numbers.ts"
 import { plural } from "../../core/Plural.ts"
 import { lower, splitRowUpdates } from "../../core/tensor/Lower.ts"
 import type { OnnxGraph } from "../../core/tensor/OnnxGraph.ts"
@@ -41,7 +44,7 @@ export interface Options {
    * onnxruntime-node is not installed or cannot be loaded; `auto` does the same. A device that is named is never replaced.
    */
   readonly device?: Device | "auto" | undefined
-  /** Threads that one operator may use. Default: those of the machine, at most 4. */
+  /** Threads that one operator may use, 1 to 256. Default: those of the machine, at most 4. */
   readonly threads?: number
 }
 
@@ -55,7 +58,7 @@ export const layerConfig: Layer.Layer<Backend, BackendError | ConfigError> = Lay
       device: Config.option(Config.literal(...DeviceName.literals)("CODEX_DEVICE")),
       threads: Config.option(
         Config.integer("CODEX_THREADS").pipe(
-          Config.validate({ message: "expected 1 or more threads", validation: (threads) => threads >= 1 })
+          Config.validate({ message: "expected 1 or more threads, at most 256", validation: Schema.is(Threads) })
         )
       )
     }),
@@ -71,6 +74,10 @@ export const layerConfig: Layer.Layer<Backend, BackendError | ConfigError> = Lay
 export const make = (options: Options = {}): Effect.Effect<Backend.Service, BackendError, Scope.Scope> =>
   Effect.gen(function* () {
     const threads = options.threads ?? Math.min(availableParallelism(), 4)
+    if (!Schema.is(Threads)(threads)) {
+      const details = `expected ${describe(Threads.ast)}, got ${threads}.`
+      return yield* new BackendError({ reason: "Input", subject: "threads", details })
+    }
     const scope = yield* Effect.scope
     // The thread of a device that does not start ends at once.
     const start = (device: Device) =>

@@ -184,8 +184,21 @@ describe("OnnxBackend", () => {
       expect(info).toMatchObject({ device: "cpu", threads: 2 })
       const wrongDevice = yield* Effect.flip(describeWith([["CODEX_DEVICE", "tpu"]]))
       expect(String(wrongDevice)).toContain("CODEX_DEVICE")
-      const wrongThreads = yield* Effect.flip(describeWith([["CODEX_THREADS", "0"]]))
-      expect(String(wrongThreads)).toContain("expected 1 or more threads")
+      for (const threads of ["0", "20000"]) {
+        const wrongThreads = yield* Effect.flip(describeWith([["CODEX_THREADS", threads]]))
+        expect(String(wrongThreads)).toContain("expected 1 or more threads")
+      }
     })
+  )
+
+  it.effect("refuses a number of threads that is not one, on every device", () =>
+    Effect.gen(function* () {
+      for (const device of ["cpu", "wasm"] as const) {
+        for (const threads of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 20_000]) {
+          const error = yield* Effect.flip(OnnxBackend.make({ device, threads }))
+          expect(error.message).toBe(`Wrong input for "threads": expected an integer ≥ 1 and ≤ 256, got ${threads}.`)
+        }
+      }
+    }).pipe(Effect.scoped)
   )
 })
