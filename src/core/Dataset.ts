@@ -53,6 +53,7 @@ export class Dataset extends Context.Tag("codex/Dataset")<Dataset, Dataset.Servi
     tag: Dataset,
     contract: {
       documents: Schema.Struct({ id: Schema.String, text: Schema.String }),
+      identity: DatasetIdentity.DatasetIdentity,
       fingerprint: Schema.String,
       files: Schema.Array(Schema.Struct({ path: Schema.String, bytes: Schema.Number }))
     }

@@ -111,6 +111,10 @@ describe("a plugin of another package", () => {
           read
         )
       ).toMatchObject(faultIn("dataset", "documents", "boom"))
+      const identity = (service: Dataset.Service) => service.identity
+      expect(yield* using(Dataset.kind, dataset(boom), identity)).toMatchObject(faultIn("dataset", "identity", "boom"))
+      const throwing = dataset(() => Stream.map(Stream.make(1), boom))
+      expect(yield* using(Dataset.kind, throwing, identity)).toMatchObject(faultIn("dataset", "identity", "boom"))
       const trainer = () => Effect.succeed(TokenizerTrainer.make({ vocabularySize: 2, trainSizes: boom }))
       expect(yield* using(TokenizerTrainer.kind, trainer, (t) => t.train(Stream.empty))).toMatchObject(
         faultIn("tokenizer-trainer", "train", "boom")
