@@ -40,13 +40,17 @@ export const evaluate = Command.make(
     Effect.gen(function* () {
       const Run = yield* load(() => import("../jobs/Run.ts"))
       const run = yield* Run.open(saved, { checkpoint })
-      const line = yield* ProgressLine.make(process.stderr)
-      const evaluation = yield* run.evaluateFile({
-        data: data.length === 0 ? undefined : { paths: data },
-        metrics: Option.getOrUndefined(metrics),
-        stride: Option.getOrUndefined(stride),
-        onProgress: (done, of) => line.update(`${ProgressLine.bar(done / of)} ${done}/${of} windows`)
-      })
+      // The line ends before the report is printed.
+      const evaluation = yield* Effect.scoped(
+        Effect.flatMap(ProgressLine.make(process.stderr), (line) =>
+          run.evaluateFile({
+            data: data.length === 0 ? undefined : { paths: data },
+            metrics: Option.getOrUndefined(metrics),
+            stride: Option.getOrUndefined(stride),
+            onProgress: (done, of) => line.update(`${ProgressLine.bar(done / of)} ${done}/${of} windows`)
+          })
+        )
+      )
       const result = { run: run.directory, checkpoint: run.checkpoint, ...evaluation }
       yield* recordResult(scores(evaluation.results))
       yield* Console.log(json ? JSON.stringify(result) : evaluationReport(result))
