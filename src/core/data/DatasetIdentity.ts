@@ -50,7 +50,7 @@ export const DatasetIdentity = Schema.Struct({
   fingerprint: Schema.String,
   train: SplitIdentity,
   validation: SplitIdentity
-})
+}).annotations({ identifier: "DatasetIdentity" })
 export type DatasetIdentity = typeof DatasetIdentity.Type
 
 /** Sources of a split that are kept by name. A split with more of them is known by its digest and its counts. */

@@ -115,6 +115,11 @@ describe("a plugin of another package", () => {
       expect(yield* using(Dataset.kind, dataset(boom), identity)).toMatchObject(faultIn("dataset", "identity", "boom"))
       const throwing = dataset(() => Stream.map(Stream.make(1), boom))
       expect(yield* using(Dataset.kind, throwing, identity)).toMatchObject(faultIn("dataset", "identity", "boom"))
+      const odd = dataset(() => Stream.make(untyped({ id: 1, text: "a" })))
+      expect(yield* using(Dataset.kind, odd, identity)).toMatchObject({
+        _tag: "PluginFault",
+        details: expect.stringMatching(/, not DatasetIdentity$/)
+      })
       const trainer = () => Effect.succeed(TokenizerTrainer.make({ vocabularySize: 2, trainSizes: boom }))
       expect(yield* using(TokenizerTrainer.kind, trainer, (t) => t.train(Stream.empty))).toMatchObject(
         faultIn("tokenizer-trainer", "train", "boom")
