@@ -19,7 +19,7 @@ import * as ExitCode from "../core/ExitCode.ts"
 import type { Architecture } from "../core/Model.ts"
 import * as DynamicShapes from "../core/tensor/DynamicShapes.ts"
 import { lower } from "../core/tensor/Lower.ts"
-import type { OnnxGraph, OnnxInitializer, OnnxNode } from "../core/tensor/OnnxGraph.ts"
+import { elementTypes, type OnnxGraph, type OnnxInitializer, type OnnxNode } from "../core/tensor/OnnxGraph.ts"
 import { reshape } from "../core/tensor/ops/broadcast.ts"
 import * as Program from "../core/tensor/Program.ts"
 import { parameterTypes } from "../core/training/TrainingPrograms.ts"
@@ -111,7 +111,7 @@ const standalone = (graph: OnnxGraph, parameters: TensorDatas, shape: InputShape
     domain: "",
     inputs: ["input_ids"],
     outputs: ["input/input_ids"],
-    attributes: { to: int32 }
+    attributes: { to: elementTypes.int32 }
   }
   const nodes = graph.nodes.map((node) => ({
     ...node,
@@ -129,9 +129,6 @@ const standalone = (graph: OnnxGraph, parameters: TensorDatas, shape: InputShape
     nodes: [narrowed, ...nodes]
   }
 }
-
-/** `TensorProto.DataType.INT32` */
-const int32 = 6
 
 /** What was written. */
 export interface OnnxFile {

@@ -9,7 +9,7 @@
  * Numbers of another form (T², say), or nodes that depend on the sizes, are refused: such a model can be exported for one length.
  */
 import * as Either from "effect/Either"
-import type { OnnxGraph, OnnxInitializer, OnnxNode } from "./OnnxGraph.ts"
+import { elementTypes, type OnnxGraph, type OnnxInitializer, type OnnxNode } from "./OnnxGraph.ts"
 
 /** A graph and the sizes for which it was lowered. */
 export interface SizedGraph {
@@ -101,8 +101,8 @@ const sameValue = (a: OnnxInitializer, b: OnnxInitializer): boolean => {
 }
 
 /** The factors of 1, B, T and B·T for each number of an operand. */
-type Coefficients = readonly [constant: Numbers, batch: Numbers, length: Numbers, both: Numbers]
-type Numbers = ReadonlyArray<number>
+type Coefficients = readonly [constant: Factors, batch: Factors, length: Factors, both: Factors]
+type Factors = ReadonlyArray<number>
 
 /** The coefficients of an operand that has these values, if there are whole ones that fit all of them. */
 const solve = (
@@ -117,7 +117,7 @@ const solve = (
   const [batch, length] = [sized[0]!.batch, sized[0]!.length]
   const [over, along] = [sized[1]!.batch - batch, sized[2]!.length - length]
   const zeros = corner!.map(() => 0)
-  const slope = (to: Numbers, from: Numbers, by: number) =>
+  const slope = (to: Factors, from: Factors, by: number) =>
     to.map((value, i) => (by === 0 ? 0 : (value - from[i]!) / by))
   const mixed = along === 0 ? zeros : slope(slope(opposite!, longer!, over), slope(wider!, corner!, over), along)
   const byBatch = slope(wider!, corner!, over).map((value, i) => value - mixed[i]! * length)
@@ -152,7 +152,7 @@ const makeFormulas = (input: string) => {
     once(`${opType}(${inputs.join()})${JSON.stringify(attributes)}`, (name) =>
       nodes.push({ opType, domain: "", inputs, outputs: [name], attributes })
     )
-  const int64 = (values: Numbers, shape: ReadonlyArray<number>) =>
+  const int64 = (values: Factors, shape: ReadonlyArray<number>) =>
     once(`int64[${shape.join()}](${values.join()})`, (name) =>
       initializers.push({ name, dtype: "int64", shape, data: BigInt64Array.from(values, BigInt) })
     )
@@ -169,10 +169,7 @@ const makeFormulas = (input: string) => {
         return [factor === undefined ? constant : node("Mul", [constant, factor])]
       })
       const sum = terms.reduce((left, right) => node("Add", [left, right]))
-      return dtype === "int32" ? node("Cast", [sum], { to: INT32 }) : sum
+      return dtype === "int32" ? node("Cast", [sum], { to: elementTypes.int32 }) : sum
     }
   }
 }
-
-/** `TensorProto.DataType.INT32` */
-const INT32 = 6

@@ -25,6 +25,9 @@ export interface OnnxNode {
 /** int64 exists for ONNX's own shape and axis operands only; tensors of codex are float32, int32 or bool. */
 export type OnnxDType = TensorType["dtype"] | "int64"
 
+/** ONNX's number of each element type (`TensorProto.DataType`), as Cast takes it. Only the inside of an operator is float64. */
+export const elementTypes = { float32: 1, int32: 6, int64: 7, bool: 9, float64: 11 } as const
+
 /** A constant of the graph. */
 export interface OnnxInitializer {
   readonly name: string

@@ -4,6 +4,8 @@
  * Comparisons have no gradient; `where` passes the gradient to the side that was chosen, which is how every operator
  * with a kink (maximum, abs, max) gets its own.
  */
+
+import { elementTypes } from "../OnnxGraph.ts"
 import {
   type AnyOperator,
   apply,
@@ -228,9 +230,6 @@ const whereOperator = make<NoAttributes>({
 /** a where the condition holds, b elsewhere; all three broadcast. Raises `ShapeError`. */
 export const where = (condition: Tensor, a: Tensor, b: Tensor): Tensor => apply(whereOperator, [condition, a, b], {})
 
-/** ONNX's numbers for element types. */
-const onnxTypes = { float32: 1, int32: 6, bool: 9 } as const
-
 const castOperator = make<{ readonly to: DType }>({
   name: "cast",
   shape: ([x], { to }) => [{ dtype: to, shape: x!.shape }],
@@ -245,7 +244,7 @@ const castOperator = make<{ readonly to: DType }>({
   // The result is piecewise constant, or the input is whole: no gradient flows.
   gradient: ({ attributes: { to }, gradients, inputs: [x] }) =>
     x!.dtype === "float32" && to === "float32" ? gradients : [],
-  onnx: { default: (emit, inputs, { to }) => [emit.node("Cast", inputs, { to: onnxTypes[to] })] },
+  onnx: { default: (emit, inputs, { to }) => [emit.node("Cast", inputs, { to: elementTypes[to] })] },
   sample: (pick) => {
     const dtype = pick.of<DType>(["float32", "int32", "bool"])
     return {

@@ -9,7 +9,7 @@
  * Sources: Su et al. 2021, https://arxiv.org/abs/2104.09864; ONNX Runtime's com.microsoft.RotaryEmbedding.
  */
 
-import type { OnnxEmitter } from "../OnnxGraph.ts"
+import { elementTypes, type OnnxEmitter } from "../OnnxGraph.ts"
 import { type AnyOperator, type Attributes, apply, expectInputs, make, type Operator } from "../Operator.ts"
 import { sizeOf, type Tensor } from "../Tensor.ts"
 import { emitRange } from "./gather.ts"
@@ -42,7 +42,7 @@ const angles = (
   const rows = emit.node("Unsqueeze", [emit.node("Add", [emitRange(emit, length), position]), emit.int64([1])])
   const data = Float32Array.from(frequencies(width, theta))
   const turns = emit.constant({ dtype: "float32", shape: [1, width / 2], data })
-  const [double, single] = [{ to: 11 }, { to: 1 }]
+  const [double, single] = [{ to: elementTypes.float64 }, { to: elementTypes.float32 }]
   const angle = emit.node("Mul", [emit.node("Cast", [rows], double), emit.node("Cast", [turns], double)])
   const cosine = emit.node("Cast", [emit.node("Cos", [angle])], single)
   const sine = emit.node("Cast", [emit.node("Sin", [angle])], single)
