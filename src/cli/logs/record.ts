@@ -11,6 +11,7 @@ import * as Options from "@effect/cli/Options"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Json from "../../core/data/Json.ts"
 import { Level, Role, sessionEnd, sessionStart } from "../../services/logs/SessionEvent.ts"
 import { load, outsideSession } from "../Handler.ts"
@@ -126,7 +127,8 @@ const metadataOf = ({ event, metadata }: { readonly event: string; readonly meta
         return yield* usageError(`--metadata ${JSON.stringify(word)} must be key=value.`)
       }
       const parsed = Either.getOrElse(Json.parse(value), () => value)
-      found.set(key, parsed)
+      // JSON.parse makes an infinity of 1e400.
+      found.set(key, Predicate.isNumber(parsed) && !Number.isFinite(parsed) ? value : parsed)
     }
     return Object.fromEntries(found)
   })

@@ -118,10 +118,14 @@ const around = 2
 
 const stringify = (metadata: Metadata): string => {
   if (Limits.tooDeep(metadata, Limits.depth - around) !== undefined) return JSON.stringify(valuesAsText(metadata))
-  for (const attempt of [() => JSON.stringify(metadata), () => JSON.stringify(metadata, withoutBigInt)])
-    try {
-      return attempt()
-    } catch {}
+  try {
+    const text = JSON.stringify(metadata)
+    // Also what JSON.stringify makes of NaN and the infinities.
+    if (!text.includes("null")) return text
+  } catch {}
+  try {
+    return JSON.stringify(metadata, numbersAsText)
+  } catch {}
   return JSON.stringify(valuesAsText(metadata))
 }
 
@@ -130,7 +134,9 @@ export const plainMetadata = (metadata: Metadata): Metadata => decode(stringify(
 
 const decode = Schema.decodeSync(Json.schema(Metadata))
 
-const withoutBigInt = (_: string, value: unknown): unknown => (typeof value === "bigint" ? value.toString() : value)
+/** For numbers that JSON does not have. */
+const numbersAsText = (_: string, value: unknown): unknown =>
+  typeof value === "bigint" || (typeof value === "number" && !Number.isFinite(value)) ? String(value) : value
 
 /** For metadata that JSON.stringify refuses, such as an object that contains itself. */
 const valuesAsText = (metadata: Metadata): Metadata =>

@@ -39,7 +39,8 @@ describe("record", () => {
   it("writes a session's start, messages and end", async () => {
     const before = Date.now() / 1000
     expect(await logs(["record", "--session-id", "s1", "--event", "start", "--at", "12.5"])).toEqual(done)
-    const words = "--role tool --level warn --metadata status=0 --metadata name=it's=me --metadata __proto__=1"
+    const words =
+      "--role tool --level warn --metadata status=0 --metadata name=it's=me --metadata __proto__=1 --metadata huge=1e400"
     expect(await logs(["record", ...words.split(" "), "--", "-make test\n"], { CODEX_SESSION_ID: "s1" })).toEqual(done)
     const text = "from stdin \0 é\n"
     const record = [bin, "logs", "record", "--session-id", "s1", "--stdin", "--db", ".codex/session_logs.db"]
@@ -71,7 +72,8 @@ describe("record", () => {
     expect(Object.entries(message?.metadata)).toEqual([
       ["status", 0],
       ["name", "it's=me"],
-      ["__proto__", 1]
+      ["__proto__", 1],
+      ["huge", "1e400"]
     ])
     expect(message!.ts).toBeGreaterThanOrEqual(before)
     expect(message!.ts).toBeLessThanOrEqual(Date.now() / 1000)

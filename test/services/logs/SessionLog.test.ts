@@ -265,9 +265,14 @@ describe("a session", () => {
       const circle: Record<string, unknown> = { name: "circle" }
       circle.self = circle
       yield* inSession((session) =>
-        Effect.zipRight(session.log("user", "big", { n: 2n ** 70n }), session.log("user", "round", { circle }))
+        Effect.all([
+          session.log("user", "big", { n: 2n ** 70n }),
+          session.log("user", "round", { circle }),
+          session.log("user", "not finite", { loss: Number.NaN, none: null, of: [1 / 0, -1 / 0, 1] })
+        ])
       )
-      const [, big, round] = rows()
+      const [, big, round, notFinite] = rows()
+      expect(notFinite?.metadata).toEqual({ loss: "NaN", none: null, of: ["Infinity", "-Infinity", 1] })
       expect(big?.metadata).toEqual({ n: String(2n ** 70n) })
       expect(JSON.stringify(round?.metadata)).toContain("circle")
     })
