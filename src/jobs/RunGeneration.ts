@@ -175,16 +175,17 @@ export const saveText = (generated: TextToSave, directory = "artifacts/infer") =
     const fs = yield* FileSystem.FileSystem
     const paths = yield* Path.Path
     const { checkpoint, config, finishReason, run, text, tokens } = generated
-    const time = DateTime.formatIso(yield* DateTime.now)
+    const now = yield* DateTime.now
+    const time = DateTime.formatIso(now)
     const sha256 = createHash("sha256").update(text).digest("hex")
     const manifest = paths.join(directory, "manifest.json")
     yield* Effect.mapError(fs.makeDirectory(directory, { recursive: true }), FileError.from(directory, "write"))
     return yield* FileLock.exclusively(
       `${manifest}.lock`,
       Effect.gen(function* () {
-        const file = yield* freeName(directory, `${stampOf(time)}-${sha256.slice(0, 8)}`)
+        const file = yield* freeName(directory, `${TextFile.stamp(now)}-${sha256.slice(0, 8)}`)
         const path = paths.join(directory, file)
-        const texts = yield* readManifest(manifest, time)
+        const texts = yield* readManifest(manifest)
         yield* AtomicFiles.writeFile(path, text)
         const content = yield* Effect.orDie(
           Schema.encode(Manifest)({
@@ -210,9 +211,6 @@ export const saveText = (generated: TextToSave, directory = "artifacts/infer") =
     )
   }).pipe(Effect.uninterruptible)
 
-/** `20261127-181530123` */
-const stampOf = (time: string) => time.replace(/[-:.]/g, "").replace("T", "-").slice(0, 18)
-
 /** A file name that no other text has: the same text may be generated twice in a millisecond. */
 const freeName = (
   directory: string,
@@ -227,7 +225,7 @@ const freeName = (
   })
 
 /** The entries so far. A manifest that cannot be used is set aside, and a warning names it: it must not keep others from working. */
-const readManifest = (path: string, time: string) =>
+const readManifest = (path: string) =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const failed = FileError.from(path, "read")
@@ -236,9 +234,7 @@ const readManifest = (path: string, time: string) =>
       Effect.flatMap(Effect.mapError(TextFile.read(fs, path), failed), Schema.decode(Manifest))
     )
     if (Either.isRight(read)) return read.right.texts
-    const aside = path.replace(/json$/, `${stampOf(time)}.json`)
-    yield* Effect.mapError(fs.rename(path, aside), FileError.from(path, "write"))
     const reason = read.left._tag === "FileError" ? read.left.details : "it is not a manifest of generated texts"
-    yield* Effect.logWarning(`${path} could not be read: ${reason}. It is now ${aside}, and a new manifest begins.`)
+    yield* TextFile.setAside(path, reason)
     return []
   })

@@ -5,12 +5,13 @@
 import { createHash } from "node:crypto"
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { dirname, join } from "node:path"
+import { basename, dirname, join } from "node:path"
 import { afterAll, describe, expect, layer } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Logger from "effect/Logger"
 import { version } from "../../src/core/Version.ts"
 import { openTokenizer } from "../../src/jobs/tokenizers/openTokenizer.ts"
 import { planTokenizer, type TrainTokenizerOptions, trainTokenizer } from "../../src/jobs/tokenizers/trainTokenizer.ts"
@@ -51,6 +52,13 @@ const base: TrainTokenizerOptions = {
 const text: TrainTokenizerOptions = { ...base, data: { paths: [at("texts/b2.txt"), at("texts/b10.txt")] } }
 const train = (options: Partial<TrainTokenizerOptions> & { readonly from?: TrainTokenizerOptions }) =>
   Effect.scoped(trainTokenizer({ ...(options.from ?? text), ...options }))
+/** The warnings that are logged. */
+const warningsOf = <A, E, R>(effect: Effect.Effect<A, E, R>) => {
+  const warnings: Array<string> = []
+  const logger = Logger.make(({ message }) => warnings.push([message].flat().join(" ")))
+  return Effect.as(Effect.provide(effect, Logger.replace(Logger.defaultLogger, logger)), warnings)
+}
+const asideOf = (directory: string) => readdirSync(directory).find((name) => /^manifest\..+\.json$/.test(name)) ?? ""
 const message = (options: Parameters<typeof train>[0]) =>
   Effect.map(Effect.flip(train(options)), (error) => error.message.replaceAll(`${folder}/`, ""))
 
@@ -175,6 +183,46 @@ layer(Toy.layer)("trainTokenizer", (it) => {
       yield* train({ out: at("hand"), force: true })
       write("hand/tokenizer.json", filesOf("hand")["tokenizer.json"]?.replace("Ishmael", "Ishmaels") ?? "")
       expect(yield* message({ out: at("hand") })).toContain("hand: there is another tokenizer.json in this directory.")
+    })
+  )
+
+  for (const [what, content] of [
+    ["ends early", '{"format":1,"algorithm":'],
+    ["is of another program", '{"name":"app","icons":[]}'],
+    ["has a number that JSON could not hold", '{"format":1,"data":{"files":[{"bytes":null}]}}']
+  ] as const) {
+    it.effect(`sets a manifest aside that ${what}, names it, and trains`, () =>
+      Effect.gen(function* () {
+        const directory = mkdtempSync(at("damaged-"))
+        yield* train({ out: directory })
+        const before = filesOf(basename(directory))
+        writeFileSync(join(directory, "manifest.json"), content)
+        const { unreadable } = (yield* Effect.scoped(planTokenizer({ ...text, out: directory }))).targets[0]
+        expect(unreadable?.message).toBe(
+          `${directory}/manifest.json could not be read: it is not a manifest of a trained tokenizer. ` +
+            "Remove it if no other program needs it."
+        )
+        const warnings = yield* warningsOf(train({ out: directory }))
+        const { [asideOf(directory)]: aside, ...after } = filesOf(basename(directory))
+        expect(after).toEqual(before)
+        expect(aside).toBe(content)
+        expect(warnings).toEqual([
+          `${directory}/manifest.json could not be read: it is not a manifest of a trained tokenizer. ` +
+            `It is now ${directory}/${asideOf(directory)}, and a new manifest begins.`
+        ])
+      })
+    )
+  }
+
+  it.effect("keeps another tokenizer beside a manifest that cannot be read, and names the manifest", () =>
+    Effect.gen(function* () {
+      yield* train({ out: at("unexplained"), sizes: [4] })
+      write("unexplained/manifest.json", "{")
+      const before = filesOf("unexplained")
+      const warnings = yield* warningsOf(Effect.flip(train({ out: at("unexplained") })))
+      expect(warnings).toHaveLength(1)
+      expect(warnings[0]).toContain("unexplained/manifest.json could not be read")
+      expect(filesOf("unexplained")).toEqual(before)
     })
   )
 

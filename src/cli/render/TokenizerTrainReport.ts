@@ -60,6 +60,9 @@ export const planText = ({ data, settings, targets }: TokenizerPlan): string => 
 
 const presentText = (target: Target): string => {
   if (target.present.length === 0) return "nothing"
+  if (target.unreadable !== undefined) {
+    return `${target.present.join(", ")}; ${target.unreadable.path} cannot be read (${target.unreadable.details}) and will be set aside`
+  }
   if (target.same) return "the same tokenizer, which will be rewritten"
   return `another tokenizer, which --force replaces${target.changes === undefined ? "" : `: ${idsChange(target.changes)}`}`
 }

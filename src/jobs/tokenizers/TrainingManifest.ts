@@ -57,16 +57,26 @@ const Text = Json.schema(TrainingManifest, { space: 2 })
 
 export const render = (manifest: TrainingManifest): string => `${Schema.encodeSync(Text)(manifest)}\n`
 
-/** The manifest of a directory. Undefined when there is none that codex wrote. */
+/** The manifest of a directory. Undefined when there is none; fails for one that is damaged or that another program wrote. */
 export const read = (
   directory: string
-): Effect.Effect<TrainingManifest | undefined, never, FileSystem.FileSystem | Path.Path> =>
+): Effect.Effect<TrainingManifest | undefined, FileError, FileSystem.FileSystem | Path.Path> =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
-    const paths = yield* Path.Path
-    const text = yield* TextFile.read(fs, paths.join(directory, fileName))
-    return yield* Schema.decode(Text)(text)
-  }).pipe(Effect.orElseSucceed(() => undefined))
+    const path = (yield* Path.Path).join(directory, fileName)
+    return yield* TextFile.read(fs, path).pipe(
+      Effect.mapError(FileError.from(path, "read")),
+      Effect.flatMap(Schema.decode(Text)),
+      Effect.catchTag("ParseError", () => {
+        const details = "it is not a manifest of a trained tokenizer"
+        return new FileError({ path, operation: "read", details, remedy: "Remove it if no other program needs it." })
+      }),
+      Effect.catchIf(
+        ({ code }) => code === "ENOENT" || code === "ENOTDIR",
+        () => Effect.succeed(undefined)
+      )
+    )
+  })
 
 export const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex")
 

@@ -57,7 +57,9 @@ export const exportTokenizer = ({
     if (!force && replaced.length > 0) {
       return yield* new TokenizerExists({ path: out, changes: [], files: replaced })
     }
-    const manifest = yield* TrainingManifest.read(out)
+    const manifest = yield* TrainingManifest.read(out).pipe(
+      Effect.catchAll(({ message }) => Effect.as(Effect.logWarning(message), undefined))
+    )
     yield* writeFiles(out, files)
     if (manifest !== undefined && manifest.tokenizer?.sha256 !== TrainingManifest.sha256(files[definitionFile]!)) {
       const stale = paths.join(out, TrainingManifest.fileName)

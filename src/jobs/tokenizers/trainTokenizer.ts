@@ -13,6 +13,8 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as FilePattern from "../../core/plugin/FilePattern.ts"
@@ -24,6 +26,8 @@ import * as TokenizerFiles from "../../core/tokenizer/TokenizerFiles.ts"
 import * as Statistics from "../../core/tokenizer/TokenizerStatistics.ts"
 import { trainerPlugin } from "../../plugins/builtins.ts"
 import { checkWritable, writeFiles } from "../../services/files/AtomicFiles.ts"
+import type { FileError } from "../../services/files/FileError.ts"
+import * as TextFile from "../../services/files/TextFile.ts"
 import * as TextSource from "./TextSource.ts"
 import * as TrainingManifest from "./TrainingManifest.ts"
 
@@ -80,6 +84,8 @@ export interface Target {
   readonly changes: Arr.NonEmptyReadonlyArray<string> | undefined
   /** Whether the tokenizer there was made from the same texts with the same settings. */
   readonly same: boolean
+  /** Why the manifest there cannot be read. It will be set aside, and the results of the training are compared instead. */
+  readonly unreadable: FileError | undefined
   readonly purpose: TrainingManifest.Purpose
 }
 
@@ -146,8 +152,9 @@ export const planTokenizer = (options: Omit<TrainTokenizerOptions, "force" | "on
     return { texts, settings, data, targets } satisfies TokenizerPlan
   })
 
-/** Whether the directory may have another tokenizer than the one that would be written. */
-export const isOther = ({ present, same }: Target): boolean => present.length > 0 && !same
+/** Whether the directory has another tokenizer than the one that would be written, as far as its manifest tells. */
+const isOther = ({ present, same, unreadable }: Target): boolean =>
+  present.length > 0 && !same && unreadable === undefined
 
 const target = (directory: string, size: number, purpose: TrainingManifest.Purpose) =>
   Effect.gen(function* () {
@@ -157,7 +164,8 @@ const target = (directory: string, size: number, purpose: TrainingManifest.Purpo
     const present = yield* Effect.filter(ownFiles, (file) =>
       Effect.orElseSucceed(fs.exists(paths.join(directory, file)), () => false)
     )
-    const manifest = yield* TrainingManifest.read(directory)
+    const read = yield* Effect.either(TrainingManifest.read(directory))
+    const manifest = Either.getOrUndefined(read)
     const changes = manifest === undefined ? undefined : TrainingManifest.changes(manifest, purpose)
     return {
       directory,
@@ -165,6 +173,7 @@ const target = (directory: string, size: number, purpose: TrainingManifest.Purpo
       present,
       changes: changes !== undefined && Arr.isNonEmptyReadonlyArray(changes) ? changes : undefined,
       same: changes !== undefined && changes.length === 0,
+      unreadable: Option.getOrUndefined(Either.getLeft(read)),
       purpose
     } satisfies Target
   })
@@ -202,7 +211,12 @@ export const trainTokenizer = (options: TrainTokenizerOptions) =>
       files: { ...one.files, [TrainingManifest.fileName]: manifestOf(place, one, numbers) }
     }))
     if (!force) yield* Effect.forEach(finished, ({ files, target }) => refuseOther(target, files))
-    yield* Effect.forEach(finished, ({ files, target }) => writeFiles(target.directory, files))
+    yield* Effect.forEach(finished, ({ files, target: { directory, unreadable } }) =>
+      Effect.zipRight(
+        unreadable === undefined ? Effect.void : TextFile.setAside(unreadable.path, unreadable.details),
+        writeFiles(directory, files)
+      )
+    )
     const plugins = registry.list(Tokenizer.kind.name)
     return {
       plan,
@@ -279,6 +293,7 @@ const refuseOther = (place: Target, files: Files) =>
       })
     )
     if (others.length === 0) return
+    if (place.unreadable !== undefined) yield* Effect.logWarning(place.unreadable.message)
     return yield* new TokenizerExists({
       path: place.directory,
       changes: [],
