@@ -54,13 +54,10 @@ const events = (
   options: { readonly holdsOut: boolean; readonly combinator: Training.Combinator }
 ) => {
   const steps = Training.steps({ stop })
-  const evaluated = options.holdsOut
-    ? steps.pipe(
-        Training.evaluateEvery({ steps: training.eval_steps }),
-        Training.earlyStop({ patience: training.early_stopping_patience ?? Number.POSITIVE_INFINITY })
-      )
-    : steps
-  return options.combinator(evaluated).pipe(
+  const { early_stopping_patience: patience } = training
+  const evaluated = options.holdsOut ? Training.evaluateEvery({ steps: training.eval_steps })(steps) : steps
+  const ended = options.holdsOut && patience !== undefined ? Training.earlyStop({ patience })(evaluated) : evaluated
+  return options.combinator(ended).pipe(
     Training.checkpointEvery({
       steps: training.save_steps,
       directory: run.checkpoints,

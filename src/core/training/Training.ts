@@ -19,7 +19,10 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import type { ConfigError } from "../config/ConfigIssue.ts"
+import * as Numbers from "../Numbers.ts"
 import type { Tracker, TrackerError } from "../Tracker.ts"
 import { type CheckpointError, CheckpointStore, removable, TrainState } from "./Checkpoint.ts"
 import type { TrainError } from "./TrainError.ts"
@@ -79,39 +82,55 @@ export const steps = (options: { readonly stop?: Effect.Effect<boolean> } = {}) 
     })
   )
 
+/** What `build` makes, unless an option of this combinator is out of range. */
+const inRange = <A, I, E, R>(
+  combinator: string,
+  schema: Schema.Schema<A, I>,
+  options: I,
+  build: (options: A) => Stream.Stream<TrainEvent, E, R>
+): Stream.Stream<TrainEvent, E | ConfigError, R> =>
+  Stream.unwrap(Effect.map(Numbers.decodeOptions(`Training.${combinator}`, schema, options), build))
+
 /**
  * Adds `Evaluated` after every `steps`-th update and after the last one. A resumed run first does the evaluation that was due
  * when it stopped, if the stream ended before it.
  */
 export const evaluateEvery =
   (options: { readonly steps: number }) =>
-  <E, R>(events: Stream.Stream<TrainEvent, E, R>): Stream.Stream<TrainEvent, E | TrainError, R | TrainingSession> =>
-    Stream.flatMap(TrainingSession, (session) =>
-      Stream.flatMap(events, (event): Stream.Stream<TrainEvent, E | TrainError> => {
-        if (event._tag !== "Step" && event._tag !== "Started") return Stream.succeed(event)
-        const step = event._tag === "Step" ? event.step : event.fromStep
-        const isDue = step > 0 && (step % options.steps === 0 || step === session.started.totalSteps)
-        const evaluation = Effect.map(Ref.get(session.state), ({ evaluated }) =>
-          isDue && evaluated !== step ? Stream.fromEffect(session.evaluate) : Stream.empty
-        )
-        return Stream.concat(Stream.succeed(event), Stream.unwrap(evaluation))
-      })
-    )
+  <E, R>(
+    events: Stream.Stream<TrainEvent, E, R>
+  ): Stream.Stream<TrainEvent, E | TrainError | ConfigError, R | TrainingSession> =>
+    inRange("evaluateEvery", Schema.Struct({ steps: Numbers.Count }), options, ({ steps }) => evaluated(events, steps))
+
+const evaluated = <E, R>(events: Stream.Stream<TrainEvent, E, R>, steps: number) =>
+  Stream.flatMap(TrainingSession, (session) =>
+    Stream.flatMap(events, (event): Stream.Stream<TrainEvent, E | TrainError> => {
+      if (event._tag !== "Step" && event._tag !== "Started") return Stream.succeed(event)
+      const step = event._tag === "Step" ? event.step : event.fromStep
+      const isDue = step > 0 && (step % steps === 0 || step === session.started.totalSteps)
+      const evaluation = Effect.map(Ref.get(session.state), ({ evaluated }) =>
+        isDue && evaluated !== step ? Stream.fromEffect(session.evaluate) : Stream.empty
+      )
+      return Stream.concat(Stream.succeed(event), Stream.unwrap(evaluation))
+    })
+  )
 
 /** Ends the stream after `patience` evaluations in a row without a new best. */
 export const earlyStop =
-  (options: { readonly patience: number }): Combinator =>
-  <E, R>(events: Stream.Stream<TrainEvent, E, R>) =>
-    Stream.flatMap(TrainingSession, ({ state }) =>
-      events.pipe(
-        Stream.flatMap((event): Stream.Stream<TrainEvent, E> => {
-          if (event._tag !== "Evaluated" || event.sinceBest < options.patience) return Stream.succeed(event)
-          const finish = Ref.update(state, (before) => new TrainState({ ...before, finished: "early_stop" })).pipe(
-            Effect.as(new Finished({ step: event.step, reason: "early_stop" }))
-          )
-          return Stream.concat(Stream.succeed(event), finish)
-        }),
-        Stream.takeUntil((event) => event._tag === "Finished")
+  (options: { readonly patience: number }) =>
+  <E, R>(events: Stream.Stream<TrainEvent, E, R>): Stream.Stream<TrainEvent, E | ConfigError, R | TrainingSession> =>
+    inRange("earlyStop", Schema.Struct({ patience: Numbers.Count }), options, ({ patience }) =>
+      Stream.flatMap(TrainingSession, ({ state }) =>
+        events.pipe(
+          Stream.flatMap((event): Stream.Stream<TrainEvent, E> => {
+            if (event._tag !== "Evaluated" || event.sinceBest < patience) return Stream.succeed(event)
+            const finish = Ref.update(state, (before) => new TrainState({ ...before, finished: "early_stop" })).pipe(
+              Effect.as(new Finished({ step: event.step, reason: "early_stop" }))
+            )
+            return Stream.concat(Stream.succeed(event), finish)
+          }),
+          Stream.takeUntil((event) => event._tag === "Finished")
+        )
       )
     )
 
@@ -150,59 +169,64 @@ export const checkpointEvery =
   (options: { readonly steps: number; readonly directory: string; readonly keepLast: number }) =>
   <E, R>(
     events: Stream.Stream<TrainEvent, E, R>
-  ): Stream.Stream<TrainEvent, E | TrainError | CheckpointError, R | TrainingSession | CheckpointStore> =>
-    Stream.flatMap(
-      Effect.all([TrainingSession, CheckpointStore, Effect.flatMap(TrainingSession, progressOf)]),
-      ([session, store, progress]) => {
-        const save = (step: number) =>
-          Effect.gen(function* () {
-            const path = yield* store.save(options.directory, yield* session.snapshot)
-            yield* Ref.set(session.lastCheckpoint, path)
-            const { best, good, step: at } = yield* Ref.get(session.state)
-            yield* Ref.update(progress, (before) => ({ ...before, saved: at }))
-            const saved = yield* store.list(options.directory)
-            yield* Ref.set(session.lastGood, saved.find((checkpoint) => checkpoint.step === good)?.path ?? null)
-            const gone = removable(
-              saved.map((checkpoint) => checkpoint.step),
-              { keepLast: options.keepLast, best: best?.step, good: good ?? undefined }
-            )
-            const removed = saved.flatMap((checkpoint) => (gone.includes(checkpoint.step) ? [checkpoint.path] : []))
-            yield* Effect.forEach(removed, store.remove, { discard: true })
-            return new CheckpointSaved({ step, path, removed })
-          })
-        const unsaved = Effect.gen(function* () {
-          const { step } = yield* Ref.get(session.state)
-          return (yield* Ref.get(progress)).saved === step ? Option.none<number>() : Option.some(step)
-        })
-        const saving = Stream.flatMap(events, (event): Stream.Stream<TrainEvent, E | TrainError | CheckpointError> => {
-          if (event._tag !== "StepEnded" && event._tag !== "Finished") return Stream.succeed(event)
-          const isEnd = event._tag === "Finished"
-          const due = Effect.map(
-            Ref.updateAndGet(progress, (before) => ({ ...before, ended: isEnd })).pipe(
-              Effect.zipRight(Ref.get(session.state))
-            ),
-            ({ best }) => isEnd || event.step % options.steps === 0 || best?.step === event.step
+  ): Stream.Stream<TrainEvent, E | TrainError | CheckpointError | ConfigError, R | TrainingSession | CheckpointStore> =>
+    inRange("checkpointEvery", Saving, options, (saving) => saved(events, saving))
+
+const Saving = Schema.Struct({ steps: Numbers.Count, directory: Schema.String, keepLast: Numbers.Count })
+
+const saved = <E, R>(events: Stream.Stream<TrainEvent, E, R>, options: typeof Saving.Type) =>
+  Stream.flatMap(
+    Effect.all([TrainingSession, CheckpointStore, Effect.flatMap(TrainingSession, progressOf)]),
+    ([session, store, progress]) => {
+      const save = (step: number) =>
+        Effect.gen(function* () {
+          const path = yield* store.save(options.directory, yield* session.snapshot)
+          yield* Ref.set(session.lastCheckpoint, path)
+          const { best, good, step: at } = yield* Ref.get(session.state)
+          yield* Ref.update(progress, (before) => ({ ...before, saved: at }))
+          const saved = yield* store.list(options.directory)
+          yield* Ref.set(session.lastGood, saved.find((checkpoint) => checkpoint.step === good)?.path ?? null)
+          const gone = removable(
+            saved.map((checkpoint) => checkpoint.step),
+            { keepLast: options.keepLast, best: best?.step, good: good ?? undefined }
           )
-          return Stream.flatMap(due, (now) =>
-            now ? Stream.concat(save(event.step), Stream.succeed(event)) : Stream.succeed(event)
-          )
+          const removed = saved.flatMap((checkpoint) => (gone.includes(checkpoint.step) ? [checkpoint.path] : []))
+          yield* Effect.forEach(removed, store.remove, { discard: true })
+          return new CheckpointSaved({ step, path, removed })
         })
-        // A combinator before this one ended the stream.
-        const end = Effect.gen(function* () {
-          if ((yield* Ref.get(progress)).ended) return Stream.empty
-          const { finished, step } = yield* Ref.get(session.state)
-          const last = Stream.succeed(new Finished({ step, reason: finished ?? "stopped" }))
-          return Option.isSome(yield* unsaved) ? Stream.concat(Stream.fromEffect(save(step)), last) : last
-        })
-        // A combinator after this one ended it: this stream has no more events, and its error has nowhere to go.
-        const afterEnd = Effect.flatMap(unsaved, Effect.transposeMapOption(save)).pipe(
-          Effect.catchAll((error) => Effect.logError(error.message))
+      const unsaved = Effect.gen(function* () {
+        const { step } = yield* Ref.get(session.state)
+        return (yield* Ref.get(progress)).saved === step ? Option.none<number>() : Option.some(step)
+      })
+      const saving = Stream.flatMap(events, (event): Stream.Stream<TrainEvent, E | TrainError | CheckpointError> => {
+        if (event._tag !== "StepEnded" && event._tag !== "Finished") return Stream.succeed(event)
+        const isEnd = event._tag === "Finished"
+        const due = Effect.map(
+          Ref.updateAndGet(progress, (before) => ({ ...before, ended: isEnd })).pipe(
+            Effect.zipRight(Ref.get(session.state))
+          ),
+          ({ best }) => isEnd || event.step % options.steps === 0 || best?.step === event.step
         )
-        return Stream.concat(saving, Stream.unwrap(end)).pipe(
-          Stream.ensuringWith((exit) => (Exit.isSuccess(exit) ? afterEnd : Effect.void))
+        return Stream.flatMap(due, (now) =>
+          now ? Stream.concat(save(event.step), Stream.succeed(event)) : Stream.succeed(event)
         )
-      }
-    )
+      })
+      // A combinator before this one ended the stream.
+      const end = Effect.gen(function* () {
+        if ((yield* Ref.get(progress)).ended) return Stream.empty
+        const { finished, step } = yield* Ref.get(session.state)
+        const last = Stream.succeed(new Finished({ step, reason: finished ?? "stopped" }))
+        return Option.isSome(yield* unsaved) ? Stream.concat(Stream.fromEffect(save(step)), last) : last
+      })
+      // A combinator after this one ended it: this stream has no more events, and its error has nowhere to go.
+      const afterEnd = Effect.flatMap(unsaved, Effect.transposeMapOption(save)).pipe(
+        Effect.catchAll((error) => Effect.logError(error.message))
+      )
+      return Stream.concat(saving, Stream.unwrap(end)).pipe(
+        Stream.ensuringWith((exit) => (Exit.isSuccess(exit) ? afterEnd : Effect.void))
+      )
+    }
+  )
 
 /** The step of the newest checkpoint, and whether the stream has ended with `Finished`. */
 const progressOf = ({ started }: TrainingSession.Service) => Ref.make({ saved: started.fromStep, ended: false })
@@ -210,28 +234,30 @@ const progressOf = ({ started }: TrainingSession.Service) => Ref.make({ saved: s
 /** Logs every `every`-th update and each evaluation to a tracker. The events stay as they are. */
 export const track =
   (tracker: Tracker.Session, options: { readonly every?: number } = {}) =>
-  <E, R>(events: Stream.Stream<TrainEvent, E, R>): Stream.Stream<TrainEvent, E | TrackerError, R> =>
-    Stream.tap(events, (event) => {
-      if (event._tag === "Step" && event.step % (options.every ?? 1) === 0) {
-        const { epoch, gradientNorm, learningRate, loss, step, stepMillis, tokens } = event
-        return tracker.log({
-          step,
-          split: "train",
-          values: { loss, epoch, learning_rate: learningRate, gradient_norm: gradientNorm, tokens },
-          time: { step_millis: stepMillis }
-        })
-      }
-      if (event._tag === "Evaluated") {
-        const { accuracy, bitsPerByte, evaluationMillis, loss, split, step, tokens } = event
-        return tracker.log({
-          step,
-          split,
-          values: { loss, bits_per_byte: bitsPerByte, accuracy, tokens },
-          time: { evaluation_millis: evaluationMillis }
-        })
-      }
-      return Effect.void
-    })
+  <E, R>(events: Stream.Stream<TrainEvent, E, R>): Stream.Stream<TrainEvent, E | TrackerError | ConfigError, R> =>
+    inRange("track", Schema.Struct({ every: Numbers.Count }), { every: options.every ?? 1 }, ({ every }) =>
+      Stream.tap(events, (event) => {
+        if (event._tag === "Step" && event.step % every === 0) {
+          const { epoch, gradientNorm, learningRate, loss, step, stepMillis, tokens } = event
+          return tracker.log({
+            step,
+            split: "train",
+            values: { loss, epoch, learning_rate: learningRate, gradient_norm: gradientNorm, tokens },
+            time: { step_millis: stepMillis }
+          })
+        }
+        if (event._tag === "Evaluated") {
+          const { accuracy, bitsPerByte, evaluationMillis, loss, split, step, tokens } = event
+          return tracker.log({
+            step,
+            split,
+            values: { loss, bits_per_byte: bitsPerByte, accuracy, tokens },
+            time: { evaluation_millis: evaluationMillis }
+          })
+        }
+        return Effect.void
+      })
+    )
 
 /**
  * Runs a stream that is built around a stop signal, so that after an interruption the current update ends, its events

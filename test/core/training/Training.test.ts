@@ -51,6 +51,29 @@ const scripted = (validation: ReadonlyArray<number>) =>
     })
   )
 
+layer(Tiny.cpu)("numbers of a combinator", (it) => {
+  const silent = { log: () => Effect.void }
+  const saving = { steps: 1, directory: "unused", keepLast: 1 }
+  const started = Training.steps().pipe(Stream.tap(() => Effect.die("an event of training")))
+  it.effect.each([
+    ["evaluateEvery: steps", (steps: number) => Training.evaluateEvery({ steps })(started)],
+    ["earlyStop: patience", (patience: number) => Training.earlyStop({ patience })(started)],
+    ["checkpointEvery: steps", (steps: number) => Training.checkpointEvery({ ...saving, steps })(started)],
+    ["checkpointEvery: keepLast", (keepLast: number) => Training.checkpointEvery({ ...saving, keepLast })(started)],
+    ["track: every", (every: number) => Training.track(silent, { every })(started)]
+  ] as const)("are refused before training if they are out of range: %s", ([option, events]) =>
+    Effect.gen(function* () {
+      const refused = (value: number) =>
+        Stream.catchAll(events(value), (error: { readonly _tag: string }) => Stream.fail(error))
+      const values = [0, 1.5, -1, Number.NaN, Number.POSITIVE_INFINITY]
+      const errors = Effect.forEach(values, (value) => Effect.flip(Stream.runDrain(refused(value))))
+      for (const error of yield* Tiny.withSession({}, errors)) {
+        expect(error).toMatchObject({ _tag: "ConfigError", message: expect.stringContaining(`Training.${option}: `) })
+      }
+    })
+  )
+})
+
 layer(Tiny.cpu)("steps", (it) => {
   it.effect("are Started, then Step and StepEnded of each update, and Finished in place of the last StepEnded", () =>
     Effect.gen(function* () {
@@ -482,7 +505,7 @@ layer(Tiny.cpu, { excludeTestServices: true })("runInterruptibly", (it) => {
       Training.checkpointEvery({ steps: 100, directory, keepLast: 1 })
     )
 
-  it.scoped("lets the update in progress end and writes a checkpoint; going on from it gives the same bytes", () =>
+  it.scoped("lets the update in progress end and writes a checkpoint; resuming from it gives the same bytes", () =>
     Effect.gen(function* () {
       const store = yield* CheckpointStore
       const [whole, cut] = [yield* temporary, yield* temporary]
