@@ -1,5 +1,5 @@
 /**
- * `kill -9` at ten random moments, each followed by going on: the run ends with the bytes of one that was never killed.
+ * `kill -9` at ten random moments, each followed by a resume: the run ends with the bytes of one that was never killed.
  * The moments are drawn by a seed: after a random event, and some milliseconds later, so that they fall into updates,
  * evaluations, and the writing of checkpoints and metrics. Needs child processes and CPU sessions.
  */

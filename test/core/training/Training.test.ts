@@ -596,7 +596,7 @@ layer(Tiny.cpu, { excludeTestServices: true })("runInterruptibly", (it) => {
     })
   )
 
-  it.scoped("hands on the stream's own failure", () =>
+  it.scoped("fails with the stream's own failure", () =>
     Effect.gen(function* () {
       const error = yield* Tiny.withSession(
         { schedule: () => 1e30 },
