@@ -11,7 +11,9 @@ import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { delimiter, extname, join } from "node:path"
 import { describe, expect, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import { build } from "esbuild"
 import { parse } from "yaml"
 import { root } from "../../../scripts/build.mjs"
@@ -47,50 +49,75 @@ const bundle = () =>
     ]
   })
 
-/** Serves the page with the headers that shared memory, and so threads, need; succeeds with what the page posts. */
-const trainedInChromium = (program: string, task: typeof Task.Type) =>
+/** Serves the page with the headers that shared memory, and so threads, need. `posted` succeeds with what the page posts. */
+const serve = (page: string, task: typeof Task.Type) =>
   Effect.gen(function* () {
-    const page = (yield* Effect.promise(bundle)).outputFiles[0]!.text
-    const profile = mkdtempSync(join(tmpdir(), "codex-chromium-"))
+    const posted = yield* Deferred.make<string>()
     const files: { readonly [path: string]: () => string | Buffer } = {
       "/index.html": () => "<!doctype html><script type=module src=/page.js></script>",
       "/page.js": () => page,
       "/task.json": () => JSON.stringify(task)
     }
-    return yield* Effect.async<string>((resume) => {
-      const server = createServer((request, response) => {
-        const path = (request.url ?? "").split("?")[0]!
-        if (request.method === "POST") {
-          let body = ""
-          request.on("data", (piece: Buffer) => {
-            body += piece.toString()
-          })
-          request.on("end", () => {
-            response.end()
-            resume(Effect.succeed(body))
-          })
-          return
-        }
-        const content = path.startsWith("/ort/") ? readFileSync(join(folder, path.slice(5))) : files[path]?.()
-        response.writeHead(content === undefined ? 404 : 200, {
-          ...{ "Content-Type": types[extname(path)] ?? "text/plain", "Cross-Origin-Opener-Policy": "same-origin" },
-          ...{ "Cross-Origin-Embedder-Policy": "require-corp", "Cross-Origin-Resource-Policy": "same-origin" }
+    const server = createServer((request, response) => {
+      const path = (request.url ?? "").split("?")[0]!
+      if (request.method === "POST") {
+        let body = ""
+        request.on("data", (piece: Buffer) => {
+          body += piece.toString()
         })
-        response.end(content)
+        request.on("end", () => {
+          response.end()
+          Deferred.unsafeDone(posted, Exit.succeed(body))
+        })
+        return
+      }
+      const content = path.startsWith("/ort/") ? readFileSync(join(folder, path.slice(5))) : files[path]?.()
+      response.writeHead(content === undefined ? 404 : 200, {
+        ...{ "Content-Type": types[extname(path)] ?? "text/plain", "Cross-Origin-Opener-Policy": "same-origin" },
+        ...{ "Cross-Origin-Embedder-Policy": "require-corp", "Cross-Origin-Resource-Policy": "same-origin" }
       })
-      let browser: ReturnType<typeof spawn> | undefined
-      server.listen(0, "127.0.0.1", () => {
-        const { port } = server.address() as AddressInfo
-        const flags = ["--headless", "--no-sandbox", "--disable-gpu", `--user-data-dir=${profile}`]
-        browser = spawn(program, [...flags, `http://127.0.0.1:${port}/index.html`], { stdio: "ignore" })
-        browser.on("exit", (code) => resume(Effect.succeed(`the browser ended with ${code}`)))
-      })
-      return Effect.promise(async () => {
-        server.close()
-        browser?.kill()
-      })
-    }).pipe(Effect.ensuring(Effect.sync(() => rmSync(profile, { recursive: true, force: true, maxRetries: 10 }))))
+      response.end(content)
+    })
+    yield* Effect.acquireRelease(
+      Effect.async<void>((resume) => {
+        server.listen(0, "127.0.0.1", () => resume(Effect.void))
+      }),
+      () => Effect.sync(() => server.close())
+    )
+    const { port } = server.address() as AddressInfo
+    return { posted: Deferred.await(posted), url: `http://127.0.0.1:${port}/index.html` }
   })
+
+/** A browser that shows a page until the scope closes. `ended` succeeds when it ends before that. */
+const browse = (program: string, url: string) =>
+  Effect.gen(function* () {
+    const profile = yield* Effect.acquireRelease(
+      Effect.sync(() => mkdtempSync(join(tmpdir(), "codex-chromium-"))),
+      (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true, maxRetries: 10 }))
+    )
+    const ended = yield* Deferred.make<string>()
+    yield* Effect.acquireRelease(
+      Effect.sync(() => {
+        const flags = ["--headless", "--no-sandbox", "--disable-gpu", `--user-data-dir=${profile}`]
+        const browser = spawn(program, [...flags, url], { stdio: "ignore" })
+        browser.on("exit", (code) => Deferred.unsafeDone(ended, Exit.succeed(`the browser ended with ${code}`)))
+        return browser
+      }),
+      (browser) =>
+        Effect.zipRight(
+          Effect.sync(() => browser.kill()),
+          Deferred.await(ended)
+        )
+    )
+    return { ended: Deferred.await(ended) }
+  })
+
+const trainedInChromium = (program: string, task: typeof Task.Type) =>
+  Effect.gen(function* () {
+    const { posted, url } = yield* serve((yield* Effect.promise(bundle)).outputFiles[0]!.text, task)
+    const { ended } = yield* browse(program, url)
+    return yield* Effect.race(posted, ended)
+  }).pipe(Effect.scoped)
 
 describe.skipIf(chromium === undefined)("training in Chromium (skipped where no Chromium is found)", () => {
   const { name: _, ...model } = parse(readFileSync(join(root, "configs/model/tiny.yaml"), "utf8"))
