@@ -6,6 +6,10 @@
  * where the coverage of this process cannot see them; the tests that start those processes check them.
  */
 import { defineConfig } from "vitest/config"
+import { full } from "./test/full.ts"
+
+// For tests that hang. No test has a limit of its own: on a busy machine each takes as long as it takes.
+const hang = full ? 4 * 3_600_000 : 600_000
 
 export default defineConfig({
   test: {
@@ -14,10 +18,9 @@ export default defineConfig({
     setupFiles: ["test/setup.ts"],
     pool: "forks",
     poolOptions: { forks: { minForks: 1, maxForks: 2, isolate: false } },
-    // For tests that hang. No test has a limit of its own: on a busy machine each takes as long as it takes.
-    testTimeout: 600_000,
-    hookTimeout: 600_000,
-    teardownTimeout: 600_000,
+    testTimeout: hang,
+    hookTimeout: hang,
+    teardownTimeout: hang,
     coverage: {
       provider: "v8",
       include: ["src/**/*.ts"],
