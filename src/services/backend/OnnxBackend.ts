@@ -46,6 +46,11 @@ export interface Options {
   readonly device?: Device | "auto" | undefined
   /** Threads that one operator may use, 1 to 256. Default: those of the machine, at most 4. */
   readonly threads?: number
+  /**
+   * A folder that exists. ONNX Runtime writes its profile of each Program there when the scope of `compile` closes:
+   * `<program>_<time>.json`, in the format of Chrome's trace viewer. Runs are slower. Not on `wasm`. Default: no profile.
+   */
+  readonly profile?: string | undefined
 }
 
 /** Backend on ONNX Runtime. A device that was named and cannot start is an error that says why. */
@@ -83,7 +88,7 @@ export const make = (options: Options = {}): Effect.Effect<Backend.Service, Back
     const start = (device: Device) =>
       Effect.acquireUseRelease(
         Scope.fork(scope, ExecutionStrategy.sequential),
-        (attempt) => Scope.extend(startDevice(device, threads), attempt),
+        (attempt) => Scope.extend(startDevice(device, threads, options.profile), attempt),
         (attempt, exit) => (Exit.isFailure(exit) ? Scope.close(attempt, exit) : Effect.void)
       )
     const named = (device: Device) => Effect.catchTag(start(device), "RuntimeMissing", asError)
@@ -180,7 +185,8 @@ const providers: { readonly [D in Device]: string } = {
 
 const startDevice = (
   device: Device,
-  threads: number
+  threads: number,
+  profile: string | undefined
 ): Effect.Effect<Backend.Service, BackendError | RuntimeMissing, Scope.Scope> =>
   Effect.gen(function* () {
     const unavailable = (details: string, cause?: unknown) =>
@@ -192,7 +198,7 @@ const startDevice = (
     }).pipe(Effect.mapError((error) => unavailable(error.message, error.cause)))
     const probe = yield* encode(identityGraph({ dtype: "float32", shape: [1] })).pipe(Effect.orDie)
     const reply = yield* client
-      .ask({ _tag: "Start", device, threads, probe })
+      .ask({ _tag: "Start", device, threads, probe, profile })
       .pipe(Effect.mapError((error) => unavailable(error.message, error.cause)))
     if (reply._tag === "Missing") return yield* new RuntimeMissing({ device, ...reply })
     if (reply._tag !== "Started") return yield* unavailable(detailsOf(reply))

@@ -36,6 +36,8 @@ export interface Start {
   readonly device: Device
   readonly threads: number
   readonly probe: Uint8Array<ArrayBuffer>
+  /** Folder for the profiles of the Programs: see `OnnxBackend.Options`. */
+  readonly profile: string | undefined
 }
 
 /** Makes the sessions of Programs that share state, under a number. */

@@ -9,6 +9,7 @@
  * buffers: they are disposed when replaced, never read directly (`getData` aborts the process), and everything is released
  * in the order tensors, sessions, thread (any other order aborts too). Does not import Effect, so a thread starts in 50 ms.
  */
+import { join } from "node:path"
 import { parentPort } from "node:worker_threads"
 import type { InferenceSession, Tensor } from "onnxruntime-web"
 import type { Envelope } from "../../WorkerThread.ts"
@@ -100,7 +101,7 @@ const replaceRows = ({ position, rows, state }: Update): void => {
 
 /** The sessions and state of one worker: starts with a device, then answers until `Stop`. */
 const makeEngine = (
-  { device, threads }: Start,
+  { device, profile, threads }: Start,
   { InferenceSession, name: runtime, providers, Tensor }: OnnxRuntime
 ) => {
   const keepsState = device === "webgpu"
@@ -116,11 +117,15 @@ const makeEngine = (
 
   const createSession = (
     model: Uint8Array,
-    preferredOutputLocation?: { readonly [output: string]: "gpu-buffer" | "cpu" }
+    preferredOutputLocation?: { readonly [output: string]: "gpu-buffer" | "cpu" },
+    program?: string
   ) =>
     InferenceSession.create(model, {
       ...sessionOptions(device, threads),
-      ...(keepsState && preferredOutputLocation !== undefined ? { preferredOutputLocation } : {})
+      ...(keepsState && preferredOutputLocation !== undefined ? { preferredOutputLocation } : {}),
+      ...(profile !== undefined && program !== undefined
+        ? { enableProfiling: true, profileFilePrefix: join(profile, program) }
+        : {})
     })
 
   const probe = async (model: Uint8Array): Promise<Reply> => {
@@ -157,7 +162,7 @@ const makeEngine = (
           ...program.writes.map((name) => [`next/${name}`, "gpu-buffer"] as const),
           ...program.outputs.map((name) => [`output/${name}`, "cpu"] as const)
         ]
-        const session = await createSession(program.model, Object.fromEntries(locations))
+        const session = await createSession(program.model, Object.fromEntries(locations), program.name)
         // The bytes may be as large as the weights and are not needed any more: only these fields are kept.
         const { reads, updates, writes } = program
         loaded.programs.set(program.name, { session, reads, updates, writes })
