@@ -8,13 +8,9 @@
  * `layerConfig` reads CODEX_DEVICE and CODEX_THREADS; nothing else here reads the environment.
  * The thread's entry is onnx/OnnxWorker.ts.
  */
-import { existsSync } from "node:fs"
-import { createRequire } from "node:module"
 import { availableParallelism } from "node:os"
-import { dirname, join } from "node:path"
 import * as Config from "effect/Config"
 import type { ConfigError } from "effect/ConfigError"
-import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
@@ -33,9 +29,9 @@ import type { OnnxGraph } from "../../core/tensor/OnnxGraph.ts"
 import { type Program, readsOf, type TensorTypes } from "../../core/tensor/Program.ts"
 import { show, type TensorData, type TensorType } from "../../core/tensor/Tensor.ts"
 import * as WorkerThread from "../WorkerThread.ts"
+import { absence, accelerators, providers, RuntimeMissing, unavailable } from "./onnx/OnnxDevice.ts"
 import { encode } from "./onnx/OnnxModel.ts"
 import { type Device, type Reply, type Request, transfersOf, type WireTensor } from "./onnx/OnnxProtocol.ts"
-import { version } from "./onnx/OnnxRuntime.ts"
 
 /** What to compute on. */
 export interface Options {
@@ -91,7 +87,7 @@ export const make = (options: Options = {}): Effect.Effect<Backend.Service, Back
         (attempt) => Scope.extend(startDevice(device, threads, options.profile), attempt),
         (attempt, exit) => (Exit.isFailure(exit) ? Scope.close(attempt, exit) : Effect.void)
       )
-    const named = (device: Device) => Effect.catchTag(start(device), "RuntimeMissing", asError)
+    const named = (device: Device) => Effect.catchTag(start(device), "RuntimeMissing", ({ asError }) => asError)
     const portable = (missing: RuntimeMissing) =>
       Effect.zipLeft(
         named("wasm"),
@@ -111,7 +107,7 @@ export const make = (options: Options = {}): Effect.Effect<Backend.Service, Back
         // The other devices need the same build.
         if (started.left._tag === "RuntimeMissing") return yield* portable(started.left)
         reasons.push(started.left.message)
-      } else reasons.push(absent)
+      } else reasons.push(`${candidate}: ${absent}`)
     }
     const backend = yield* onProcessor
     if (backend.info.device === "cpu") {
@@ -120,88 +116,24 @@ export const make = (options: Options = {}): Effect.Effect<Backend.Service, Back
     return backend
   })
 
-/** The build of ONNX Runtime that a device needs cannot be loaded. */
-class RuntimeMissing extends Data.TaggedError("RuntimeMissing")<{
-  readonly device: Device
-  readonly installed: boolean
-  readonly details: string
-}> {
-  get howToGet() {
-    if (this.device === "wasm") return "Install codex-ml again: onnxruntime-web is one of its dependencies."
-    const install = `npm install --ignore-scripts onnxruntime-node@${version}`
-    return this.installed
-      ? `It has builds for Linux with glibc (x64, arm64), macOS (arm64) and Windows (x64, arm64); there, install it again: ${install}`
-      : `To install it: ${install}`
-  }
-}
-
-const asError = ({ details, device, howToGet }: RuntimeMissing) => {
-  const remedy = device === "wasm" ? howToGet : `${howToGet} (or use device wasm)`
-  return new BackendError({ reason: "Unavailable", subject: device, details, remedy })
-}
-
-/** Devices that `auto` tries, best first. WebGPU keeps state on the device; the others copy it at every run. */
-const accelerators = (platform: NodeJS.Platform): ReadonlyArray<Device> =>
-  platform === "darwin" ? ["webgpu"] : platform === "win32" ? ["webgpu", "dml"] : ["cuda", "webgpu"]
-
-/**
- * Why `auto` skips a device, or `undefined`. Providers write to the console when a library is missing, as on most machines.
- * A device that was named is always tried.
- */
-const absence = (device: Device): string | undefined => {
-  if (process.platform !== "linux") return undefined
-  if (device === "cuda") {
-    const library = `bin/napi-v6/linux/${process.arch}/libonnxruntime_providers_cuda.so`
-    const folder = nativeFolder()
-    // Without the package, the device is tried and says so.
-    return folder === undefined || existsSync(join(folder, library))
-      ? undefined
-      : "cuda: its libraries are not installed (`npm run gpu:install`)."
-  }
-  if (device === "webgpu") {
-    const cards = ["/dev/dri", "/dev/nvidiactl", "/dev/dxg"]
-    return cards.some((path) => existsSync(path)) ? undefined : "webgpu: this machine shows no graphics card."
-  }
-  return undefined
-}
-
-const remedies: { readonly [D in Device]: string } = {
-  cpu: "Install onnxruntime-node again for this platform, or use device wasm.",
-  wasm: "Node must support WebAssembly with SIMD and, for more than one thread, SharedArrayBuffer.",
-  webgpu: "WebGPU needs a graphics driver (on Linux a Vulkan driver: see `vulkaninfo`), or use device cpu.",
-  cuda: "Run `npm run gpu:install` (Linux x64, CUDA 12 with cuDNN 9), or use device cpu.",
-  coreml: "CoreML exists on macOS only; use device cpu.",
-  dml: "DirectML exists on Windows only; use device cpu."
-}
-
-const providers: { readonly [D in Device]: string } = {
-  cpu: "CPUExecutionProvider",
-  wasm: "WebAssembly",
-  webgpu: "WebGpuExecutionProvider",
-  cuda: "CUDAExecutionProvider",
-  coreml: "CoreMLExecutionProvider",
-  dml: "DmlExecutionProvider"
-}
-
 const startDevice = (
   device: Device,
   threads: number,
   profile: string | undefined
 ): Effect.Effect<Backend.Service, BackendError | RuntimeMissing, Scope.Scope> =>
   Effect.gen(function* () {
-    const unavailable = (details: string, cause?: unknown) =>
-      new BackendError({ reason: "Unavailable", subject: device, details, remedy: remedies[device], cause })
+    const refused = (details: string, cause?: unknown) => unavailable(device, details, cause)
     const client = yield* WorkerThread.make<Request, Reply>({
       spawn: () => WorkerThread.spawn("backend/onnx/OnnxWorker", "codex-onnx"),
       transfers: transfersOf,
       stop: { _tag: "Stop" }
-    }).pipe(Effect.mapError((error) => unavailable(error.message, error.cause)))
+    }).pipe(Effect.mapError((error) => refused(error.message, error.cause)))
     const probe = yield* encode(identityGraph({ dtype: "float32", shape: [1] })).pipe(Effect.orDie)
     const reply = yield* client
       .ask({ _tag: "Start", device, threads, probe, profile })
-      .pipe(Effect.mapError((error) => unavailable(error.message, error.cause)))
+      .pipe(Effect.mapError((error) => refused(error.message, error.cause)))
     if (reply._tag === "Missing") return yield* new RuntimeMissing({ device, ...reply })
-    if (reply._tag !== "Started") return yield* unavailable(detailsOf(reply))
+    if (reply._tag !== "Started") return yield* refused(detailsOf(reply))
     let executables = 0
     return Backend.make({
       info: {
@@ -327,12 +259,3 @@ const toDatas = (tensors: ReadonlyArray<WireTensor>): TensorDatas =>
   Object.fromEntries(
     tensors.map(({ data, dtype, name, shape }): [string, TensorData] => [name, { data, dtype, shape }])
   )
-
-/** The folder of onnxruntime-node, if it is installed. */
-const nativeFolder = (): string | undefined => {
-  try {
-    return dirname(createRequire(import.meta.url).resolve("onnxruntime-node/package.json"))
-  } catch {
-    return undefined
-  }
-}
