@@ -12,7 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import { type Size, vocabularySize } from "./Sizes.ts"
+import type { Size } from "./Sizes.ts"
 
 /** Threads of torch's own loops, and of the library that multiplies matrices. */
 export interface Threads {
@@ -94,7 +94,7 @@ export const open = (python: string, size: Size, threads: Threads): Effect.Effec
       heads: size.heads,
       context: size.contextLength,
       batch: size.batchSize,
-      vocabulary: vocabularySize,
+      vocabulary: size.vocabularySize,
       threads: threads.torch
     })
     return {

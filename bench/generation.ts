@@ -15,13 +15,13 @@ import { constant } from "../src/core/tensor/Tensor.ts"
 import { initialParameters } from "../src/core/training/TrainingPrograms.ts"
 import { architectureOf } from "../src/plugins/models/decoder/Architecture.ts"
 import { DecoderConfig, resolve } from "../src/plugins/models/decoder/DecoderConfig.ts"
-import { configOf, type Size, vocabularySize } from "./Sizes.ts"
+import { configOf, type Size } from "./Sizes.ts"
 
 const greedy = { temperature: 0, topK: 0, topP: 1, repetitionPenalty: 1, seed: 1 }
 
 export const generation = (size: Size) =>
   Effect.gen(function* () {
-    const architecture = architectureOf(resolve(Schema.decodeSync(DecoderConfig)(configOf(size))), vocabularySize)
+    const architecture = architectureOf(resolve(Schema.decodeSync(DecoderConfig)(configOf(size))), size.vocabularySize)
     const parameters = initialParameters(architecture.parameters, 1)
     const generator = yield* Generation.make(architecture, parameters)
     const tokens = Math.min(256, size.contextLength) - 1
@@ -48,7 +48,7 @@ export const generation = (size: Size) =>
         data.set(cached.slice(0, length))
         const input = { tokens: { dtype: "int32" as const, shape: [1, size.contextLength], data } }
         const logits = (yield* executable.run("forward", input)).logits!.data
-        const row = Array.from(logits.subarray((length - 1) * vocabularySize, length * vocabularySize))
+        const row = Array.from(logits.subarray((length - 1) * size.vocabularySize, length * size.vocabularySize))
         return row.indexOf(Math.max(...row))
       })
     const last = [tokens - 4, tokens - 3, tokens - 2, tokens - 1, tokens]

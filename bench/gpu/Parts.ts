@@ -1,0 +1,17 @@
+/** The parts of bench/gpu.ts, in their order, and the jobs that each consists of. */
+import type { Job, Options } from "./Job.ts"
+import * as Speed from "./Speed.ts"
+
+/** A part of the bench. */
+export interface Part {
+  readonly number: number
+  readonly name: string
+  readonly jobs: (options: Options) => ReadonlyArray<Job>
+}
+
+/** Numbered as in the JSON document. */
+export const parts: ReadonlyArray<Part> = [{ number: 3, name: "speed", jobs: Speed.jobs }]
+
+/** The job of a name, which the parent took from `parts`. */
+export const jobNamed = (options: Options, name: string): Job =>
+  parts.flatMap(({ jobs }) => jobs(options)).find((job) => job.name === name)!

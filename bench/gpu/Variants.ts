@@ -1,0 +1,25 @@
+/**
+ * The settings that part 3 of bench/gpu.ts compares, by taking turns: `--variant base,flat`.
+ *
+ * To add one, add an entry here. What is measured at only one setting (batch sizes, the profile, memory) uses the first
+ * that is named.
+ */
+import type { GradientTransformation } from "../../src/core/tensor/Optimizer.ts"
+import type * as OnnxBackend from "../../src/services/backend/OnnxBackend.ts"
+
+/** How a training step differs from the default. */
+export interface Variant {
+  /** One sentence for the help. */
+  readonly description: string
+  /** Options of the backend, beside the device. */
+  readonly backend?: Omit<OnnxBackend.Options, "device" | "profile">
+  /** From AdamW with clipping to the optimizer of the step. Default: as it is. */
+  readonly optimizer?: (adamw: GradientTransformation) => GradientTransformation
+  /** Loss and gradient norm leave the device after each n-th step. Default: 1. The last step that is timed always fetches them. */
+  readonly fetchEvery?: number
+}
+
+/** All variants, by name. */
+export const variants: { readonly [name: string]: Variant } = {
+  base: { description: "as `codex train` runs a step" }
+}
