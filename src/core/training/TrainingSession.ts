@@ -21,6 +21,7 @@ import type { TokenFile } from "../data/TokenFile.ts"
 import * as Evaluation from "../evaluation/Evaluation.ts"
 import type { Architecture } from "../Model.ts"
 import type { Tokenizer } from "../Tokenizer.ts"
+import { lossScaleOf } from "../tensor/HalfPrecision.ts"
 import * as Optimizer from "../tensor/Optimizer.ts"
 import type { ProgramError } from "../tensor/Program.ts"
 import { type ShapeError, sizeOf, type TensorData } from "../tensor/Tensor.ts"
@@ -122,12 +123,13 @@ const make = (
         ? new Int32Array(architecture.vocabularySize).fill(1)
         : yield* Evaluation.tokenBytesOf(tokenizer)
     const backend = yield* Backend
-    const train = yield* trainProgram(architecture, optimizer, { batchSize, contextLength, accumulation })
+    const lossScale = backend.info.precision === "float16" ? lossScaleOf(batchSize * contextLength) : 1
+    const train = yield* trainProgram(architecture, optimizer, { batchSize, contextLength, accumulation, lossScale })
     const evaluationBatch = batchSize / accumulation
     const evaluate = yield* evaluateProgram(architecture, { batchSize: evaluationBatch, contextLength })
     const executable = yield* backend.compile({ train, evaluate })
     const threadDependences = yield* Effect.cached(
-      Effect.sync(() => ThreadDependence.ofPrograms([train, evaluate], backend.info.device))
+      Effect.sync(() => ThreadDependence.ofPrograms([train, evaluate], backend.info.device, backend.info.precision))
     )
 
     const optimizerTypes = optimizer.state(parameterTypes(architecture))
@@ -218,7 +220,8 @@ const make = (
         const [loss, gradientNorm] = [first(outputs, "loss"), first(outputs, "gradient_norm")]
         const step = before.step + 1
         if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
-          return yield* nonFinite(step, `the loss is ${loss} and the norm of the gradient ${gradientNorm}`)
+          const range = backend.info.precision === "float16" ? " (half precision ends at 65,504)" : ""
+          return yield* nonFinite(step, `the loss is ${loss} and the norm of the gradient ${gradientNorm}${range}`)
         }
         const seen = before.tokens + batchSize * contextLength
         yield* Ref.set(state, new TrainState({ ...before, step, tokens: seen, loss }))

@@ -5,7 +5,7 @@
  * per Program. Released in the order tensors, sessions, thread, when their scopes close. Only inputs and the requested
  * outputs cross between the threads, as transferred buffers, so the event loop stays
  * free while a step runs; an interruption takes effect between steps. State lives in memory: nothing survives the process.
- * `layerConfig` reads CODEX_DEVICE and CODEX_THREADS; nothing else here reads the environment.
+ * `layerConfig` reads CODEX_DEVICE, CODEX_THREADS and CODEX_PRECISION; nothing else here reads the environment.
  * The thread's entry is onnx/OnnxWorker.ts.
  */
 import { availableParallelism } from "node:os"
@@ -24,12 +24,21 @@ import { describe } from "../../core/config/ConfigIssue.ts"
 import { DeviceName } from "../../core/config/RunConfig.ts"
 import { Threads } from "../../core/Numbers.ts"
 import { plural } from "../../core/Plural.ts"
+import { halfPrecision, Precision } from "../../core/tensor/HalfPrecision.ts"
 import { lower, splitRowUpdates } from "../../core/tensor/Lower.ts"
-import type { OnnxGraph } from "../../core/tensor/OnnxGraph.ts"
+import { elementTypes, type OnnxGraph } from "../../core/tensor/OnnxGraph.ts"
 import { type Program, readsOf, type TensorTypes } from "../../core/tensor/Program.ts"
 import { show, type TensorData, type TensorType } from "../../core/tensor/Tensor.ts"
 import * as WorkerThread from "../WorkerThread.ts"
-import { absence, accelerators, providers, RuntimeMissing, unavailable } from "./onnx/OnnxDevice.ts"
+import {
+  absence,
+  accelerators,
+  arithmetics,
+  providers,
+  RuntimeMissing,
+  unavailable,
+  withoutHalf
+} from "./onnx/OnnxDevice.ts"
 import { encode } from "./onnx/OnnxModel.ts"
 import { type Device, type Reply, type Request, transfersOf, type WireTensor } from "./onnx/OnnxProtocol.ts"
 
@@ -47,12 +56,17 @@ export interface Options {
    * `<program>_<time>.json`, in the format of Chrome's trace viewer. Runs are slower. Not on `wasm`. Default: no profile.
    */
   readonly profile?: string | undefined
+  /**
+   * What matrix products compute in (core/tensor/HalfPrecision.ts). Default: `float32`. A device that has no half precision does not
+   * start with `float16`; `cpu` and `wasm` round to it and gain nothing.
+   */
+  readonly precision?: Precision | undefined
 }
 
 /** Backend on ONNX Runtime. A device that was named and cannot start is an error that says why. */
 export const layer = (options: Options = {}): Layer.Layer<Backend, BackendError> => Layer.scoped(Backend, make(options))
 
-/** The same, from CODEX_DEVICE and CODEX_THREADS. */
+/** The same, from CODEX_DEVICE, CODEX_THREADS and CODEX_PRECISION. */
 export const layerConfig: Layer.Layer<Backend, BackendError | ConfigError> = Layer.unwrapEffect(
   Effect.map(
     Config.all({
@@ -61,11 +75,13 @@ export const layerConfig: Layer.Layer<Backend, BackendError | ConfigError> = Lay
         Config.integer("CODEX_THREADS").pipe(
           Config.validate({ message: "expected 1 or more threads, at most 256", validation: Schema.is(Threads) })
         )
-      )
+      ),
+      precision: Config.option(Config.literal(...Precision.literals)("CODEX_PRECISION"))
     }),
-    ({ device, threads }) =>
+    ({ device, precision, threads }) =>
       layer({
-        ...Option.match(device, { onNone: () => ({}), onSome: (device) => ({ device }) }),
+        device: Option.getOrUndefined(device),
+        precision: Option.getOrUndefined(precision),
         ...Option.match(threads, { onNone: () => ({}), onSome: (threads) => ({ threads }) })
       })
   )
@@ -79,12 +95,13 @@ export const make = (options: Options = {}): Effect.Effect<Backend.Service, Back
       const details = `expected ${describe(Threads.ast)}, got ${threads}.`
       return yield* new BackendError({ reason: "Input", subject: "threads", details })
     }
+    const precision = options.precision ?? "float32"
     const scope = yield* Effect.scope
     // The thread of a device that does not start ends at once.
     const start = (device: Device) =>
       Effect.acquireUseRelease(
         Scope.fork(scope, ExecutionStrategy.sequential),
-        (attempt) => Scope.extend(startDevice(device, threads, options.profile), attempt),
+        (attempt) => Scope.extend(startDevice({ ...options, device, threads, precision }), attempt),
         (attempt, exit) => (Exit.isFailure(exit) ? Scope.close(attempt, exit) : Effect.void)
       )
     const named = (device: Device) => Effect.catchTag(start(device), "RuntimeMissing", ({ asError }) => asError)
@@ -116,12 +133,16 @@ export const make = (options: Options = {}): Effect.Effect<Backend.Service, Back
     return backend
   })
 
-const startDevice = (
-  device: Device,
-  threads: number,
-  profile: string | undefined
-): Effect.Effect<Backend.Service, BackendError | RuntimeMissing, Scope.Scope> =>
+/** Options with a device that is tried. */
+interface Chosen extends Options {
+  readonly device: Device
+  readonly threads: number
+  readonly precision: Precision
+}
+
+const startDevice = (chosen: Chosen): Effect.Effect<Backend.Service, BackendError | RuntimeMissing, Scope.Scope> =>
   Effect.gen(function* () {
+    const { device, precision, profile, threads } = chosen
     const refused = (details: string, cause?: unknown) => unavailable(device, details, cause)
     const client = yield* WorkerThread.make<Request, Reply>({
       spawn: () => WorkerThread.spawn("backend/onnx/OnnxWorker", "codex-onnx"),
@@ -129,26 +150,32 @@ const startDevice = (
       stop: { _tag: "Stop" }
     }).pipe(Effect.mapError((error) => refused(error.message, error.cause)))
     const probe = yield* encode(identityGraph({ dtype: "float32", shape: [1] })).pipe(Effect.orDie)
+    const half = arithmetics[device] === "float16" && precision === "float16"
+    const halfProbe = half ? yield* encode(halfGraph).pipe(Effect.orDie) : undefined
     const reply = yield* client
-      .ask({ _tag: "Start", device, threads, probe, profile })
+      .ask({ _tag: "Start", device, threads, probe, halfProbe, profile })
       .pipe(Effect.mapError((error) => refused(error.message, error.cause)))
     if (reply._tag === "Missing") return yield* new RuntimeMissing({ device, ...reply })
+    if (reply._tag === "NoHalf") return yield* withoutHalf(device, reply.details)
     if (reply._tag !== "Started") return yield* refused(detailsOf(reply))
     let executables = 0
     return Backend.make({
       info: {
         device,
         threads,
-        description: `${reply.runtime}, ${providers[device]}, ${plural(threads, "thread")}`
+        precision,
+        description:
+          `${reply.runtime}, ${providers[device]}, ${plural(threads, "thread")}` +
+          (precision === "float32" ? "" : `, ${precision}`)
       },
-      compile: (programs, state) => Effect.suspend(() => compile(client, device, executables++, programs, state))
+      compile: (programs, state) => Effect.suspend(() => compile(client, chosen, executables++, programs, state))
     })
   })
 
 /** The Programs as sessions in the thread. */
 const compile = (
   client: WorkerThread.WorkerThread<Request, Reply>,
-  device: Device,
+  { device, precision }: Chosen,
   executable: number,
   programs: { readonly [name: string]: Program },
   state: TensorTypes
@@ -161,7 +188,9 @@ const compile = (
       const { program, updates } = onHost ? splitRowUpdates(whole) : { program: whole, updates: [] }
       const reads = readsOf(program)
       inputs.set(name, new Set(reads.inputs))
-      return Effect.map(encodeFor(name, lower(program, onHost ? "cpu" : "webgpu")), (model) => ({
+      const lowered = lower(program, onHost ? "cpu" : "webgpu")
+      const graph = precision === "float32" ? lowered : halfPrecision(lowered, arithmetics[device])
+      return Effect.map(encodeFor(name, graph), (model) => ({
         name,
         model,
         reads: reads.state,
@@ -202,6 +231,17 @@ const identityGraph = (type: TensorType): OnnxGraph => ({
   initializers: [],
   nodes: [{ opType: "Identity", domain: "", inputs: ["x"], outputs: ["y"], attributes: {} }]
 })
+
+/** y = x · x in half precision. */
+const halfGraph: OnnxGraph = {
+  ...identityGraph({ dtype: "float32", shape: [1] }),
+  name: "half precision",
+  nodes: [
+    { opType: "Cast", domain: "", inputs: ["x"], outputs: ["half"], attributes: { to: elementTypes.float16 } },
+    { opType: "Mul", domain: "", inputs: ["half", "half"], outputs: ["square"], attributes: {} },
+    { opType: "Cast", domain: "", inputs: ["square"], outputs: ["y"], attributes: { to: elementTypes.float32 } }
+  ]
+}
 
 /** One copying model per type of state tensor, for devices whose tensors cannot be read in place. */
 const copiesOf = (types: TensorTypes) =>

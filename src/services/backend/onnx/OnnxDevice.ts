@@ -9,6 +9,7 @@ import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
 import * as Data from "effect/Data"
 import { BackendError } from "../../../core/Backend.ts"
+import type { Arithmetic } from "../../../core/tensor/HalfPrecision.ts"
 import type { Device } from "./OnnxProtocol.ts"
 import { version } from "./OnnxRuntime.ts"
 
@@ -23,6 +24,16 @@ export const providers: { readonly [D in Device]: string } = {
   cuda: "CUDAExecutionProvider",
   coreml: "CoreMLExecutionProvider",
   dml: "DmlExecutionProvider"
+}
+
+/** What a device computes half precision in. */
+export const arithmetics: { readonly [D in Device]: Arithmetic } = {
+  cpu: "float32",
+  wasm: "float32",
+  webgpu: "float16",
+  cuda: "float16",
+  coreml: "float16",
+  dml: "float16"
 }
 
 /** Where the builds have a device, as a message says it; undefined for everywhere. */
@@ -116,6 +127,16 @@ export const unavailable = (device: Device, details: string, cause?: unknown): B
     details: withoutPlace(details),
     remedy: remedies[device],
     cause
+  })
+
+/** A device that starts, and cannot compute in half precision. */
+export const withoutHalf = (device: Device, details: string): BackendError =>
+  new BackendError({
+    reason: "Unavailable",
+    subject: device,
+    details: `it has no half precision (${withoutPlace(details).replace(/[.\s]*$/, "")}).`,
+    remedy:
+      "Use backend.precision=float32 (CODEX_PRECISION=float32), or a card that has it (for WebGPU, the feature shader-f16)."
   })
 
 /** ONNX Runtime begins some messages with a place in its C++ and the condition that failed there. */

@@ -44,8 +44,10 @@ interface Loaded {
 
 const done = (tensors: ReadonlyArray<WireTensor> = []): Reply => ({ _tag: "Done", tensors })
 
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
 const failed = (subject: string, error: unknown): Reply => {
-  const details = error instanceof Error ? error.message : String(error)
+  const details = messageOf(error)
   return { _tag: "Failed", subject, details, memory: outOfMemory.test(details) }
 }
 
@@ -128,15 +130,23 @@ const makeEngine = (
         : {})
     })
 
-  const probe = async (model: Uint8Array): Promise<Reply> => {
+  const probe = async ({ halfProbe, probe }: Start): Promise<Reply> => {
     // Without a provider of this name, ONNX Runtime prints a line and runs on the CPU instead.
     if (!providers.includes(device)) {
       return failed(device, `${runtime} has ${providers.join(", ")} on ${process.platform}-${process.arch}.`)
     }
-    const session = await createSession(model)
-    // Kept until the end: when its last session is released, WebGPU drops the device and every compiled shader.
-    standing.push(session)
-    await session.run({ x: new Tensor("float32", Float32Array.of(1), [1]) })
+    const run = async (model: Uint8Array) => {
+      const session = await createSession(model)
+      // Kept until the end: when its last session is released, WebGPU drops the device and every compiled shader.
+      standing.push(session)
+      await session.run({ x: new Tensor("float32", Float32Array.of(1), [1]) })
+    }
+    await run(probe)
+    try {
+      if (halfProbe !== undefined) await run(halfProbe)
+    } catch (error) {
+      return { _tag: "NoHalf", details: messageOf(error) }
+    }
     return { _tag: "Started", runtime }
   }
 
@@ -273,7 +283,7 @@ const serve = (port: NonNullable<typeof parentPort>) => {
       return { _tag: "Missing", ...whyMissing(request.device, error) }
     }
     engine = makeEngine(request, runtime)
-    return await engine.probe(request.probe)
+    return await engine.probe(request)
   }
   const answer = async (request: Request): Promise<Reply> => {
     try {
