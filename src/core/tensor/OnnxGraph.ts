@@ -56,7 +56,7 @@ export interface OnnxGraph {
   readonly values?: ReadonlyArray<OnnxValue>
 }
 
-/** The shapes that a graph declares, and those that follow from them for views and transposes. */
+/** The shapes that a graph declares, and those that follow from them for views, casts and transposes. */
 export const shapesOf = (graph: OnnxGraph): ReadonlyMap<string, Shape> => {
   const shapes = new Map<string, Shape>([
     ...[...graph.inputs, ...graph.outputs, ...(graph.values ?? [])].flatMap(({ name, type }) => {
@@ -69,7 +69,7 @@ export const shapesOf = (graph: OnnxGraph): ReadonlyMap<string, Shape> => {
   for (const { attributes, inputs, opType, outputs } of graph.nodes) {
     const [from, to] = [shapes.get(inputs[0] ?? ""), outputs[0]!]
     if (shapes.has(to)) continue
-    if (opType === "Identity" && from !== undefined) shapes.set(to, from)
+    if ((opType === "Identity" || opType === "Cast") && from !== undefined) shapes.set(to, from)
     if (opType === "Transpose" && from !== undefined && Array.isArray(attributes.perm)) {
       shapes.set(
         to,

@@ -212,12 +212,16 @@ const axesOf = (shape: Shape | undefined, transposed: boolean): readonly [number
   return transposed ? [columns, rows] : [rows, columns]
 }
 
+const views: ReadonlySet<string> = new Set(["Cast", "Reshape", "Transpose"])
+
 /** The state that the node reads, or else the nearest result that is computed from it, without its prefixes. */
 const subjectOf = (node: OnnxNode, graph: OnnxGraph): string => {
   const makers = new Map(graph.nodes.flatMap((each) => each.outputs.map((name) => [name, each] as const)))
-  const isView = (name: string) => makers.get(name)?.opType === "Transpose" || makers.get(name)?.opType === "Reshape"
-  const sources = node.inputs.map((name) => (isView(name) ? makers.get(name)!.inputs[0]! : name))
-  const read = sources.find((name) => name.startsWith("state/"))
+  const sourceOf = (name: string): string => {
+    const maker = makers.get(name)
+    return maker !== undefined && views.has(maker.opType) ? sourceOf(maker.inputs[0]!) : name
+  }
+  const read = node.inputs.map(sourceOf).find((name) => name.startsWith("state/"))
   return (read ?? nearestResult(node, graph)).replace(/^.*\//, "")
 }
 
