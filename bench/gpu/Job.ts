@@ -58,6 +58,9 @@ export const messageOf = (error: unknown): string =>
 /** A number with few digits. */
 export const round = (value: number, digits = 2): number => Number(value.toFixed(digits))
 
+/** A number with three significant digits. */
+export const short = (value: number): number => Number(value.toPrecision(3))
+
 /** The middle of an odd count of numbers. */
 export const median = (values: ReadonlyArray<number>): number =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!

@@ -1,5 +1,8 @@
 /** The parts of bench/gpu.ts, in their order, and the jobs that each consists of. */
+import * as Correctness from "./Correctness.ts"
+import * as Decoding from "./Decoding.ts"
 import type { Job, Options } from "./Job.ts"
+import * as Memory from "./Memory.ts"
 import * as Speed from "./Speed.ts"
 
 /** A part of the bench. */
@@ -10,7 +13,12 @@ export interface Part {
 }
 
 /** Numbered as in the JSON document. */
-export const parts: ReadonlyArray<Part> = [{ number: 3, name: "speed", jobs: Speed.jobs }]
+export const parts: ReadonlyArray<Part> = [
+  { number: 2, name: "correctness", jobs: () => Correctness.jobs },
+  { number: 3, name: "speed", jobs: Speed.jobs },
+  { number: 5, name: "generation", jobs: Decoding.jobs },
+  { number: 6, name: "memory", jobs: () => Memory.jobs }
+]
 
 /** The job of a name, which the parent took from `parts`. */
 export const jobNamed = (options: Options, name: string): Job =>
