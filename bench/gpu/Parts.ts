@@ -1,6 +1,7 @@
 /** The parts of bench/gpu.ts, in their order, and the jobs that each consists of. */
 import * as Correctness from "./Correctness.ts"
 import * as Decoding from "./Decoding.ts"
+import * as Device from "./Device.ts"
 import type { Job, Options } from "./Job.ts"
 import * as Memory from "./Memory.ts"
 import * as Speed from "./Speed.ts"
@@ -14,6 +15,7 @@ export interface Part {
 
 /** Numbered as in the JSON document. */
 export const parts: ReadonlyArray<Part> = [
+  { number: 1, name: "device", jobs: Device.jobs },
   { number: 2, name: "correctness", jobs: () => Correctness.jobs },
   { number: 3, name: "speed", jobs: Speed.jobs },
   { number: 5, name: "generation", jobs: Decoding.jobs },

@@ -5,12 +5,16 @@
  * the arithmetic of a step (../Sizes.ts) over its time and over the rate of large matrix products, measured between the
  * steps. Times are medians; the last step of a turn fetches the loss, so a turn ends when the device has finished.
  */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as OnnxBackend from "../../src/services/backend/OnnxBackend.ts"
 import { gpuSizes, type Size, trainingFlops } from "../Sizes.ts"
 import { type Job, median, messageOf, type Options, type Report, round, timed } from "./Job.ts"
+import * as Profile from "./Profile.ts"
 import * as TrainingStep from "./TrainingStep.ts"
 import { type Variant, variants } from "./Variants.ts"
 
@@ -132,10 +136,57 @@ const growing = (options: Options, report: Report, size: Size) =>
     }
   })
 
-/** One job for each size. */
-export const jobs = (options: Options): ReadonlyArray<Job> =>
-  sizesOf(options).map((size, i) => ({
-    name: `speed of ${size.label}`,
-    weight: i === 0 ? 10 : 16,
-    run: (options, report) => Effect.zipRight(compared(options, report, size), growing(options, report, size))
-  }))
+const profiledSteps = 5
+
+/** Profiles a few steps of a variant; the file is written when the scope of the sessions closes. */
+const profiled = (options: Options, report: Report, size: Size, name: string, folder: string) =>
+  Effect.gen(function* () {
+    const variant = variants[name]!
+    const backend = OnnxBackend.layer({ ...variant.backend, device: options.device, profile: folder })
+    yield* Effect.gen(function* () {
+      const step = yield* TrainingStep.make(size, variant, 64)
+      yield* step.steps(3)
+      yield* step.steps(profiledSteps)
+    }).pipe(Effect.scoped, Effect.provide(backend))
+    const file = readdirSync(folder).find((file) => file.startsWith("train_"))
+    const row = { size: size.label, variant: name }
+    if (file === undefined) return yield* report("not profiled", { ...row, why: `no profile on ${options.device}` })
+    const events = yield* Profile.decode(readFileSync(join(folder, file), "utf8"))
+    rmSync(join(folder, file))
+    const { crossings, operators, total } = Profile.summarize(events, profiledSteps)
+    yield* report("profile", { ...row, ...total })
+    yield* Effect.forEach(operators.slice(0, 40), (each) => report("time by operator", { ...row, ...each }))
+    if (["cpu", "wasm"].includes(options.device)) return
+    yield* Effect.forEach(crossings, (each) => report("crossings of the host", { ...row, ...each }))
+  })
+
+/** All variants at the first size, and the first variant at the others. */
+const profiles = (options: Options, report: Report) =>
+  Effect.gen(function* () {
+    const folder = yield* Effect.acquireRelease(
+      Effect.sync(() => mkdtempSync(join(tmpdir(), "codex-bench-"))),
+      (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
+    )
+    const [first, ...others] = sizesOf(options)
+    const settings = [
+      ...options.variants.map((name) => ({ size: first!, name })),
+      ...others.map((size) => ({ size, name: options.variants[0] }))
+    ]
+    for (const { name, size } of settings) {
+      const done = yield* Effect.either(profiled(options, report, size, name, folder))
+      if (Either.isRight(done)) continue
+      yield* report("not profiled", { size: size.label, variant: name, why: messageOf(done.left) })
+    }
+  }).pipe(Effect.scoped)
+
+/** One job for each size, and the profiles. */
+export const jobs = (options: Options): ReadonlyArray<Job> => [
+  ...sizesOf(options).map(
+    (size, i): Job => ({
+      name: `speed of ${size.label}`,
+      weight: i === 0 ? 10 : 16,
+      run: (options, report) => Effect.zipRight(compared(options, report, size), growing(options, report, size))
+    })
+  ),
+  { name: "time of the parts of a step", weight: 8, run: profiles }
+]
