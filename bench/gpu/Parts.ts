@@ -4,6 +4,7 @@ import * as Decoding from "./Decoding.ts"
 import * as Device from "./Device.ts"
 import type { Job, Options } from "./Job.ts"
 import * as Memory from "./Memory.ts"
+import * as Pytorch from "./Pytorch.ts"
 import * as Speed from "./Speed.ts"
 
 /** A part of the bench. */
@@ -18,6 +19,7 @@ export const parts: ReadonlyArray<Part> = [
   { number: 1, name: "device", jobs: Device.jobs },
   { number: 2, name: "correctness", jobs: () => Correctness.jobs },
   { number: 3, name: "speed", jobs: Speed.jobs },
+  { number: 4, name: "PyTorch", jobs: Pytorch.jobs },
   { number: 5, name: "generation", jobs: Decoding.jobs },
   { number: 6, name: "memory", jobs: () => Memory.jobs }
 ]

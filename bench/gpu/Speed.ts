@@ -19,7 +19,7 @@ import * as TrainingStep from "./TrainingStep.ts"
 import { type Variant, variants } from "./Variants.ts"
 
 /** Side of the matrix products that set the device's own rate. */
-const sideOf = ({ tiny }: Options): number => (tiny ? 128 : 4096)
+export const sideOf = ({ tiny }: Options): number => (tiny ? 128 : 4096)
 
 /** The sizes that are measured. */
 export const sizesOf = ({ tiny }: Options): ReadonlyArray<Size> => (tiny ? TrainingStep.tinySizes : gpuSizes)
@@ -86,7 +86,7 @@ const setting = (options: Options, size: Size, name: string) =>
     return yield* Effect.provide(warm(size, name, variant, sideOf(options)), context)
   })
 
-const rounds = 5
+const roundsOf = ({ tiny }: Options): number => (tiny ? 3 : 5)
 
 /** The variants at the size's own batch, in turns. One that fails is reported and the others go on. */
 const compared = (options: Options, report: Report, size: Size) =>
@@ -107,7 +107,7 @@ const compared = (options: Options, report: Report, size: Size) =>
           why: messageOf(made.left)
         })
     }
-    const table = yield* Effect.forEach(Array.from({ length: rounds }), () =>
+    const table = yield* Effect.forEach(Array.from({ length: roundsOf(options) }), () =>
       Effect.forEach(settings, ({ turn }) => turn)
     )
     yield* Effect.forEach(settings, ({ setting }, i) =>

@@ -26,7 +26,7 @@ import type { Variant } from "./Variants.ts"
 /** The models of the bench with small sizes: one with a byte vocabulary, one whose vocabulary takes other operators. */
 export const tinySizes: ReadonlyArray<Size> = [
   { label: "tiny", layers: 2, width: 64, heads: 2, contextLength: 32, batchSize: 2, vocabularySize: 256 },
-  { label: "tiny, 4,096 tokens", layers: 2, width: 64, heads: 2, contextLength: 64, batchSize: 1, vocabularySize: 4096 }
+  { label: "tiny, 4,096 tokens", layers: 2, width: 64, heads: 2, contextLength: 32, batchSize: 1, vocabularySize: 4096 }
 ]
 
 /** The architecture of a size. */
