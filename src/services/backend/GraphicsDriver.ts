@@ -13,7 +13,8 @@ import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Excerpt from "../../core/Excerpt.ts"
-import { absence, cudaLibrary } from "./onnx/OnnxDevice.ts"
+import { plural } from "../../core/Plural.ts"
+import { cudaLibrary, installCuda } from "./onnx/OnnxDevice.ts"
 import type { Device } from "./onnx/OnnxProtocol.ts"
 
 /** What one source says. `absent` is what many machines do not have; `failed` is a source that is there and does not work. */
@@ -34,9 +35,7 @@ export const facts = ({ root = "" }: Options = {}): Effect.Effect<ReadonlyArray<
     process.platform === "linux"
       ? [cards(root), vulkanDrivers(root), nvidia(root), nvidiaSmi(), vulkaninfo()]
       : [nvidiaSmi()],
-    {
-      concurrency: "unbounded"
-    }
+    { concurrency: "unbounded" }
   )
 
 /** Why a device did not start, and what to do. */
@@ -45,14 +44,13 @@ export interface Explanation {
   readonly remedy: string
 }
 
-/** Reads what a provider wrote to the console for a cause that its error does not name; undefined if there is none. */
-export const explain = (device: Device, output: string): Effect.Effect<Explanation | undefined> => {
-  if (device === "cuda") return explainCuda
-  if (device !== "webgpu" || process.platform !== "linux") return Effect.succeed(undefined)
-  return Effect.succeed(explainVulkan(output, process.env))
-}
+/** Looks for a cause that the error of a device does not name, in what it wrote to the console; undefined if there is none. */
+export const explain = (device: Device, output: string): Effect.Effect<Explanation | undefined> =>
+  device === "cuda"
+    ? missingLibraries
+    : Effect.succeed(device === "webgpu" && process.platform === "linux" ? vulkanFault(output) : undefined)
 
-const explainVulkan = (output: string, { NVIDIA_DRIVER_CAPABILITIES: capabilities }: NodeJS.ProcessEnv) => {
+const vulkanFault = (output: string): Explanation | undefined => {
   if (output.includes("Couldn't load Vulkan")) {
     return {
       details: "the Vulkan loader, libvulkan.so.1, is missing.",
@@ -61,36 +59,38 @@ const explainVulkan = (output: string, { NVIDIA_DRIVER_CAPABILITIES: capabilitie
     }
   }
   if (!/Found no drivers|VK_ERROR_INCOMPATIBLE_DRIVER/.test(output)) return undefined
-  const details = "Vulkan found no driver."
+  const details = "Vulkan found no driver that works."
+  const capabilities = process.env.NVIDIA_DRIVER_CAPABILITIES
   return capabilities === undefined || /\b(all|graphics)\b/.test(capabilities)
     ? {
         details,
         remedy:
-          "Install the driver of the card: `mesa-vulkan-drivers` for AMD and Intel, NVIDIA's own for NVIDIA. In a container, see docs/gpu.md."
+          "Install the driver of the card: `mesa-vulkan-drivers` for AMD and Intel, NVIDIA's own for NVIDIA. For containers see docs/gpu.md."
       }
     : {
-        details: `${details} This container has NVIDIA_DRIVER_CAPABILITIES=${capabilities}.`,
+        details: `${details} This container has NVIDIA_DRIVER_CAPABILITIES=${Excerpt.of(capabilities)}.`,
         remedy: "Start it with NVIDIA_DRIVER_CAPABILITIES=all, which includes `graphics`."
       }
 }
 
 /** The provider says only that it "failed to load shared library": `ldd` names those that are not found. */
-const explainCuda = Effect.gen(function* () {
-  const absent = absence("cuda")
+const missingLibraries: Effect.Effect<Explanation | undefined> = Effect.gen(function* () {
   const library = cudaLibrary()
-  if (absent !== undefined)
-    return { details: absent, remedy: "Its other needs are an NVIDIA driver, CUDA 12 and cuDNN 9." }
   if (library === undefined) return undefined
+  if (!existsSync(library)) {
+    return {
+      details: "its libraries are not installed.",
+      remedy: `Run \`${installCuda}\`. CUDA also needs an NVIDIA driver, CUDA 12 and cuDNN 9.`
+    }
+  }
   const { stdout } = yield* Effect.orElseSucceed(output("ldd", [library]), () => ({ stdout: "" }))
   const missing = Arr.dedupe([...stdout.matchAll(/^\s*(\S+) => not found/gm)].map(([, name = ""]) => name))
   if (missing.length === 0) return undefined
-  const needs = [
-    ...(missing.some((name) => name.startsWith("libcudnn")) ? ["cuDNN 9"] : []),
-    ...(missing.some((name) => !name.startsWith("libcudnn")) ? ["CUDA 12"] : [])
-  ]
+  const [cudnn, others] = Arr.partition(missing, (name) => !name.startsWith("libcudnn"))
+  const needs = [...(others.length > 0 ? ["CUDA 12"] : []), ...(cudnn.length > 0 ? ["cuDNN 9"] : [])]
   return {
-    details: `these libraries are not found: ${Excerpt.list(missing)}.`,
-    remedy: `Install ${needs.join(" and ")}, or add their folder to LD_LIBRARY_PATH.`
+    details: `${plural(missing.length, { one: "library is", other: "libraries are" })} not found: ${Excerpt.list(missing)}.`,
+    remedy: `Install ${needs.join(" and ")}, or add the folder that has ${missing.length === 1 ? "it" : "them"} to LD_LIBRARY_PATH.`
   }
 })
 
@@ -117,12 +117,13 @@ const cards = (root: string): Effect.Effect<Fact> =>
 const vulkanDrivers = (root: string): Effect.Effect<Fact> =>
   Effect.gen(function* () {
     const source = "Vulkan drivers"
-    const chosen = process.env.VK_DRIVER_FILES ?? process.env.VK_ICD_FILENAMES
+    const variable = process.env.VK_DRIVER_FILES === undefined ? "VK_ICD_FILENAMES" : "VK_DRIVER_FILES"
+    const chosen = process.env[variable]
     if (chosen !== undefined) {
       const missing = chosen.split(delimiter).filter((path) => path !== "" && !existsSync(path))
       return missing.length === 0
-        ? { source, status: "ok", details: `VK_DRIVER_FILES=${chosen}` }
-        : { source, status: "failed", details: `VK_DRIVER_FILES names files that do not exist: ${missing.join(", ")}` }
+        ? { source, status: "ok", details: `${variable}=${chosen}` }
+        : { source, status: "failed", details: `${variable} names files that do not exist: ${missing.join(", ")}` }
     }
     const folders = ["/usr/share/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/etc/vulkan/icd.d"]
     const found = (yield* Effect.forEach(folders, (folder) => names(`${root}${folder}`))).flat()

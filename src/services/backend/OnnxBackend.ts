@@ -66,25 +66,30 @@ export interface Options {
 /** Backend on ONNX Runtime. A device that was named and cannot start is an error that says why. */
 export const layer = (options: Options = {}): Layer.Layer<Backend, BackendError> => Layer.scoped(Backend, make(options))
 
-/** The same, from CODEX_DEVICE, CODEX_THREADS and CODEX_PRECISION. */
+/** Device, threads and precision from CODEX_DEVICE, CODEX_THREADS and CODEX_PRECISION. */
+export const fromEnvironment: Effect.Effect<
+  Pick<Options, "device" | "precision" | "threads">,
+  ConfigError
+> = Effect.map(
+  Config.all({
+    device: Config.option(Config.literal(...DeviceName.literals)("CODEX_DEVICE")),
+    threads: Config.option(
+      Config.integer("CODEX_THREADS").pipe(
+        Config.validate({ message: "expected 1 or more threads, at most 256", validation: Schema.is(Threads) })
+      )
+    ),
+    precision: Config.option(Config.literal(...Precision.literals)("CODEX_PRECISION"))
+  }),
+  ({ device, precision, threads }) => ({
+    device: Option.getOrUndefined(device),
+    precision: Option.getOrUndefined(precision),
+    ...Option.match(threads, { onNone: () => ({}), onSome: (threads) => ({ threads }) })
+  })
+)
+
+/** The layer with these. */
 export const layerConfig: Layer.Layer<Backend, BackendError | ConfigError> = Layer.unwrapEffect(
-  Effect.map(
-    Config.all({
-      device: Config.option(Config.literal(...DeviceName.literals)("CODEX_DEVICE")),
-      threads: Config.option(
-        Config.integer("CODEX_THREADS").pipe(
-          Config.validate({ message: "expected 1 or more threads, at most 256", validation: Schema.is(Threads) })
-        )
-      ),
-      precision: Config.option(Config.literal(...Precision.literals)("CODEX_PRECISION"))
-    }),
-    ({ device, precision, threads }) =>
-      layer({
-        device: Option.getOrUndefined(device),
-        precision: Option.getOrUndefined(precision),
-        ...Option.match(threads, { onNone: () => ({}), onSome: (threads) => ({ threads }) })
-      })
-  )
+  Effect.map(fromEnvironment, layer)
 )
 
 /** A started backend, for the lifetime of the scope. */

@@ -8,19 +8,23 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { DeviceName } from "../../../core/config/RunConfig.ts"
-import type { Reply } from "../DeviceTrial.ts"
+import type { Message } from "../DeviceTrial.ts"
 import * as OnnxBackend from "../OnnxBackend.ts"
 import { RuntimeMissing } from "./OnnxDevice.ts"
 
-const send = (reply: Reply): Effect.Effect<void> =>
+const send = (message: Message): Effect.Effect<void> =>
   Effect.async((resume) => {
     if (process.send === undefined) resume(Effect.void)
-    else process.send(reply, () => resume(Effect.void))
+    else process.send(message, () => resume(Effect.void))
   })
 
+/** Device and threads; without threads, those of a run. */
+const Words = Schema.Tuple(DeviceName, Schema.optionalElement(Schema.NumberFromString))
+
 Effect.runFork(
-  Schema.decodeUnknown(Schema.Tuple(DeviceName, Schema.NumberFromString))(process.argv.slice(2)).pipe(
-    Effect.flatMap(([device, threads]) => OnnxBackend.make({ device, threads })),
+  send({ _tag: "Ready" }).pipe(
+    Effect.zipRight(Schema.decodeUnknown(Words)(process.argv.slice(2))),
+    Effect.flatMap(([device, threads]) => OnnxBackend.make(threads === undefined ? { device } : { device, threads })),
     Effect.flatMap(({ info }) => send({ _tag: "Started", info })),
     Effect.catchTag("BackendError", ({ cause, details, remedy }) =>
       send(
