@@ -9,14 +9,16 @@
  *
  * Each part runs in child processes (gpu/Child.ts) with a limit of time, because native code may abort or hang: a part that fails
  * is reported with what it had measured, and the next ones run. Prints tables; the last line is one JSON document. The
- * exit status is 0 if every part reported something and the correctness part passed, otherwise 1.
+ * exit status is 0 if every part reported something and the correctness part passed, 130 after Ctrl-C (which ends the children), otherwise 1.
  */
 import { cpus, loadavg } from "node:os"
 import { parseArgs } from "node:util"
+import { defaultTeardown } from "@effect/platform/Runtime"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Arr from "effect/Array"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Record from "effect/Record"
 import * as Schema from "effect/Schema"
 import { DeviceName } from "../src/core/config/RunConfig.ts"
@@ -192,4 +194,7 @@ const program = Effect.gen(function* () {
   )
 )
 
-NodeRuntime.runMain(program)
+NodeRuntime.runMain(program, {
+  // 130 as shells have it: without a document, an interruption must not look like a success.
+  teardown: (exit, onExit) => (Exit.isInterrupted(exit) ? onExit(130) : defaultTeardown(exit, onExit))
+})

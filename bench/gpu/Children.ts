@@ -79,7 +79,7 @@ export const run = (job: Job, options: Options, limitSeconds: number): Effect.Ef
 const isDone = (messages: ReadonlyArray<Message>) => messages.some(({ _tag }) => _tag === "Done")
 
 /** What is wrong with how a child ended, or `undefined`. */
-const faultOf = (
+export const faultOf = (
   messages: ReadonlyArray<Message>,
   code: number | null,
   signal: NodeJS.Signals | null,

@@ -155,7 +155,8 @@ const profiled = (options: Options, report: Report, size: Size, name: string, fo
     rmSync(join(folder, file))
     const { crossings, operators, total } = Profile.summarize(events, profiledSteps)
     yield* report("profile", { ...row, ...total })
-    yield* Effect.forEach(operators.slice(0, 40), (each) => report("time by operator", { ...row, ...each }))
+    const large = operators.filter(({ share }) => Number(share) >= 0.005)
+    yield* Effect.forEach(large, (each) => report("time by operator", { ...row, ...each }))
     if (["cpu", "wasm"].includes(options.device)) return
     yield* Effect.forEach(crossings, (each) => report("crossings of the host", { ...row, ...each }))
   })
