@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { Backend, type TensorDatas } from "../../src/core/Backend.ts"
 import type { Architecture } from "../../src/core/Model.ts"
+import { lossScaleOf } from "../../src/core/tensor/HalfPrecision.ts"
 import type { ParameterSpecs } from "../../src/core/tensor/Module.ts"
 import { adamw } from "../../src/core/tensor/Optimizer.ts"
 import { sum } from "../../src/core/tensor/ops/broadcast.ts"
@@ -100,7 +101,8 @@ export const make = (size: Size, variant: Variant, side: number) =>
     const architecture = architectureOfSize(size)
     const standard = adamw({ beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, maxNorm: 1 })
     const optimizer = variant.optimizer?.(standard) ?? standard
-    const train = yield* trainProgram(architecture, optimizer, { ...size, accumulation: 1 })
+    const lossScale = backend.info.precision === "float16" ? lossScaleOf(size.batchSize * size.contextLength) : 1
+    const train = yield* trainProgram(architecture, optimizer, { ...size, accumulation: 1, lossScale })
     const programs = { train, products: yield* matrixProgram(side) }
     const [elapsed, executable] = yield* Effect.timed(backend.compile(programs))
     const zeros = Object.entries(optimizer.state(parameterTypes(architecture))).map(

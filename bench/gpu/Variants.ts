@@ -21,5 +21,6 @@ export interface Variant {
 
 /** All variants, by name. */
 export const variants: { readonly [name: string]: Variant } = {
-  base: { description: "as `codex train` runs a step" }
+  base: { description: "as `codex train` runs a step" },
+  float16: { description: "matrix products in half precision", backend: { precision: "float16" } }
 }

@@ -43,6 +43,16 @@ describe("OnnxBackend on WebGPU", () => {
     }).pipe(Effect.provide(webgpu))
   )
 
+  it.effect("refuses half precision on a device without shader-f16, when it starts", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(Effect.scoped(OnnxBackend.make({ device: "webgpu", precision: "float16" })))
+      expect(error).toMatchObject({ reason: "Unavailable", subject: "webgpu" })
+      expect(error.message).toMatch(
+        /^Device "webgpu" cannot start: it has no half precision \(.* requires f16 .*[^.]\)\. Use backend\.precision=float32 /
+      )
+    })
+  )
+
   it.scoped("keeps int32 and bool state", () =>
     Effect.gen(function* () {
       const types = { i: { dtype: "int32", shape: [2, 1] }, b: { dtype: "bool", shape: [3] } } as const
