@@ -95,6 +95,10 @@ export const describe = ({ details, operator, program, subject }: ThreadDependen
 export const threadDependences = (graph: OnnxGraph): ReadonlyArray<ThreadDependence> => {
   const shapes = shapesOf(graph)
   const constants = new Set(graph.initializers.map(({ name }) => name))
+  // ONNX Runtime casts constants when the session is made.
+  for (const { inputs, opType, outputs } of graph.nodes) {
+    if (opType === "Cast" && constants.has(inputs[0]!)) constants.add(outputs[0]!)
+  }
   return graph.nodes.flatMap((node) => {
     const details = detailsOf(node, shapes, constants)
     return details === undefined

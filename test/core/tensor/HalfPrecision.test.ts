@@ -24,6 +24,7 @@ import { transpose } from "../../../src/core/tensor/ops/shape.ts"
 import { softmax } from "../../../src/core/tensor/ops/softmax.ts"
 import * as Program from "../../../src/core/tensor/Program.ts"
 import { type Shape, scalar, type Tensor } from "../../../src/core/tensor/Tensor.ts"
+import { ofPrograms } from "../../../src/core/tensor/ThreadDependence.ts"
 import { evaluateProgram, initialParameters, trainProgram } from "../../../src/core/training/TrainingPrograms.ts"
 import { architectureOf } from "../../../src/plugins/models/decoder/Architecture.ts"
 import { DecoderConfig, resolve } from "../../../src/plugins/models/decoder/DecoderConfig.ts"
@@ -100,6 +101,7 @@ describe("models in mixed precision", () => {
         })
         const decoding = yield* decodePrograms(architecture, initialParameters(architecture.parameters, 1))
         const programs = [train, yield* evaluateProgram(architecture, sizes), decoding.prompt, decoding.token]
+        expect(ofPrograms(programs, "cpu", "float16")).toEqual([])
         for (const dialect of ["cpu", "webgpu"] as const) {
           for (const program of programs) {
             const graph = halfPrecision(lower(program, dialect), dialect === "cpu" ? "float32" : "float16")
