@@ -175,7 +175,8 @@ const examineEffect = (version: string | undefined): Finding => {
 const examineRuntime = (name: string, outcome: Trial["outcome"]): Finding => {
   if (outcome === undefined) return { name, status: "absent", details: "not for this platform" }
   if (Either.isRight(outcome)) {
-    const found = outcome.right.description.split(",")[0]!.split(" ").at(-1)!
+    // The description begins with the package and the version that it says it has.
+    const found = outcome.right.description.split(/[ ,]+/)[1]!
     const tested = OnnxRuntime.version
     return found === tested
       ? { name, status: "ok", details: found }
@@ -186,10 +187,15 @@ const examineRuntime = (name: string, outcome: Trial["outcome"]): Finding => {
           remedy: `npm install ${name}@${tested}`
         }
   }
+  if (!isMissing(outcome)) return { name, status: "failed", details: "its device does not start: see the devices." }
   const { details, remedy } = outcome.left
-  return isMissing(outcome)
-    ? { name, status: "failed", details, ...(remedy === undefined ? {} : { remedy }) }
-    : { name, status: "failed", details: "it loads, but the processor does not start: see the devices." }
+  return {
+    name,
+    // Without the native build, runs use the other one.
+    status: name === "onnxruntime-node" ? "warning" : "failed",
+    details,
+    ...(remedy === undefined ? {} : { remedy })
+  }
 }
 
 /** Session logs use it; without it they are files of NDJSON. */

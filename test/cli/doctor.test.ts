@@ -90,7 +90,7 @@ describe("codex doctor", () => {
     }
     expect(finding(devices, "cpu")).toEqual({ name: "cpu", ...missing })
     expect(finding(devices, "wasm")?.status).toBe("ok")
-    expect(finding(software, "onnxruntime-node")).toEqual({ name: "onnxruntime-node", ...missing })
+    expect(finding(software, "onnxruntime-node")).toEqual({ ...missing, name: "onnxruntime-node", status: "warning" })
     expect(finding(software, "onnxruntime-web")).toEqual({ name: "onnxruntime-web", status: "ok", details: "1.30.0" })
     expect(finding(software, "better-sqlite3")).toEqual({
       name: "better-sqlite3",
