@@ -53,6 +53,10 @@ describe("codex doctor", () => {
     expect(stdout).toMatch(/^ {2}wasm +ok +onnxruntime-web 1\.30\.0, WebAssembly, \d\s+threads?$/m)
     expect(stdout).toMatch(/^ {2}dml +(?:- +Windows only|ok|failed)/m)
     expect(stdout).toMatch(/^ {2}\.codex\/cache\/tokens +ok +writable, [\d.]+ [kMGT]B free$/m)
+    // The command for CUDA is one that a project has.
+    const [script] = /node_modules\/\S+gpu-install\.mjs/.exec(stdout) ?? []
+    if (/^ {2}cuda +failed +its libraries/m.test(stdout))
+      expect(existsSync(join(here.directory, script ?? "-"))).toBe(true)
     // What ONNX Runtime and drivers write themselves.
     expect(stdout).not.toMatch(/Warning:|\.cc:|\.cpp:|\n {4}at /)
     const auto = await Effect.runPromise(
