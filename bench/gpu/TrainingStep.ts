@@ -101,7 +101,7 @@ export const make = (size: Size, variant: Variant, side: number) =>
     const architecture = architectureOfSize(size)
     const standard = adamw({ beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, maxNorm: 1 })
     const optimizer = variant.optimizer?.(standard) ?? standard
-    const lossScale = backend.info.precision === "float16" ? lossScaleOf(size.batchSize * size.contextLength) : 1
+    const lossScale = lossScaleOf(backend.info.precision, size.batchSize * size.contextLength)
     const train = yield* trainProgram(architecture, optimizer, { ...size, accumulation: 1, lossScale })
     const programs = { train, products: yield* matrixProgram(side) }
     const [elapsed, executable] = yield* Effect.timed(backend.compile(programs))

@@ -31,15 +31,16 @@ export type Precision = typeof Precision.Type
 export type Arithmetic = "float16" | "float32"
 
 /**
- * The factor of the loss in a training step of so many tokens, which the gradients are divided by in float32: the largest power
- * of two up to the number of tokens, at most 2¹³.
+ * The factor of the loss in a training step of so many tokens, which the gradients are divided by in float32: 1 in float32, else the
+ * largest power of two up to the number of tokens, at most 2¹³.
  *
  * With it, the gradient of the logits is that of a single token, p − 1 and p, instead of a mean, which would be lost: the smallest
  * number of half precision is 6·10⁻⁸. The limit leaves room for the sums over tokens in gradients of parameters: a
  * gradient overflows at 65,504 / 2¹³ = 8 for one parameter. Then its norm is not finite, and training stops. A power of two
  * changes no digit.
  */
-export const lossScaleOf = (tokens: number): number => 2 ** Math.min(13, 31 - Math.clz32(Math.max(1, tokens)))
+export const lossScaleOf = (precision: Precision | undefined, tokens: number): number =>
+  precision === "float16" ? 2 ** Math.min(13, 31 - Math.clz32(Math.max(1, tokens))) : 1
 
 const products: ReadonlySet<string> = new Set(["FusedMatMul", "Gemm", "MatMul"])
 

@@ -124,7 +124,7 @@ const make = (
         ? new Int32Array(architecture.vocabularySize).fill(1)
         : yield* Evaluation.tokenBytesOf(tokenizer)
     const backend = yield* Backend
-    const lossScale = backend.info.precision === "float16" ? lossScaleOf(batchSize * contextLength) : 1
+    const lossScale = lossScaleOf(backend.info.precision, batchSize * contextLength)
     const train = yield* trainProgram(architecture, optimizer, { batchSize, contextLength, accumulation, lossScale })
     const evaluationBatch = batchSize / accumulation
     const evaluate = yield* evaluateProgram(architecture, { batchSize: evaluationBatch, contextLength })

@@ -223,9 +223,9 @@ describe("halfPrecision", () => {
 
 describe("lossScaleOf", () => {
   it("is the largest power of two up to the number of tokens, and at most 8192", () => {
-    expect([1, 2, 3, 64, 100, 8191, 8192, 65_536, 2 ** 30].map(lossScaleOf)).toEqual([
+    expect([1, 2, 3, 64, 100, 8191, 8192, 65_536, 2 ** 30].map((tokens) => lossScaleOf("float16", tokens))).toEqual([
       ...[1, 2, 2, 64, 64, 4096, 8192, 8192, 8192]
     ])
-    expect(lossScaleOf(0)).toBe(1)
+    expect([lossScaleOf("float16", 0), lossScaleOf("float32", 64), lossScaleOf(undefined, 64)]).toEqual([1, 1, 1])
   })
 })

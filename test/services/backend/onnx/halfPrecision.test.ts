@@ -151,7 +151,7 @@ describe("gradients in half precision", () => {
         const programs = {
           mean: yield* gradients(32, 32),
           scaled: yield* gradients(million, million),
-          limited: yield* gradients(million, lossScaleOf(million)),
+          limited: yield* gradients(million, lossScaleOf("float16", million)),
           plain: yield* gradients(million, 1)
         }
         yield* Effect.gen(function* () {
