@@ -11,7 +11,7 @@
  * larger. A wrong operator gives differences of the order of 1.
  *
  * The first preset is also trained in half precision, where the device has it. Rounding alone gives losses that differ by 1e-4 and gradient
- * norms by 1e-3; providers that add up in half precision give more, and 0.01 and 0.05 are the most that is taken for right.
+ * norms by 3e-3; providers that add up in half precision give more, and 0.01 and 0.05 are the most that is taken for right.
  */
 import { readFileSync } from "node:fs"
 import * as Effect from "effect/Effect"
