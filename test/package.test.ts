@@ -129,7 +129,7 @@ describe("the published package", () => {
 
   it("has the command, the library with its sources, the configs, the documentation and the examples, and nothing else", () => {
     expect(paths).toContain("dist/bin.js")
-    const known = /^(dist|src|configs|docs|examples)\/|^(README\.md|LICENSE|package\.json)$/
+    const known = /^(dist|src|configs|docs|examples)\/|^scripts\/gpu-install\.mjs$|^(README\.md|LICENSE|package\.json)$/
     expect([...paths].filter((path) => !known.test(path))).toEqual([])
   })
 
