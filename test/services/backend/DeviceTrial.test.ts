@@ -18,12 +18,12 @@ import { remedies } from "../../../src/services/backend/onnx/OnnxDevice.ts"
 const folder = mkdtempSync(join(tmpdir(), "codex-trial-"))
 afterAll(() => rmSync(folder, { recursive: true }))
 
-/** A trial whose process is this program. */
-const trialOf = (name: string, program: string) => {
+/** A trial whose process is this program. `onMessage` is called for each message that it sends. */
+const trialOf = (name: string, program: string, onMessage = () => {}) => {
   const file = join(folder, `${name}.cjs`)
   writeFileSync(file, program)
   return DeviceTrial.start("webgpu", {
-    spawn: () => fork(file, { execArgv: [], stdio: ["ignore", "pipe", "pipe", "ipc"] })
+    spawn: () => fork(file, { execArgv: [], stdio: ["ignore", "pipe", "pipe", "ipc"] }).on("message", onMessage)
   })
 }
 const up = 'process.send({ _tag: "Ready" });'
@@ -65,13 +65,17 @@ describe.skipIf(process.platform === "win32")("a process", () => {
 
   it.effect("that does not answer is ended a minute after it was up", () =>
     Effect.gen(function* () {
-      const trial = yield* Effect.fork(Effect.flip(trialOf("hangs", `${up} setInterval(() => {}, 1000)`)))
+      let isUp = false
+      const hangs = trialOf("hangs", `${up} setInterval(() => {}, 1000)`, () => {
+        isUp = true
+      })
+      const trial = yield* Effect.fork(Effect.flip(hangs))
       // Real time passes until the process is up, and the clock of the test stands still.
-      while ((yield* Fiber.poll(trial))._tag === "None") {
-        yield* EventLoop.turn
-        yield* TestClock.adjust("1 minutes")
-      }
-      expect((yield* Fiber.join(trial)).message).toContain("it did not answer in ")
+      while (!isUp) yield* EventLoop.turn
+      yield* TestClock.adjust("59 seconds")
+      expect((yield* Fiber.poll(trial))._tag).toBe("None")
+      yield* TestClock.adjust("1 seconds")
+      expect((yield* Fiber.join(trial)).message).toContain("it did not answer in 60 s. ")
     })
   )
 
