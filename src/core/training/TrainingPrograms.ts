@@ -123,7 +123,7 @@ export const trainProgram = (
       })
       return {
         state: { ...prefixed("parameter", next.parameters), ...prefixed("optimizer", next.state) },
-        outputs: { loss: loss!, gradient_norm: Optimizer.globalNorm(named) }
+        outputs: { loss: loss!, gradient_norm: next.gradientNorm }
       }
     }
   })
