@@ -4,7 +4,7 @@
  * To add one, add an entry here. What is measured at only one setting (batch sizes, the profile, memory) uses the first
  * that is named.
  */
-import type { GradientTransformation } from "../../src/core/tensor/Optimizer.ts"
+import { flatten, type GradientTransformation } from "../../src/core/tensor/Optimizer.ts"
 import type * as OnnxBackend from "../../src/services/backend/OnnxBackend.ts"
 
 /** How a training step differs from the default. */
@@ -22,5 +22,10 @@ export interface Variant {
 /** All variants, by name. */
 export const variants: { readonly [name: string]: Variant } = {
   base: { description: "as `codex train` runs a step" },
-  float16: { description: "matrix products in half precision", backend: { precision: "float16" } }
+  float16: { description: "matrix products in half precision", backend: { precision: "float16" } },
+  flat: {
+    description: "one pass of AdamW over a few concatenated vectors instead of over each parameter",
+    optimizer: (adamw) => flatten(adamw)
+  },
+  "scalars-16": { description: "loss and gradient norm leave the device after every 16th step only", fetchEvery: 16 }
 }
