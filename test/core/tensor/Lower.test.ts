@@ -10,7 +10,7 @@ import { add, mul, tanh } from "../../../src/core/tensor/ops/elementwise.ts"
 import { matMul } from "../../../src/core/tensor/ops/matmul.ts"
 import { sumSquares } from "../../../src/core/tensor/ops/reduce.ts"
 import { rotary } from "../../../src/core/tensor/ops/rotary.ts"
-import { split } from "../../../src/core/tensor/ops/shape.ts"
+import { slice, split } from "../../../src/core/tensor/ops/shape.ts"
 import * as Program from "../../../src/core/tensor/Program.ts"
 import { constant, input, scalar, type Tensor, type TensorType } from "../../../src/core/tensor/Tensor.ts"
 
@@ -113,6 +113,10 @@ describe("lower", () => {
       expect(counted(lower(program, "cpu").nodes)).toEqual({ Split: 1 })
       // WebGPU binds few buffers: first two stretches, then the parts of each.
       expect(counted(lower(program, "webgpu").nodes)).toEqual({ Split: 3 })
+      // Slice has no kernel for int32 there.
+      const ids = yield* programOf((x) => ({ y: slice(x, 0, 1, 3) }), { x: { dtype: "int32", shape: [4] } })
+      expect(counted(lower(ids, "cpu").nodes)).toEqual({ Slice: 1 })
+      expect(counted(lower(ids, "webgpu").nodes)).toEqual({ Split: 1 })
     })
   )
 

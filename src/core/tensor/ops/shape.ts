@@ -108,7 +108,16 @@ const sliceOperator = make<{ readonly axis: number; readonly start: number; read
   onnx: {
     default: (emit, [x], { axis, end, start }) => [
       emit.node("Slice", [x!, emit.int64([start]), emit.int64([end]), emit.int64([axis])])
-    ]
+    ],
+    // The CPU would slice int32: Slice has no kernel for it here, Split has one.
+    webgpu: (emit, [x], { axis, end, start }, { inputs: [type] }) => {
+      if (type!.dtype !== "int32") {
+        return [emit.node("Slice", [x!, emit.int64([start]), emit.int64([end]), emit.int64([axis])])]
+      }
+      const sizes = [start, end - start, type!.shape[axis]! - end]
+      const parts = emit.nodes(sizes.length, "Split", [x!, emit.int64(sizes)], { axis })
+      return [parts[1]!]
+    }
   },
   sample: (pick) => {
     const shape = sampleShape(pick)
