@@ -9,9 +9,16 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { afterAll } from "vitest"
+import { Backend } from "../../src/core/Backend.ts"
+import { sizeOf } from "../../src/core/tensor/Tensor.ts"
 import type { RunEvent } from "../../src/core/training/TrainEvent.ts"
 import * as Training from "../../src/core/training/Training.ts"
-import { initialParameters } from "../../src/core/training/TrainingPrograms.ts"
+import {
+  initialParameters,
+  parameterTypes,
+  stateNames,
+  trainProgram
+} from "../../src/core/training/TrainingPrograms.ts"
 import { TrainingSession } from "../../src/core/training/TrainingSession.ts"
 import * as Run from "../../src/jobs/Run.ts"
 import * as OnnxBackend from "../../src/services/backend/OnnxBackend.ts"
@@ -35,50 +42,91 @@ const hash = ({ checkpoint }: { readonly checkpoint: string | null }) =>
 
 const stopAt = (step: number) => Training.stopWhen((event) => event._tag === "Step" && event.step === step)
 
-/** A whole run and the mean loss of its last ten updates. */
-const whole = (precision: "float16" | "float32", threads?: number) =>
+/** The mean loss of the last ten updates of a run. */
+const lossIn = (precision: "float16" | "float32") =>
   Effect.gen(function* () {
     const losses: Array<number> = []
     const onEvent = (event: RunEvent) =>
       Effect.sync(() => {
         if (event._tag === "Step" && event.step > 30) losses.push(event.loss / 10)
       })
-    const run = yield* Run.train({ ...options, onEvent })
-    return { run, hash: hash(run), loss: losses.reduce((x, y) => x + y, 0) }
-  }).pipe(Effect.scoped, Effect.provide(on(precision, threads)))
+    yield* Run.train({ ...options, onEvent })
+    return losses.reduce((x, y) => x + y, 0)
+  }).pipe(Effect.scoped, Effect.provide(on(precision)))
 
 describe("a run in half precision", () => {
-  it.live("learns as in float32, and its bytes depend neither on a stop nor on the threads", () =>
+  it.live("learns as in float32", () =>
     Effect.gen(function* () {
-      const [half, float] = [yield* whole("float16"), yield* whole("float32")]
-      expect(half.hash).not.toEqual(float.hash)
-      expect(float.loss).toBeLessThan(3.5)
-      expect(Math.abs(half.loss / float.loss - 1)).toBeLessThan(0.01)
-
-      const stopped = yield* Run.train({ ...options, combinator: stopAt(20) }).pipe(
-        Effect.scoped,
-        Effect.provide(on("float16"))
-      )
-      const manifest = JSON.parse(readFileSync(join(stopped.checkpoint ?? "", "manifest.json"), "utf8"))
-      expect(manifest.provenance).toMatchObject({
-        device: expect.stringMatching(/, float16$/),
-        precision: "float16",
-        thread_dependence: "none"
-      })
-      const refused = yield* Effect.flip(Run.resume(stopped.directory)).pipe(
-        Effect.scoped,
-        Effect.provide(on("float32"))
-      )
-      expect(refused).toMatchObject({ _tag: "OtherPrecision", trained: "float16", started: "float32" })
-      expect(refused.message).toContain("Resume it with CODEX_PRECISION=float16, or start a new run.")
-      // Other uses of the run may take any.
-      const opened = yield* Effect.flatMap(Run.open(stopped.directory), (run) =>
-        run.generate("3 little", { seed: 1 })
-      ).pipe(Effect.scoped, Effect.provide(on("float32")))
-      expect(opened).not.toBe("")
-      const resumed = yield* Run.resume(stopped.directory).pipe(Effect.scoped, Effect.provide(on("float16", 2)))
-      expect(hash(resumed)).toEqual(half.hash)
+      const [half, float] = [yield* lossIn("float16"), yield* lossIn("float32")]
+      expect(float).toBeLessThan(3.5)
+      expect(half).not.toBe(float)
+      expect(Math.abs(half / float - 1)).toBeLessThan(0.01)
     })
+  )
+
+  it.live(
+    "is resumed in its precision only, with any number of threads and the same bytes; it can be used in any",
+    () =>
+      Effect.gen(function* () {
+        const short = { ...options, training: { ...options.training, max_steps: 6 } }
+        const whole = yield* Run.train(short).pipe(Effect.scoped, Effect.provide(on("float16")))
+        const stopped = yield* Run.train({ ...short, combinator: stopAt(3) }).pipe(
+          Effect.scoped,
+          Effect.provide(on("float16"))
+        )
+        const manifest = JSON.parse(readFileSync(join(stopped.checkpoint ?? "", "manifest.json"), "utf8"))
+        expect(manifest.provenance).toMatchObject({
+          device: expect.stringMatching(/, float16$/),
+          precision: "float16",
+          thread_dependence: "none"
+        })
+        const refused = yield* Effect.flip(Run.resume(stopped.directory)).pipe(
+          Effect.scoped,
+          Effect.provide(on("float32"))
+        )
+        expect(refused).toMatchObject({ _tag: "OtherPrecision", trained: "float16", started: "float32" })
+        expect(refused.message).toContain("Resume it with CODEX_PRECISION=float16, or start a new run.")
+        const opened = yield* Effect.flatMap(Run.open(stopped.directory), (run) =>
+          run.generate("3 little", { seed: 1 })
+        ).pipe(Effect.scoped, Effect.provide(on("float32")))
+        expect(opened).not.toBe("")
+        const resumed = yield* Run.resume(stopped.directory).pipe(Effect.scoped, Effect.provide(on("float16", 2)))
+        expect(hash(resumed)).toEqual(hash(whole))
+      })
+  )
+
+  it.effect("has a scale of the loss that changes no digit of what float32 learns", () =>
+    Effect.gen(function* () {
+      const architecture = Tiny.architecture()
+      const optimizer = Tiny.optimizer(1)
+      const sizes = { batchSize: 4, contextLength: 8, accumulation: 2 }
+      const programs = {
+        plain: yield* trainProgram(architecture, optimizer, sizes),
+        scaled: yield* trainProgram(architecture, optimizer, { ...sizes, lossScale: 2 ** 13 })
+      }
+      const executable = yield* (yield* Backend).compile(programs)
+      const scalar = (value: number) => ({ dtype: "float32", shape: [], data: Float32Array.of(value) }) as const
+      const tokens = { dtype: "int32", shape: [4, 8], data: Tiny.periodic(32) } as const
+      const inputs = { tokens, targets: { ...tokens, data: Tiny.periodic(33).slice(1) }, learning_rate: scalar(1e-2) }
+      const seed = { dtype: "int32", shape: [], data: Int32Array.of(1) } as const
+      const types = optimizer.state(parameterTypes(architecture))
+      const zeros = Object.fromEntries(
+        Object.entries(types).map(([name, { dtype, shape }]) => [
+          name,
+          { dtype, shape, data: new Float32Array(sizeOf(shape)) }
+        ])
+      )
+      const trained = (name: "plain" | "scaled") =>
+        Effect.gen(function* () {
+          yield* executable.writeState({
+            ...stateNames.parameters(initialParameters(architecture.parameters, 1)),
+            ...stateNames.optimizer(zeros)
+          })
+          const outputs = yield* executable.run(name, { ...inputs, seed, step: scalar(1) })
+          return { outputs, state: yield* executable.readState() }
+        })
+      expect(yield* trained("scaled")).toEqual(yield* trained("plain"))
+    }).pipe(Effect.scoped, Effect.provide(OnnxBackend.layer({ device: "cpu", threads: 1 })))
   )
 
   it.effect("reports numbers beyond its range as what is not finite", () =>

@@ -73,11 +73,21 @@ describe("products in half precision", () => {
     moved: matMul(transpose(b!, [1, 0]), a!, { transposeB: true })
   })
 
+  /** 1 + 2⁻¹² is 1 in half precision, 2049 is 2048, and 1e-8 is 0. */
+  const corners = {
+    a: { ...float([2, 2]), data: Float32Array.of(1 + 2 ** -12, 2048, 1e-8, 300) },
+    b: { ...float([2, 2]), data: Float32Array.of(1, 0, 1, 300) }
+  }
+
   for (const name of ["cpu", "wasm"] as const) {
-    it.effect(`are those of rounded operands, rounded, on ${name}`, () =>
+    it.effect(`are those of rounded operands, rounded, and beyond the range infinite, on ${name}`, () =>
       Effect.gen(function* () {
         const program = yield* programOf(inputs, build)
-        const found = yield* run(program, inputs)
+        const rounding = yield* programOf(corners, ({ a, b }) => ({ y: matMul(a!, b!) }))
+        const executable = yield* (yield* Backend).compile({ program, rounding })
+        const { y } = yield* executable.run("rounding", corners)
+        expect([...y!.data]).toEqual([2048, Number.POSITIVE_INFINITY, 300, Number.POSITIVE_INFINITY])
+        const found = yield* executable.run("program", inputs)
         const operands = Object.fromEntries(
           Object.entries(inputs).map(([key, value]) => [
             key,
@@ -96,20 +106,7 @@ describe("products in half precision", () => {
             if (!isSum) expect([key, round(y)]).toEqual([key, y])
           })
         }
-      }).pipe(Effect.provide(device(name)))
-    )
-
-    it.effect(`round operands and results, and overflow to infinity, on ${name}`, () =>
-      Effect.gen(function* () {
-        const given = {
-          // 1 + 2⁻¹² is 1 in half precision, 2049 is 2048, and 1e-8 is 0.
-          a: { ...float([2, 2]), data: Float32Array.of(1 + 2 ** -12, 2048, 1e-8, 300) },
-          b: { ...float([2, 2]), data: Float32Array.of(1, 0, 1, 300) }
-        }
-        const program = yield* programOf(given, ({ a, b }) => ({ y: matMul(a!, b!) }))
-        const { y } = yield* run(program, given)
-        expect([...y!.data]).toEqual([2048, Number.POSITIVE_INFINITY, 300, Number.POSITIVE_INFINITY])
-      }).pipe(Effect.provide(device(name)))
+      }).pipe(Effect.scoped, Effect.provide(device(name)))
     )
   }
 })
