@@ -48,9 +48,17 @@ export const run = (job: Job, options: Options, limitSeconds: number): Effect.Ef
         stderr = (stderr + data).slice(-1_000_000)
       })
       child.stdin?.on("error", () => undefined)
+      const closed = Effect.async<void>((resume) => {
+        if (child.exitCode !== null || child.signalCode !== null) resume(Effect.void)
+        else child.once("close", () => resume(Effect.void))
+      })
       child.once("error", (error) => resume(Effect.succeed(`It does not start: ${error.message}`)))
       child.once("close", (code, signal) => resume(Effect.succeed(faultOf(messages, code, signal, stderr))))
-      return Effect.sync(() => killGroup(child))
+      // Until it is gone it holds the card's memory. A process that hangs in a driver may never go.
+      return Effect.zipRight(
+        Effect.sync(() => killGroup(child)),
+        Effect.ignore(Effect.timeout(closed, "10 seconds"))
+      )
     })
     const onTimeout = () => {
       const what = isDone(messages) ? "It did not exit after its work was done" : "It was stopped"

@@ -204,7 +204,7 @@ const training = (options: Options, report: Report) =>
 const contract = (options: Options, report: Report) =>
   Effect.forEach(operators, (operator) =>
     Effect.gen(function* () {
-      const found = yield* Effect.either(Effect.scoped(comparisons(operator, { samples: options.tiny ? 2 : 12 })))
+      const found = yield* Effect.either(Effect.scoped(comparisons(operator, { samples: options.tiny ? 2 : 6 })))
       if (Either.isLeft(found)) {
         yield* report("operators", { operator: operator.name, worst: messageOf(found.left), passed: false })
         return
@@ -228,5 +228,5 @@ const contract = (options: Options, report: Report) =>
 export const jobs: ReadonlyArray<Job> = [
   { name: "correctness of training", weight: 10, run: training },
   { name: "correctness of half precision", weight: 3, run: halfPrecision },
-  { name: "correctness of operators", weight: 14, run: contract }
+  { name: "correctness of operators", weight: 18, run: contract }
 ]
