@@ -27,5 +27,10 @@ export const variants: { readonly [name: string]: Variant } = {
     description: "one pass of AdamW over a few concatenated vectors instead of over each parameter",
     optimizer: (adamw) => flatten(adamw)
   },
+  "float16-flat": {
+    description: "both: the optimizer is a larger share of a step whose products are faster",
+    backend: { precision: "float16" },
+    optimizer: (adamw) => flatten(adamw)
+  },
   "scalars-16": { description: "loss and gradient norm leave the device after every 16th step only", fetchEvery: 16 }
 }
