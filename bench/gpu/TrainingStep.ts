@@ -103,7 +103,13 @@ export const make = (size: Size, variant: Variant, side: number) =>
     const optimizer = variant.optimizer?.(standard) ?? standard
     const lossScale = lossScaleOf(backend.info.precision, size.batchSize * size.contextLength)
     const train = yield* trainProgram(architecture, optimizer, { ...size, accumulation: 1, lossScale })
-    const programs = { train, products: yield* matrixProgram(side) }
+    const fetchEvery = variant.fetchEvery ?? 1
+    const programs: { readonly [name: string]: Program.Program } = {
+      train,
+      products: yield* matrixProgram(side),
+      // The same step without outputs: on WebGPU a run moves all outputs, whether they are requested or not.
+      ...(fetchEvery === 1 ? {} : { silent: { ...train, name: "silent", outputs: {} } })
+    }
     const [elapsed, executable] = yield* Effect.timed(backend.compile(programs))
     const zeros = Object.entries(optimizer.state(parameterTypes(architecture))).map(
       ([name, { dtype, shape }]): [string, TensorData] => [
@@ -122,12 +128,11 @@ export const make = (size: Size, variant: Variant, side: number) =>
     })
     const scalar = (value: number): TensorData => ({ dtype: "float32", shape: [], data: Float32Array.of(value) })
     const batch = { tokens: ids(0), targets: ids(1), learning_rate: scalar(1e-3) }
-    const fetchEvery = variant.fetchEvery ?? 1
     let step = 0
     const one = (fetched: boolean) =>
       Effect.suspend(() => {
         const seed: TensorData = { dtype: "int32", shape: [], data: Int32Array.of(++step) }
-        return executable.run("train", { ...batch, step: scalar(step), seed }, fetched ? undefined : [])
+        return executable.run(fetched ? "train" : "silent", { ...batch, step: scalar(step), seed })
       })
     const values = (length: number, shape: ReadonlyArray<number>): TensorData => ({
       dtype: "float32",

@@ -26,7 +26,7 @@ import {
 } from "./OnnxProtocol.ts"
 import { load, type OnnxRuntime, whyMissing } from "./OnnxRuntime.ts"
 
-interface LoadedProgram extends Pick<WireProgram, "reads" | "updates" | "writes"> {
+interface LoadedProgram extends Pick<WireProgram, "outputs" | "reads" | "updates" | "writes"> {
   readonly session: InferenceSession
 }
 
@@ -174,8 +174,8 @@ const makeEngine = (
         ]
         const session = await createSession(program.model, Object.fromEntries(locations), program.name)
         // The bytes may be as large as the weights and are not needed any more: only these fields are kept.
-        const { reads, updates, writes } = program
-        loaded.programs.set(program.name, { session, reads, updates, writes })
+        const { outputs, reads, updates, writes } = program
+        loaded.programs.set(program.name, { session, outputs, reads, updates, writes })
       } catch (error) {
         await release(request.executable)
         return failed(program.name, error)
@@ -199,11 +199,14 @@ const makeEngine = (
     const feeds: Record<string, Tensor> = {}
     for (const input of inputs) feeds[`input/${input.name}`] = toTensor(input)
     for (const state of program.reads) feeds[`state/${state}`] = loaded.state.get(state)!
+    // Where outputs have a place (on WebGPU), onnxruntime-node 1.30 fails if a run requests fewer of them than one before it
+    // ("Output count mismatch"): there all of them are requested.
+    const requested = keepsState
+      ? program.outputs
+      : new Set([...fetch, ...program.updates.flatMap(({ position, rows }) => [position, rows])])
     const fetches = [
       ...program.writes.map((state) => `next/${state}`),
-      ...new Set(
-        [...fetch, ...program.updates.flatMap(({ position, rows }) => [position, rows])].map((name) => `output/${name}`)
-      )
+      ...[...requested].map((name) => `output/${name}`)
     ]
     // Nothing is written and nothing is requested: the run has no effect, and ONNX Runtime refuses an empty list.
     if (fetches.length === 0) return done()
