@@ -26,7 +26,7 @@ const growth = (options: Options, report: Report) =>
     const size = options.tiny ? TrainingStep.tinySizes[0]! : gpuSizes[0]!
     const name = options.variants[0]
     const step = yield* TrainingStep.make(size, variants[name]!, 64)
-    const stride = options.tiny ? 10 : 50
+    const stride = options.tiny ? 5 : 50
     const sample = (steps: number) =>
       Effect.gen(function* () {
         const rss = Math.round(process.memoryUsage.rss() / 2 ** 20)

@@ -17,7 +17,7 @@ import { readLog } from "../../bench/gpu/Device.ts"
 import { type Options, Row } from "../../bench/gpu/Job.ts"
 import { jobNamed } from "../../bench/gpu/Parts.ts"
 import * as Profile from "../../bench/gpu/Profile.ts"
-import { node } from "../cli/children.ts"
+import { node, startProgram } from "../cli/children.ts"
 import { full } from "../full.ts"
 import * as Swiftshader from "../services/backend/onnx/swiftshader.ts"
 
@@ -190,6 +190,26 @@ describe.skipIf(!full)("bench/gpu.ts, all of it", () => {
       expect(device!.tables.devices).toContainEqual(expect.objectContaining({ device: "webgpu", starts: true }))
       // Tokens and targets of 2 × 32; learning rate, step, loss and gradient norm. Without dropout the seed is not read.
       expect(speed!.tables.training![0]).toMatchObject({ batch: 2, host_bytes_per_step: 2 * 2 * 32 * 4 + 4 * 4 })
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  })
+
+  it("runs from the packed archive in an empty environment", async (context) => {
+    if (`${process.platform} ${process.arch}` !== "linux x64") return context.skip("packs for Linux x64")
+    const folder = mkdtempSync(join(tmpdir(), "codex-pack-"))
+    try {
+      // Packs, extracts, starts, and refuses 60 MiB.
+      const packed = await startProgram("bash", ["scripts/gpu-pack.sh", folder]).finished
+      expect(packed.code, packed.stderr).toBe(0)
+      const bare = `mkdir codex && tar xJf codex.tar.xz -C codex && cd codex &&
+        env -i PATH="$PWD/bin" node --import tsx bench/gpu.ts --tiny --device cpu --minutes 600 --parts 2,5`
+      const { code, stderr, stdout } = await startProgram("bash", ["-c", bare], { cwd: folder }).finished
+      expect(code, stderr).toBe(0)
+      expect(documentOf(stdout).parts.map(({ name, status }) => `${name} ${status}`)).toEqual([
+        "correctness done",
+        "generation done"
+      ])
     } finally {
       rmSync(folder, { recursive: true, force: true })
     }
