@@ -12,7 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import { type Size, vocabularySize } from "./Sizes.ts"
+import type { Size } from "./Sizes.ts"
 
 /** Threads of torch's own loops, and of the library that multiplies matrices. */
 export interface Threads {
@@ -20,6 +20,15 @@ export interface Threads {
   readonly blas: number
   /** What an idle thread of OpenMP does: spinning is faster on a quiet machine, sleeping on a busy one. */
   readonly wait: "active" | "passive"
+}
+
+/** What the peer computes on and how. Default: eager in float32 on the processor. */
+export interface Setting {
+  readonly device?: "cpu" | "cuda"
+  readonly mode?: "eager" | "compile"
+  readonly precision?: "float32" | "tf32" | "bfloat16"
+  /** Side of the product that `peak` times. Default: 1024. */
+  readonly side?: number
 }
 
 /** The time of some steps: by the clock, and of all processors together. */
@@ -33,7 +42,7 @@ export interface Torch {
   readonly description: string
   /** The time that `count` optimizer steps take. */
   readonly steps: (count: number) => Effect.Effect<Time, string>
-  /** Floating-point operations a second of a product of 1024 × 1024. */
+  /** Floating-point operations a second of a large product. */
   readonly peak: Effect.Effect<number, string>
 }
 
@@ -43,7 +52,8 @@ const decode = Schema.decodeUnknown(
       seconds: Schema.optional(Schema.Number),
       processor_seconds: Schema.optional(Schema.Number),
       flops: Schema.optional(Schema.Number),
-      description: Schema.optional(Schema.String)
+      description: Schema.optional(Schema.String),
+      error: Schema.optional(Schema.String)
     })
   )
 )
@@ -52,7 +62,12 @@ const decode = Schema.decodeUnknown(
 const { OPENBLAS_CORETYPE: _, OPENBLAS_L2_SIZE: __, ...environment } = process.env
 
 /** Starts the peer with a model of this size. Fails with a sentence that says why there is none. */
-export const open = (python: string, size: Size, threads: Threads): Effect.Effect<Torch, string, Scope.Scope> =>
+export const open = (
+  python: string,
+  size: Size,
+  threads: Threads,
+  { device, mode, precision, side = 1024 }: Setting = {}
+): Effect.Effect<Torch, string, Scope.Scope> =>
   Effect.gen(function* () {
     const gone = yield* Deferred.make<never, string>()
     const lines = yield* Queue.unbounded<string>()
@@ -82,7 +97,11 @@ export const open = (python: string, size: Size, threads: Threads): Effect.Effec
     const ask = (request: object) =>
       Effect.sync(() => child.stdin.write(`${JSON.stringify(request)}\n`)).pipe(
         Effect.zipRight(Effect.raceFirst(Queue.take(lines), Deferred.await(gone))),
-        Effect.flatMap((line) => Effect.mapError(decode(line), String))
+        Effect.flatMap((line) => Effect.mapError(decode(line), String)),
+        Effect.filterOrElse(
+          ({ error }) => error === undefined,
+          ({ error }) => Effect.fail(error ?? "")
+        )
       )
     const field = <A>(value: A | undefined, name: string) =>
       value === undefined ? Effect.fail(`the peer answered without ${name}`) : Effect.succeed(value)
@@ -94,8 +113,11 @@ export const open = (python: string, size: Size, threads: Threads): Effect.Effec
       heads: size.heads,
       context: size.contextLength,
       batch: size.batchSize,
-      vocabulary: vocabularySize,
-      threads: threads.torch
+      vocabulary: size.vocabularySize,
+      threads: threads.torch,
+      device,
+      mode,
+      precision
     })
     return {
       description: yield* field(description, "description"),
@@ -106,6 +128,6 @@ export const open = (python: string, size: Size, threads: Threads): Effect.Effec
             processorSeconds: field(processor_seconds, "processor_seconds")
           })
         ),
-      peak: Effect.flatMap(ask({ op: "peak" }), ({ flops }) => field(flops, "flops"))
+      peak: Effect.flatMap(ask({ op: "peak", side }), ({ flops }) => field(flops, "flops"))
     }
   })

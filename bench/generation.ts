@@ -8,21 +8,30 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { Backend } from "../src/core/Backend.ts"
+import { Backend, type TensorDatas } from "../src/core/Backend.ts"
 import * as Generation from "../src/core/generation/Generation.ts"
 import * as Program from "../src/core/tensor/Program.ts"
 import { constant } from "../src/core/tensor/Tensor.ts"
 import { initialParameters } from "../src/core/training/TrainingPrograms.ts"
 import { architectureOf } from "../src/plugins/models/decoder/Architecture.ts"
 import { DecoderConfig, resolve } from "../src/plugins/models/decoder/DecoderConfig.ts"
-import { configOf, type Size, vocabularySize } from "./Sizes.ts"
+import { configOf, type Size } from "./Sizes.ts"
 
 const greedy = { temperature: 0, topK: 0, topP: 1, repetitionPenalty: 1, seed: 1 }
 
-export const generation = (size: Size) =>
+/** How to measure. */
+export interface GenerationOptions {
+  /** Default: the first values of a run. */
+  readonly parameters?: TensorDatas
+  /** Whether to measure generation without the cache too, after a check that both give the same tokens. Default: true. */
+  readonly compare?: boolean
+}
+
+/** Tokens per second with the cache, and without it. */
+export const generation = (size: Size, options: GenerationOptions = {}) =>
   Effect.gen(function* () {
-    const architecture = architectureOf(resolve(Schema.decodeSync(DecoderConfig)(configOf(size))), vocabularySize)
-    const parameters = initialParameters(architecture.parameters, 1)
+    const architecture = architectureOf(resolve(Schema.decodeSync(DecoderConfig)(configOf(size))), size.vocabularySize)
+    const parameters = options.parameters ?? initialParameters(architecture.parameters, 1)
     const generator = yield* Generation.make(architecture, parameters)
     const tokens = Math.min(256, size.contextLength) - 1
     const generate = generator.generate([72], greedy).pipe(Stream.take(tokens), Stream.runCollect)
@@ -30,6 +39,8 @@ export const generation = (size: Size) =>
     const from = performance.now()
     yield* generate
     const cachedRate = tokens / ((performance.now() - from) / 1000)
+    const result = { size: size.label, tokens: tokens + 1, tokens_per_second: Math.round(cachedRate) }
+    if (options.compare === false) return result
 
     const backend = yield* Backend
     const forward = yield* Program.make({
@@ -48,7 +59,7 @@ export const generation = (size: Size) =>
         data.set(cached.slice(0, length))
         const input = { tokens: { dtype: "int32" as const, shape: [1, size.contextLength], data } }
         const logits = (yield* executable.run("forward", input)).logits!.data
-        const row = Array.from(logits.subarray((length - 1) * vocabularySize, length * vocabularySize))
+        const row = Array.from(logits.subarray((length - 1) * size.vocabularySize, length * size.vocabularySize))
         return row.indexOf(Math.max(...row))
       })
     const last = [tokens - 4, tokens - 3, tokens - 2, tokens - 1, tokens]
@@ -59,13 +70,11 @@ export const generation = (size: Size) =>
     const started = performance.now()
     yield* Effect.forEach(last, next)
     const uncachedRate = last.length / ((performance.now() - started) / 1000)
-    const result = {
-      size: size.label,
-      tokens: tokens + 1,
-      tokens_per_second: Math.round(cachedRate),
+    const compared = {
+      ...result,
       without_cache: Number(uncachedRate.toFixed(1)),
       ratio: Number((cachedRate / uncachedRate).toFixed(1))
     }
-    yield* Console.table([result])
-    return result
+    yield* Console.table([compared])
+    return compared
   }).pipe(Effect.scoped)

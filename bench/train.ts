@@ -33,7 +33,7 @@ import { architectureOf } from "../src/plugins/models/decoder/Architecture.ts"
 import { DecoderConfig, resolve } from "../src/plugins/models/decoder/DecoderConfig.ts"
 import * as OnnxBackend from "../src/services/backend/OnnxBackend.ts"
 import { generation } from "./generation.ts"
-import { configOf, type Size, sizes, trainingFlops, vocabularySize } from "./Sizes.ts"
+import { configOf, type Size, sizes, trainingFlops } from "./Sizes.ts"
 import * as Torch from "./Torch.ts"
 
 const { values: flags } = parseArgs({
@@ -84,7 +84,7 @@ interface Side {
 const codex = (size: Size) =>
   Effect.gen(function* () {
     const backend = yield* Backend
-    const architecture = architectureOf(resolve(Schema.decodeSync(DecoderConfig)(configOf(size))), vocabularySize)
+    const architecture = architectureOf(resolve(Schema.decodeSync(DecoderConfig)(configOf(size))), size.vocabularySize)
     const optimizer = adamw({ beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, maxNorm: 1 })
     const train = yield* trainProgram(architecture, optimizer, { ...size, accumulation: 1 })
     const from = yield* now
@@ -102,7 +102,7 @@ const codex = (size: Size) =>
     const ids = (shift: number) => ({
       dtype: "int32" as const,
       shape,
-      data: Int32Array.from({ length: sizeOf(shape) }, (_, i) => ((i + shift) * 7919) % vocabularySize)
+      data: Int32Array.from({ length: sizeOf(shape) }, (_, i) => ((i + shift) * 7919) % size.vocabularySize)
     })
     const scalar = (value: number) => ({ dtype: "float32" as const, shape: [], data: Float32Array.of(value) })
     let step = 0

@@ -4,7 +4,7 @@
  * The command is bundled because its start-up time is mostly the loading of some three hundred small modules of Effect.
  * What a command needs only when it runs is behind `import()`, so it becomes a separate chunk and does not slow down
  * `codex --help`. Native modules and ONNX Runtime are not bundled. The threads that run ONNX Runtime and encode text are separate entries,
- * because a Worker needs a file. The library's source maps name src/, which is published too; the bundle has none.
+ * because a Worker needs a file, and so is the process that tries a device. The library's source maps name src/, which is published too; the bundle has none.
  *
  *     npm run generate && node scripts/build.mjs
  */
@@ -19,7 +19,8 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
 const workers = {
   OnnxWorker: "src/services/backend/onnx/OnnxWorker.ts",
-  EncodeWorker: "src/services/runs/EncodeWorker.ts"
+  EncodeWorker: "src/services/runs/EncodeWorker.ts",
+  TrialProcess: "src/services/backend/onnx/TrialProcess.ts"
 }
 
 /**
@@ -47,7 +48,7 @@ const fewChunks = {
 }
 
 /**
- * Bundles the command and the workers into dist/bin.js, dist/OnnxWorker.js, dist/EncodeWorker.js and dist/chunks/. Old
+ * Bundles the command and its threads and processes into dist/bin.js, dist/OnnxWorker.js, … and dist/chunks/. Old
  * chunks are kept, since a running command may still load one (their names contain hashes). A full build starts from an
  * empty dist/.
  */

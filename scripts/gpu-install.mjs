@@ -1,5 +1,6 @@
 /**
- * Adds the CUDA libraries to onnxruntime-node: `npm run gpu:install` (Linux x64, CUDA 12 with cuDNN 9).
+ * Adds the CUDA libraries to onnxruntime-node: `npm run gpu:install` in a clone (Linux x64, CUDA 12 with cuDNN 9), and
+ * `node node_modules/codex-ml/scripts/gpu-install.mjs` where codex-ml is a dependency.
  *
  * The npm package does not contain them because of their size. Its install script downloads them from NuGet, and is
  * disabled in this project so that `npm ci` needs only the npm registry. This command runs the script once. It installs

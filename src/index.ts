@@ -12,6 +12,8 @@
 
 // Whole jobs.
 
+/** What works on this machine, and why the rest does not: `codex doctor`. */
+export * as Doctor from "./jobs/Doctor.ts"
 /** The layers behind `Run`: files and stores, the registry, all of it. */
 export { type AnyPluginGroup, Environment, type Files, type RegistryError } from "./jobs/Environment.ts"
 /** A model as one ONNX file. */

@@ -7,8 +7,7 @@ import { tmpdir } from "node:os"
 import { join, posix } from "node:path"
 import { describe, expect, it } from "vitest"
 import { root } from "../scripts/build.mjs"
-import { version } from "../src/core/Version.ts"
-import { problem } from "../src/EffectVersion.ts"
+import { effectProblem, isNodeSupported, node as leastNode, version } from "../src/core/Version.ts"
 import { node, startProgram } from "./cli/children.ts"
 
 const read = (file: string) => JSON.parse(readFileSync(join(root, file), "utf8"))
@@ -21,6 +20,11 @@ const shared = (name: string) => name === "effect" || name === "vitest" || name.
 
 describe("package.json", () => {
   it("has the version that the program says", () => expect(manifest.version).toBe(version))
+
+  it("has the least version of Node that the program says", () => {
+    expect(manifest.engines.node).toBe(`>=${leastNode}`)
+    expect(["18.20.4", "20.9.0", "20.19.0", "22.1.0"].map(isNodeSupported)).toEqual([false, false, true, true])
+  })
 
   it("names exact versions of all dependencies except those that an Effect project has too", () => {
     const ranges = groups.flatMap((group) =>
@@ -54,14 +58,20 @@ describe("package.json", () => {
       "effect"
     ])
     expect(manifest.peerDependencies.effect).toBe("^3.19.0")
-    expect(problem(manifest.devDependencies.effect)).toBeUndefined()
+    expect(effectProblem(manifest.devDependencies.effect)).toBeUndefined()
   })
 
   it("tells a project on another effect which one it needs, in one sentence, before anything else is loaded", async () => {
     const project = mkdtempSync(join(tmpdir(), "codex-effect-"))
     try {
       const installed = join(project, "node_modules/codex-ml")
-      for (const file of ["package.json", "dist/EffectVersion.js", "dist/entry", "dist/index.js"])
+      for (const file of [
+        "package.json",
+        "dist/EffectVersion.js",
+        "dist/core/Version.js",
+        "dist/entry",
+        "dist/index.js"
+      ])
         cpSync(join(root, file), join(installed, file), { recursive: true })
       const effect = join(project, "node_modules/effect")
       mkdirSync(effect)
@@ -119,7 +129,7 @@ describe("the published package", () => {
 
   it("has the command, the library with its sources, the configs, the documentation and the examples, and nothing else", () => {
     expect(paths).toContain("dist/bin.js")
-    const known = /^(dist|src|configs|docs|examples)\/|^(README\.md|LICENSE|package\.json)$/
+    const known = /^(dist|src|configs|docs|examples)\/|^scripts\/gpu-install\.mjs$|^(README\.md|LICENSE|package\.json)$/
     expect([...paths].filter((path) => !known.test(path))).toEqual([])
   })
 

@@ -26,6 +26,7 @@ import * as ValidationError from "@effect/cli/ValidationError"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import { version } from "../core/Version.ts"
+import { doctor } from "./doctor.ts"
 import { evaluate } from "./evaluate.ts"
 import { exportCommand } from "./export.ts"
 import { generate } from "./generate.ts"
@@ -38,7 +39,7 @@ import { tokenizer } from "./tokenizer.ts"
 import { train } from "./train.ts"
 import { fromValidationError, locate, type Tree } from "./UsageError.ts"
 
-const commands = [quickstart, tokenizer, train, evaluate, generate, exportCommand, logs, plugins] as const
+const commands = [quickstart, tokenizer, train, evaluate, generate, exportCommand, logs, plugins, doctor] as const
 
 const codex = Command.make("codex").pipe(
   Command.withDescription("Train, evaluate and run small language models, on this machine."),

@@ -14,6 +14,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import type { Precision } from "./tensor/HalfPrecision.ts"
 import { type Program, readsOf, type TensorTypes } from "./tensor/Program.ts"
 import { sameShape, show, sizeOf, type TensorData, type TensorType } from "./tensor/Tensor.ts"
 
@@ -51,6 +52,8 @@ export interface DeviceInfo {
   readonly device: string
   /** Threads that one operator may use; 1 if the device has no threads. */
   readonly threads: number
+  /** What matrix products compute in. Default: `float32`. */
+  readonly precision?: Precision | undefined
   /** One line for a log: runtime, version, provider. */
   readonly description: string
 }

@@ -6,8 +6,8 @@
  * The layer starts nothing. A registry is built when the first config is checked, a backend when the first Program is compiled;
  * each is shared by all that need the same one, and released when the last of them has finished.
  *
- * Device and threads follow one rule everywhere: options of the layer (or of the command line), then `CODEX_DEVICE` and
- * `CODEX_THREADS`, then the config of the run, then the defaults of its schema.
+ * Device, threads and precision follow one rule everywhere: options of the layer (or of the command line), then `CODEX_DEVICE`,
+ * `CODEX_THREADS` and `CODEX_PRECISION`, then the config of the run, then the defaults of its schema.
  */
 import { existsSync } from "node:fs"
 import { fileURLToPath } from "node:url"
@@ -56,6 +56,8 @@ export interface Options {
   readonly device?: BackendConfig["device"] | undefined
   /** Threads that one operator may use. Results do not depend on it. */
   readonly threads?: number | undefined
+  /** What matrix products compute in: `float16` is faster on graphics cards that have it. Default: `float32`. */
+  readonly precision?: BackendConfig["precision"]
   /** Packages to take plugins from, besides the project's dependencies and the config's `plugins` list. */
   readonly plugins?: ReadonlyArray<string>
   /** The plugins of this program. Default: the built-in ones. Your own: `builtins.add(MyModel)`. */
@@ -163,14 +165,14 @@ const pickFiles = Context.pick(
   Worker.WorkerManager
 )
 
-const startBackend = ({ device, threads }: BackendConfig) =>
-  OnnxBackend.make({ device, ...(threads === undefined ? {} : { threads }) })
+const startBackend = ({ device, precision, threads }: BackendConfig) =>
+  OnnxBackend.make({ device, precision, ...(threads === undefined ? {} : { threads }) })
 
 /** A value of the command line stays: it is as explicit as an option. */
 const withDevice = (root: Node.MapNode, options: Options) =>
   Effect.gen(function* () {
     let result = root
-    for (const key of ["device", "threads"] as const) {
+    for (const key of ["device", "threads", "precision"] as const) {
       const path = ["backend", key]
       const variable = `CODEX_${key.toUpperCase()}`
       const option = options[key]

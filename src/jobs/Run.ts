@@ -62,7 +62,15 @@ export type {
   Services,
   Settings
 } from "./RunPlan.ts"
-export { NothingToResume, OtherConfig, OtherDevice, OtherThreads, type SavedRun, type Which } from "./SavedRun.ts"
+export {
+  NothingToResume,
+  OtherConfig,
+  OtherDevice,
+  OtherPrecision,
+  OtherThreads,
+  type SavedRun,
+  type Which
+} from "./SavedRun.ts"
 
 /** How to train, besides the config. */
 export interface TrainHooks extends Omit<TrainingRun.TrainOptions, "resume" | "changed"> {

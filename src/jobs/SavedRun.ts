@@ -100,6 +100,23 @@ export class OtherDevice extends Schema.TaggedError<OtherDevice>()("OtherDevice"
   }
 }
 
+/** A run that was trained in another precision than the one that was started. */
+export class OtherPrecision extends Schema.TaggedError<OtherPrecision>()("OtherPrecision", {
+  run: Schema.String,
+  trained: Schema.String,
+  started: Schema.String
+}) {
+  get [ExitCode.symbol]() {
+    return ExitCode.usage
+  }
+  override get message() {
+    return (
+      `${this.run}: this run was trained in ${this.trained}, and in ${this.started} it would not continue with the same bits. ` +
+      `Resume it with CODEX_PRECISION=${this.trained}, or start a new run.`
+    )
+  }
+}
+
 /**
  * A run that was trained with another number of threads than the one that was started, and whose bits depend on it. Those of most
  * runs do not: see core/tensor/ThreadDependence.ts.
@@ -183,17 +200,21 @@ export const changesOf = (
 }
 
 /**
- * Fails if the checkpoint that a run is resumed from was written on another device, or with another number of threads where the
- * bits depend on it. Checkpoints of codex 0.1.0 do not say.
+ * Fails if the checkpoint that a run is resumed from was written on another device, in another precision, or with another number of
+ * threads where the bits depend on it. Checkpoints of codex 0.1.0 do not say.
  */
 export const requireDevice = (
   run: Pick<RunDirectory, "directory">,
   { provenance }: Pick<Checkpoint, "provenance">,
-  { device, threads }: Pick<DeviceInfo, "device" | "threads">
-): Effect.Effect<void, OtherDevice | OtherThreads> => {
+  { device, precision = "float32", threads }: Pick<DeviceInfo, "device" | "precision" | "threads">
+): Effect.Effect<void, OtherDevice | OtherPrecision | OtherThreads> => {
   const trained = { device: provenance.backend ?? device, threads: Number(provenance.threads ?? threads) }
   if (trained.device !== device) {
     return new OtherDevice({ run: run.directory, trained: trained.device, started: device })
+  }
+  const { precision: trainedIn = "float32" } = provenance
+  if (trainedIn !== precision) {
+    return new OtherPrecision({ run: run.directory, trained: trainedIn, started: precision })
   }
   if (trained.threads === threads) return Effect.void
   const { thread_dependence: recorded = "none" } = provenance
@@ -211,12 +232,12 @@ const configOf = (run: RunDirectory) =>
   })
 
 /**
- * What decides a run's bits. How it is logged does not, and its checkpoints say on which device and with how many threads they were
- * written.
+ * What decides a run's bits. How it is logged does not, and its checkpoints say on which device, in which precision and with how
+ * many threads they were written.
  */
 const encoded = (config: RunConfig): unknown => {
   const { backend, logging: _, ...deciding } = Schema.encodeSync(RunConfig)(config)
-  return { ...deciding, backend: Struct.omit({ ...backend }, "device", "threads") }
+  return { ...deciding, backend: Struct.omit({ ...backend }, "device", "threads", "precision") }
 }
 
 interface Difference {

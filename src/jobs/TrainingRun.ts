@@ -171,6 +171,7 @@ const prepare = (
       files: { "run.yaml": text },
       provenance: {
         backend: info.device,
+        precision: info.precision ?? "float32",
         ...RunData.provenanceOf(trained),
         ...(config.from === undefined ? {} : { from: config.from }),
         ...(commit === undefined ? {} : { git_commit: commit })
@@ -349,7 +350,7 @@ export const dryRun = (plan: RunPlan, { onEvent = () => Effect.void }: Pick<Trai
       step,
       threadDependences: [
         ...(yield* session.threadDependences),
-        ...ThreadDependence.ofPrograms(Object.values(decoding), info.device)
+        ...ThreadDependence.ofPrograms(Object.values(decoding), info.device, info.precision)
       ]
     } satisfies DryRun
   }).pipe(Effect.scoped)

@@ -130,10 +130,10 @@ export const spawn = (module: string, name: string, data?: unknown): Worker => {
 }
 
 /**
- * In the sources and in tsc's output the entry is where it is in src/services; in a bundle this code may be in
+ * The file of an entry, `module` as for `spawn`. In the sources and in tsc's output the entry is where it is in src/services; in a bundle this code may be in
  * `dist/bin.js` or `dist/chunks/*.js`, and the entry is in `dist/`.
  */
-const locate = (module: string): URL => {
+export const locate = (module: string): URL => {
   const bundled = `${basename(module)}.js`
   const places = [`./${module}.ts`, `./${module}.js`, `./${bundled}`, `../${bundled}`]
   const urls = places.map((place) => new URL(place, import.meta.url))

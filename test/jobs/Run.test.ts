@@ -353,6 +353,10 @@ describe("the device", () => {
       expect(yield* of({ threads: 2 }, { CODEX_DEVICE: "cuda" }, both)).toEqual({ device: "cuda", threads: 2 })
       expect(yield* of({}, {}, both)).toEqual({ device: "webgpu", threads: 3 })
       expect(yield* of({}, {}, "")).toEqual({})
+      const precision = { CODEX_PRECISION: "float16" }
+      expect(yield* of({}, precision, "backend: { precision: float32 }")).toEqual({ precision: "float16" })
+      expect(yield* of({ precision: "float32" }, precision, "")).toEqual({ precision: "float32" })
+      expect(yield* of({}, precision, "", ["backend.precision=float32"])).toEqual({ precision: "float32" })
     })
   )
 
@@ -369,6 +373,8 @@ describe("the device", () => {
       expect(device.message).toMatch(/^CODEX_DEVICE: backend\.device: expected "auto" \|/)
       const threads = yield* Effect.flip(of({}, { CODEX_THREADS: "0" }, both))
       expect(threads.message).toMatch(/^CODEX_THREADS: backend\.threads: /)
+      const precision = yield* Effect.flip(of({}, { CODEX_PRECISION: "bfloat16" }, both))
+      expect(precision.message).toMatch(/^CODEX_PRECISION: backend\.precision: expected "float32" \| "float16"/)
     })
   )
 

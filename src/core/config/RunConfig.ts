@@ -6,6 +6,7 @@
  */
 import * as Schema from "effect/Schema"
 import { Count, CountOrZero, Decay, NonNegative, Positive, Seed, Share, Threads } from "../Numbers.ts"
+import { Precision } from "../tensor/HalfPrecision.ts"
 import * as Schedule from "../training/Schedule.ts"
 
 const optional = <A, I>(
@@ -129,7 +130,12 @@ export const BackendConfig = Schema.Struct({
       description: "device to compute on; default: cpu, or wasm where onnxruntime-node is missing"
     })
   ),
-  threads: Schema.optional(Threads.annotations({ description: "threads per operator" }))
+  threads: Schema.optional(Threads.annotations({ description: "threads per operator" })),
+  precision: Schema.optional(
+    Precision.annotations({
+      description: "what matrix products compute in; float16 is faster on graphics cards. Default: float32"
+    })
+  )
 })
 export type BackendConfig = typeof BackendConfig.Type
 

@@ -4,7 +4,7 @@
  * Data only: turning a graph into protobuf bytes is the job of `services/backend/onnx/OnnxModel.ts`, so core needs no codec.
  * Names and meanings are those of the ONNX IR (https://github.com/onnx/onnx/blob/main/docs/IR.md).
  */
-import type { TensorData, TensorType } from "./TensorData.ts"
+import type { Shape, TensorData, TensorType } from "./TensorData.ts"
 
 /** Providers whose operators differ enough to need other nodes. */
 export type Dialect = "cpu" | "webgpu"
@@ -22,11 +22,14 @@ export interface OnnxNode {
   readonly attributes: { readonly [name: string]: OnnxAttribute }
 }
 
-/** int64 exists for ONNX's own shape and axis operands only; tensors of codex are float32, int32 or bool. */
-export type OnnxDType = TensorType["dtype"] | "int64"
+/**
+ * Tensors of codex are float32, int32 or bool. int64 exists for ONNX's own shape and axis operands, float16 between nodes
+ * (HalfPrecision.ts): no input, output or initializer has it.
+ */
+export type OnnxDType = TensorType["dtype"] | "int64" | "float16"
 
 /** ONNX's number of each element type (`TensorProto.DataType`), as Cast takes it. Only the inside of an operator is float64. */
-export const elementTypes = { float32: 1, int32: 6, int64: 7, bool: 9, float64: 11 } as const
+export const elementTypes = { float32: 1, int32: 6, int64: 7, bool: 9, float16: 10, float64: 11 } as const
 
 /** A constant of the graph. */
 export interface OnnxInitializer {
@@ -51,6 +54,32 @@ export interface OnnxGraph {
   readonly nodes: ReadonlyArray<OnnxNode>
   /** Types of tensors between nodes, as far as they are known (ONNX's value_info); for analysis, not for the model's file. */
   readonly values?: ReadonlyArray<OnnxValue>
+}
+
+/** The shapes that a graph declares, and those that follow from them for views, casts and transposes. */
+export const shapesOf = (graph: OnnxGraph): ReadonlyMap<string, Shape> => {
+  const shapes = new Map<string, Shape>([
+    ...[...graph.inputs, ...graph.outputs, ...(graph.values ?? [])].flatMap(({ name, type }) => {
+      const sizes = type.shape.filter((size) => typeof size === "number")
+      return sizes.length === type.shape.length ? [[name, sizes] as const] : []
+    }),
+    ...graph.initializers.map(({ name, shape }) => [name, shape] as const)
+  ])
+  const integers = new Map(graph.initializers.map(({ data, name }) => [name, data] as const))
+  for (const { attributes, inputs, opType, outputs } of graph.nodes) {
+    const [from, to] = [shapes.get(inputs[0] ?? ""), outputs[0]!]
+    if (shapes.has(to)) continue
+    if ((opType === "Identity" || opType === "Cast") && from !== undefined) shapes.set(to, from)
+    if (opType === "Transpose" && from !== undefined && Array.isArray(attributes.perm)) {
+      shapes.set(
+        to,
+        attributes.perm.map((axis: number) => from[axis]!)
+      )
+    }
+    const target = opType === "Reshape" ? integers.get(inputs[1] ?? "") : undefined
+    if (target !== undefined) shapes.set(to, Array.from(target, Number))
+  }
+  return shapes
 }
 
 /** Appends to a graph; an operator's ONNX form is called with one. */

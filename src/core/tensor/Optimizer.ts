@@ -15,12 +15,14 @@
  */
 import * as Schema from "effect/Schema"
 import { describe } from "../config/ConfigIssue.ts"
-import { Decay, NonNegative, Positive } from "../Numbers.ts"
+import { Count, Decay, NonNegative, Positive } from "../Numbers.ts"
+import { reshape } from "./ops/broadcast.ts"
 import { add, div, exp, maximum, mul, neg, sqrt, sub } from "./ops/elementwise.ts"
 import { sumSquares } from "./ops/reduce.ts"
+import { concat, split } from "./ops/shape.ts"
 import type { Tensors, TensorTypes } from "./Program.ts"
 import { combineScalars } from "./Scalars.ts"
-import { ShapeError, scalar, type Tensor, type TensorType } from "./Tensor.ts"
+import { type Shape, ShapeError, scalar, sizeOf, type Tensor, type TensorType } from "./Tensor.ts"
 
 /** What a transformation is called with in addition to the updates. */
 export interface UpdateContext {
@@ -39,6 +41,18 @@ export interface GradientTransformation {
   readonly state: (parameters: TensorTypes) => TensorTypes
   /** The new updates, one for each parameter, and the new state under the same names. */
   readonly update: (updates: Tensors, context: UpdateContext) => { readonly updates: Tensors; readonly state: Tensors }
+  /** A whole step, where the transformation has a shorter way than to add its updates to the parameters: see `flatten`. */
+  readonly step?: (gradients: Tensors, context: UpdateContext) => OptimizerStep
+}
+
+/** The result of a step of an optimizer. */
+export interface OptimizerStep {
+  /** The new parameters, p + u. */
+  readonly parameters: Tensors
+  /** The new state of the optimizer. */
+  readonly state: Tensors
+  /** ‖g‖ of the gradients, before any clipping. */
+  readonly gradientNorm: Tensor
 }
 
 const mapValues = <A, B>(record: { readonly [name: string]: A }, f: (value: A, name: string) => B) =>
@@ -244,19 +258,123 @@ export const applyUpdates = (parameters: Tensors, updates: Tensors): Tensors =>
   mapValues(parameters, (parameter, name) => add(parameter, updates[name]!))
 
 /**
- * One step of an optimizer: the new parameters p + u, and the new state.
+ * One step of an optimizer: the new parameters p + u, the new state, and the norm of the gradients.
  *
  * Written out, u = −lr·(m·c / d + λ·p) costs a pass over memory for each sign, and ONNX Runtime fuses none of them. The factors
  * lr, c and λ are scalars, so they are combined first (Scalars.ts): p + u = p·(1 − lr·λ) + m·(−lr·c) / d.
  */
-export const step = (
-  optimizer: GradientTransformation,
-  gradients: Tensors,
-  context: UpdateContext
-): { readonly parameters: Tensors; readonly state: Tensors } => {
+export const step = (optimizer: GradientTransformation, gradients: Tensors, context: UpdateContext): OptimizerStep => {
+  if (optimizer.step !== undefined) return optimizer.step(gradients, context)
   const { state, updates } = optimizer.update(gradients, context)
   // These are computed in any case: splitting them would compute them twice.
   const kept = [gradients, context.parameters, context.state, state].flatMap((tensors) => Object.values(tensors))
   const parameters = applyUpdates(context.parameters, updates)
-  return { parameters: mapValues(parameters, (parameter) => combineScalars(parameter, kept)), state }
+  return {
+    parameters: mapValues(parameters, (parameter) => combineScalars(parameter, kept)),
+    state,
+    gradientNorm: globalNorm(gradients)
+  }
 }
+
+/** Options of `flatten`. */
+export interface FlattenOptions {
+  /**
+   * Most elements of a vector; a parameter that is larger has a vector of its own. Default: 2²⁵, which are 128 MiB, the
+   * largest buffer that every WebGPU device can bind.
+   */
+  readonly maxElements?: number
+}
+
+/** Parameters that share a vector. */
+interface Pack {
+  readonly name: string
+  /** [1, n] for matrices and [n] for everything else, so that a mask by the number of axes, as that of weight decay, still holds. */
+  readonly shape: Shape
+  readonly members: ReadonlyArray<{ readonly name: string; readonly shape: Shape; readonly size: number }>
+}
+
+/**
+ * Runs a transformation over a few long vectors instead of over each parameter: the kernels of a step no longer grow with the
+ * number of parameters, which is what a step of a small model on a graphics card consists of. The numbers are the same: an
+ * element is computed by the same operations; only the norm of the gradients is added up in another order.
+ *
+ * Parameters of two or more axes become vectors `matrix.<i>` [1, n], the others `vector.<i>` [n], in their order and at most
+ * `maxElements` long. The inner transformation sees these, so it must treat each element by itself or all of them together
+ * (`scaleByAdam`, `clipByGlobalNorm`), and a mask by name does not find the parameters.
+ *
+ * State: that of the inner transformation for the vectors, `1/adam.mean/matrix.0`. A run that was saved with another form
+ * is not resumed. Source: optax.flatten. Known difference: there everything becomes one vector.
+ *
+ * @example
+ * flatten(adamw({ weightDecay: 0.1, maxNorm: 1 }))
+ */
+export const flatten = (
+  inner: GradientTransformation,
+  { maxElements = 2 ** 25 }: FlattenOptions = {}
+): GradientTransformation => {
+  const packed = (tensors: Tensors, context: UpdateContext) => {
+    const packs = packsOf(context.parameters, maxElements)
+    const parameters = joined(packs, context.parameters)
+    return { packs, tensors: joined(packs, tensors), context: { ...context, parameters } }
+  }
+  return {
+    state: (parameters) =>
+      inner.state(
+        Object.fromEntries(
+          packsOf(parameters, maxElements).map(({ name, shape }) => [name, { dtype: "float32" as const, shape }])
+        )
+      ),
+    update: (updates, context) => {
+      check("flatten", { maxElements: [Count, maxElements] })
+      const { context: own, packs, tensors } = packed(updates, context)
+      const next = inner.update(tensors, own)
+      return { updates: parted(packs, next.updates), state: next.state }
+    },
+    step: (gradients, context) => {
+      check("flatten", { maxElements: [Count, maxElements] })
+      const { context: own, packs, tensors } = packed(gradients, context)
+      const next = step(inner, tensors, own)
+      return { ...next, parameters: parted(packs, next.parameters) }
+    }
+  }
+}
+
+const packsOf = (parameters: TensorTypes, maxElements: number): ReadonlyArray<Pack> =>
+  (["matrix", "vector"] as const).flatMap((kind) => {
+    const packs: Array<{ size: number; readonly members: Array<Pack["members"][number]> }> = []
+    for (const [name, { shape }] of Object.entries(parameters)) {
+      if (shape.length >= 2 !== (kind === "matrix")) continue
+      const size = sizeOf(shape)
+      const last = packs[packs.length - 1]
+      if (last !== undefined && last.size + size <= maxElements) {
+        last.size += size
+        last.members.push({ name, shape, size })
+      } else packs.push({ size, members: [{ name, shape, size }] })
+    }
+    return packs.map(({ members, size }, i) => ({
+      name: `${kind}.${i}`,
+      shape: kind === "matrix" ? [1, size] : [size],
+      members
+    }))
+  })
+
+/** One vector for each pack. */
+const joined = (packs: ReadonlyArray<Pack>, tensors: Tensors): Tensors =>
+  Object.fromEntries(
+    packs.map(({ members, name, shape }) => {
+      const parts = members.map((member) =>
+        reshape(tensors[member.name]!, [...shape.slice(1).map(() => 1), member.size])
+      )
+      return [name, concat(parts, -1)]
+    })
+  )
+
+/** The parameters of all packs, in the shapes that they have. */
+const parted = (packs: ReadonlyArray<Pack>, vectors: Tensors): Tensors =>
+  Object.fromEntries(
+    packs.flatMap(({ members, name }) => {
+      const sizes = members.map(({ size }) => size)
+      const parts = split(vectors[name]!, sizes, -1)
+      return members.map((member, i) => [member.name, reshape(parts[i]!, member.shape)] as const)
+    })
+  )

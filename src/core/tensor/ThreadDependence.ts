@@ -9,8 +9,9 @@
  * The rule was found by experiment and is a fact about ONNX Runtime 1.30, not a promise: docs/lab-notes.md has the probes,
  * and test/core/tensor/ThreadDependence.test.ts repeats them. It holds for the native CPU provider and the WebAssembly one.
  */
+import { halfPrecision, type Precision } from "./HalfPrecision.ts"
 import { lower } from "./Lower.ts"
-import type { OnnxGraph, OnnxNode } from "./OnnxGraph.ts"
+import { type OnnxGraph, type OnnxNode, shapesOf } from "./OnnxGraph.ts"
 import type { Program } from "./Program.ts"
 import { type Shape, sizeOf } from "./TensorData.ts"
 
@@ -94,6 +95,10 @@ export const describe = ({ details, operator, program, subject }: ThreadDependen
 export const threadDependences = (graph: OnnxGraph): ReadonlyArray<ThreadDependence> => {
   const shapes = shapesOf(graph)
   const constants = new Set(graph.initializers.map(({ name }) => name))
+  // ONNX Runtime casts constants when the session is made.
+  for (const { inputs, opType, outputs } of graph.nodes) {
+    if (opType === "Cast" && constants.has(inputs[0]!)) constants.add(outputs[0]!)
+  }
   return graph.nodes.flatMap((node) => {
     const details = detailsOf(node, shapes, constants)
     return details === undefined
@@ -105,10 +110,17 @@ export const threadDependences = (graph: OnnxGraph): ReadonlyArray<ThreadDepende
 /** The devices that compute a graph of the cpu dialect, for which the rule is known. */
 const measured: ReadonlySet<string> = new Set(["cpu", "wasm", "reference"])
 
-/** The same for Programs on a device. */
-export const ofPrograms = (programs: ReadonlyArray<Program>, device: string): ReadonlyArray<ThreadDependence> =>
+/** The same for Programs on a device. These devices compute half precision in float32 (HalfPrecision.ts). */
+export const ofPrograms = (
+  programs: ReadonlyArray<Program>,
+  device: string,
+  precision: Precision = "float32"
+): ReadonlyArray<ThreadDependence> =>
   measured.has(device)
-    ? programs.flatMap((program) => threadDependences(lower(program, "cpu")))
+    ? programs.flatMap((program) => {
+        const graph = lower(program, "cpu")
+        return threadDependences(precision === "float32" ? graph : halfPrecision(graph, "float32"))
+      })
     : programs.map(({ name }) => ({
         program: name,
         operator: "the graph",
@@ -204,38 +216,16 @@ const axesOf = (shape: Shape | undefined, transposed: boolean): readonly [number
   return transposed ? [columns, rows] : [rows, columns]
 }
 
-/** The shapes that a graph declares, and those that follow from them for views and transposes. */
-const shapesOf = (graph: OnnxGraph): ReadonlyMap<string, Shape> => {
-  const shapes = new Map<string, Shape>([
-    ...[...graph.inputs, ...graph.outputs, ...(graph.values ?? [])].flatMap(({ name, type }) => {
-      const sizes = type.shape.filter((size) => typeof size === "number")
-      return sizes.length === type.shape.length ? [[name, sizes] as const] : []
-    }),
-    ...graph.initializers.map(({ name, shape }) => [name, shape] as const)
-  ])
-  const integers = new Map(graph.initializers.map(({ data, name }) => [name, data] as const))
-  for (const { attributes, inputs, opType, outputs } of graph.nodes) {
-    const [from, to] = [shapes.get(inputs[0] ?? ""), outputs[0]!]
-    if (shapes.has(to)) continue
-    if (opType === "Identity" && from !== undefined) shapes.set(to, from)
-    if (opType === "Transpose" && from !== undefined && Array.isArray(attributes.perm)) {
-      shapes.set(
-        to,
-        attributes.perm.map((axis: number) => from[axis]!)
-      )
-    }
-    const target = opType === "Reshape" ? integers.get(inputs[1] ?? "") : undefined
-    if (target !== undefined) shapes.set(to, Array.from(target, Number))
-  }
-  return shapes
-}
+const views: ReadonlySet<string> = new Set(["Cast", "Reshape", "Transpose"])
 
 /** The state that the node reads, or else the nearest result that is computed from it, without its prefixes. */
 const subjectOf = (node: OnnxNode, graph: OnnxGraph): string => {
   const makers = new Map(graph.nodes.flatMap((each) => each.outputs.map((name) => [name, each] as const)))
-  const isView = (name: string) => makers.get(name)?.opType === "Transpose" || makers.get(name)?.opType === "Reshape"
-  const sources = node.inputs.map((name) => (isView(name) ? makers.get(name)!.inputs[0]! : name))
-  const read = sources.find((name) => name.startsWith("state/"))
+  const sourceOf = (name: string): string => {
+    const maker = makers.get(name)
+    return maker !== undefined && views.has(maker.opType) ? sourceOf(maker.inputs[0]!) : name
+  }
+  const read = node.inputs.map(sourceOf).find((name) => name.startsWith("state/"))
   return (read ?? nearestResult(node, graph)).replace(/^.*\//, "")
 }
 

@@ -15,7 +15,7 @@ import type { ParameterSpec, ParameterSpecs } from "../tensor/Module.ts"
 import * as Optimizer from "../tensor/Optimizer.ts"
 import { reshape, sum } from "../tensor/ops/broadcast.ts"
 import { cast, lessOrEqual } from "../tensor/ops/compare.ts"
-import { add, div, maximum } from "../tensor/ops/elementwise.ts"
+import { add, div, maximum, mul } from "../tensor/ops/elementwise.ts"
 import { gatherElements } from "../tensor/ops/gather.ts"
 import { crossEntropy } from "../tensor/ops/loss.ts"
 import { seedOfPart } from "../tensor/ops/random.ts"
@@ -66,6 +66,11 @@ export interface Sizes {
   readonly contextLength: number
   /** Parts into which the batch is cut; must divide it. */
   readonly accumulation: number
+  /**
+   * Factor of the loss before it is differentiated, taken out of the gradients again: a power of two, so no digit changes. Half
+   * precision needs one, because gradients of a mean are too small for it (HalfPrecision.ts). Default: 1.
+   */
+  readonly lossScale?: number
 }
 
 /**
@@ -94,6 +99,8 @@ export const trainProgram = (
       const seed = (i: number) => (sizes.accumulation === 1 ? inputs.seed! : seedOfPart(inputs.seed!, i))
       const scored = sum(cast(lessOrEqual(integers([0], []), inputs.targets!), "float32"))
       const count = maximum(scored, scalar(1))
+      const { lossScale = 1 } = sizes
+      const scaled = (tensor: Tensor, by: number) => (by === 1 ? tensor : mul(tensor, scalar(by)))
       let loss: Tensor | undefined
       let gradients: ReadonlyArray<Tensor> | undefined
       for (let i = 0; i < sizes.accumulation; i++) {
@@ -101,9 +108,9 @@ export const trainProgram = (
         const nats = crossEntropy(logits, flat(rows(inputs.targets!, i)), { ignoreIndex })
         const part = div(sum(nats), count)
         const own = grad(
-          part,
+          scaled(part, lossScale),
           names.map((name) => parameters[name]!)
-        )
+        ).map((gradient) => scaled(gradient, 1 / lossScale))
         loss = loss === undefined ? part : add(loss, part)
         gradients = gradients === undefined ? own : gradients.map((gradient, k) => add(gradient, own[k]!))
       }
@@ -116,7 +123,7 @@ export const trainProgram = (
       })
       return {
         state: { ...prefixed("parameter", next.parameters), ...prefixed("optimizer", next.state) },
-        outputs: { loss: loss!, gradient_norm: Optimizer.globalNorm(named) }
+        outputs: { loss: loss!, gradient_norm: next.gradientNorm }
       }
     }
   })

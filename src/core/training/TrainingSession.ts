@@ -21,10 +21,12 @@ import type { TokenFile } from "../data/TokenFile.ts"
 import * as Evaluation from "../evaluation/Evaluation.ts"
 import type { Architecture } from "../Model.ts"
 import type { Tokenizer } from "../Tokenizer.ts"
+import { lossScaleOf } from "../tensor/HalfPrecision.ts"
 import * as Optimizer from "../tensor/Optimizer.ts"
 import type { ProgramError } from "../tensor/Program.ts"
 import { type ShapeError, sizeOf, type TensorData } from "../tensor/Tensor.ts"
 import * as ThreadDependence from "../tensor/ThreadDependence.ts"
+import * as BatchReader from "./BatchReader.ts"
 import {
   type Checkpoint,
   type CheckpointError,
@@ -122,12 +124,13 @@ const make = (
         ? new Int32Array(architecture.vocabularySize).fill(1)
         : yield* Evaluation.tokenBytesOf(tokenizer)
     const backend = yield* Backend
-    const train = yield* trainProgram(architecture, optimizer, { batchSize, contextLength, accumulation })
+    const lossScale = lossScaleOf(backend.info.precision, batchSize * contextLength)
+    const train = yield* trainProgram(architecture, optimizer, { batchSize, contextLength, accumulation, lossScale })
     const evaluationBatch = batchSize / accumulation
     const evaluate = yield* evaluateProgram(architecture, { batchSize: evaluationBatch, contextLength })
     const executable = yield* backend.compile({ train, evaluate })
     const threadDependences = yield* Effect.cached(
-      Effect.sync(() => ThreadDependence.ofPrograms([train, evaluate], backend.info.device))
+      Effect.sync(() => ThreadDependence.ofPrograms([train, evaluate], backend.info.device, backend.info.precision))
     )
 
     const optimizerTypes = optimizer.state(parameterTypes(architecture))
@@ -157,25 +160,19 @@ const make = (
     const int32 = (shape: ReadonlyArray<number>, data: Int32Array): TensorData => ({ dtype: "int32", shape, data })
     const float = (value: number): TensorData => ({ dtype: "float32", shape: [], data: Float32Array.of(value) })
 
-    const batchOf = (step: number) =>
-      Effect.gen(function* () {
-        const inputs = new Int32Array(batchSize * contextLength)
-        const targets = new Int32Array(batchSize * contextLength)
-        for (let row = 0; row < batchSize; row++) {
-          // A text with fewer windows than a batch gives some of them more than once.
-          const index = ((step % stepsPerEpoch) * batchSize + row) % order.windows
-          const start = order.start(Math.floor(step / stepsPerEpoch), index)
-          const window = yield* tokens.train.read(start, contextLength + 1)
-          inputs.set(window.subarray(0, contextLength), row * contextLength)
-          targets.set(window.subarray(1), row * contextLength)
-        }
-        return { inputs, targets }
-      })
+    const batches = yield* BatchReader.make({
+      tokens: tokens.train,
+      order,
+      batchSize,
+      contextLength,
+      stepsPerEpoch,
+      totalSteps
+    })
 
     /** The loss of the current parameters on the first micro-batch of an update. */
     const lossOf = (step: number) =>
       Effect.gen(function* () {
-        const { inputs, targets } = yield* batchOf(step)
+        const { inputs, targets } = yield* batches.read(step)
         const [shape, size] = [[evaluationBatch, contextLength], evaluationBatch * contextLength]
         const outputs = yield* executable.run("evaluate", {
           tokens: int32(shape, inputs.slice(0, size)),
@@ -201,12 +198,13 @@ const make = (
       // The state of the backend and this one move together: an interruption waits for the end of the update.
       step: Effect.gen(function* () {
         const before = yield* Ref.get(state)
-        const { inputs, targets } = yield* batchOf(before.step)
+        const { inputs, targets } = yield* batches.take(before.step)
         const from = yield* Clock.currentTimeMillis
         const learningRate = schedule(before.step)
         if (!Number.isFinite(Math.fround(learningRate))) {
           return yield* nonFinite(before.step + 1, `the schedule gives the learning rate ${learningRate}`)
         }
+        yield* batches.readAhead(before.step + 1)
         const outputs = yield* executable.run("train", {
           tokens: int32([batchSize, contextLength], inputs),
           targets: int32([batchSize, contextLength], targets),
@@ -218,7 +216,8 @@ const make = (
         const [loss, gradientNorm] = [first(outputs, "loss"), first(outputs, "gradient_norm")]
         const step = before.step + 1
         if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
-          return yield* nonFinite(step, `the loss is ${loss} and the norm of the gradient ${gradientNorm}`)
+          const range = backend.info.precision === "float16" ? " (half precision ends at 65,504)" : ""
+          return yield* nonFinite(step, `the loss is ${loss} and the norm of the gradient ${gradientNorm}${range}`)
         }
         const seen = before.tokens + batchSize * contextLength
         yield* Ref.set(state, new TrainState({ ...before, step, tokens: seen, loss }))

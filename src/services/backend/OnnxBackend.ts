@@ -5,16 +5,12 @@
  * per Program. Released in the order tensors, sessions, thread, when their scopes close. Only inputs and the requested
  * outputs cross between the threads, as transferred buffers, so the event loop stays
  * free while a step runs; an interruption takes effect between steps. State lives in memory: nothing survives the process.
- * `layerConfig` reads CODEX_DEVICE and CODEX_THREADS; nothing else here reads the environment.
+ * `layerConfig` reads CODEX_DEVICE, CODEX_THREADS and CODEX_PRECISION; nothing else here reads the environment.
  * The thread's entry is onnx/OnnxWorker.ts.
  */
-import { existsSync } from "node:fs"
-import { createRequire } from "node:module"
 import { availableParallelism } from "node:os"
-import { dirname, join } from "node:path"
 import * as Config from "effect/Config"
 import type { ConfigError } from "effect/ConfigError"
-import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
@@ -28,14 +24,23 @@ import { describe } from "../../core/config/ConfigIssue.ts"
 import { DeviceName } from "../../core/config/RunConfig.ts"
 import { Threads } from "../../core/Numbers.ts"
 import { plural } from "../../core/Plural.ts"
+import { halfPrecision, Precision } from "../../core/tensor/HalfPrecision.ts"
 import { lower, splitRowUpdates } from "../../core/tensor/Lower.ts"
-import type { OnnxGraph } from "../../core/tensor/OnnxGraph.ts"
+import { elementTypes, type OnnxGraph } from "../../core/tensor/OnnxGraph.ts"
 import { type Program, readsOf, type TensorTypes } from "../../core/tensor/Program.ts"
 import { show, type TensorData, type TensorType } from "../../core/tensor/Tensor.ts"
 import * as WorkerThread from "../WorkerThread.ts"
+import {
+  absence,
+  accelerators,
+  arithmetics,
+  providers,
+  RuntimeMissing,
+  unavailable,
+  withoutHalf
+} from "./onnx/OnnxDevice.ts"
 import { encode } from "./onnx/OnnxModel.ts"
 import { type Device, type Reply, type Request, transfersOf, type WireTensor } from "./onnx/OnnxProtocol.ts"
-import { version } from "./onnx/OnnxRuntime.ts"
 
 /** What to compute on. */
 export interface Options {
@@ -46,28 +51,45 @@ export interface Options {
   readonly device?: Device | "auto" | undefined
   /** Threads that one operator may use, 1 to 256. Default: those of the machine, at most 4. */
   readonly threads?: number
+  /**
+   * A folder that exists. ONNX Runtime writes its profile of each Program there when the scope of `compile` closes:
+   * `<program>_<time>.json`, in the format of Chrome's trace viewer. Runs are slower. Not on `wasm`. Default: no profile.
+   */
+  readonly profile?: string | undefined
+  /**
+   * What matrix products compute in (core/tensor/HalfPrecision.ts). Default: `float32`. A device that has no half precision does not
+   * start with `float16`; `cpu` and `wasm` round to it and gain nothing.
+   */
+  readonly precision?: Precision | undefined
 }
 
 /** Backend on ONNX Runtime. A device that was named and cannot start is an error that says why. */
 export const layer = (options: Options = {}): Layer.Layer<Backend, BackendError> => Layer.scoped(Backend, make(options))
 
-/** The same, from CODEX_DEVICE and CODEX_THREADS. */
-export const layerConfig: Layer.Layer<Backend, BackendError | ConfigError> = Layer.unwrapEffect(
-  Effect.map(
-    Config.all({
-      device: Config.option(Config.literal(...DeviceName.literals)("CODEX_DEVICE")),
-      threads: Config.option(
-        Config.integer("CODEX_THREADS").pipe(
-          Config.validate({ message: "expected 1 or more threads, at most 256", validation: Schema.is(Threads) })
-        )
+/** Device, threads and precision from CODEX_DEVICE, CODEX_THREADS and CODEX_PRECISION. */
+export const fromEnvironment: Effect.Effect<
+  Pick<Options, "device" | "precision" | "threads">,
+  ConfigError
+> = Effect.map(
+  Config.all({
+    device: Config.option(Config.literal(...DeviceName.literals)("CODEX_DEVICE")),
+    threads: Config.option(
+      Config.integer("CODEX_THREADS").pipe(
+        Config.validate({ message: "expected 1 or more threads, at most 256", validation: Schema.is(Threads) })
       )
-    }),
-    ({ device, threads }) =>
-      layer({
-        ...Option.match(device, { onNone: () => ({}), onSome: (device) => ({ device }) }),
-        ...Option.match(threads, { onNone: () => ({}), onSome: (threads) => ({ threads }) })
-      })
-  )
+    ),
+    precision: Config.option(Config.literal(...Precision.literals)("CODEX_PRECISION"))
+  }),
+  ({ device, precision, threads }) => ({
+    device: Option.getOrUndefined(device),
+    precision: Option.getOrUndefined(precision),
+    ...Option.match(threads, { onNone: () => ({}), onSome: (threads) => ({ threads }) })
+  })
+)
+
+/** The layer with these. */
+export const layerConfig: Layer.Layer<Backend, BackendError | ConfigError> = Layer.unwrapEffect(
+  Effect.map(fromEnvironment, layer)
 )
 
 /** A started backend, for the lifetime of the scope. */
@@ -78,15 +100,16 @@ export const make = (options: Options = {}): Effect.Effect<Backend.Service, Back
       const details = `expected ${describe(Threads.ast)}, got ${threads}.`
       return yield* new BackendError({ reason: "Input", subject: "threads", details })
     }
+    const precision = options.precision ?? "float32"
     const scope = yield* Effect.scope
     // The thread of a device that does not start ends at once.
     const start = (device: Device) =>
       Effect.acquireUseRelease(
         Scope.fork(scope, ExecutionStrategy.sequential),
-        (attempt) => Scope.extend(startDevice(device, threads), attempt),
+        (attempt) => Scope.extend(startDevice({ ...options, device, threads, precision }), attempt),
         (attempt, exit) => (Exit.isFailure(exit) ? Scope.close(attempt, exit) : Effect.void)
       )
-    const named = (device: Device) => Effect.catchTag(start(device), "RuntimeMissing", asError)
+    const named = (device: Device) => Effect.catchTag(start(device), "RuntimeMissing", ({ asError }) => asError)
     const portable = (missing: RuntimeMissing) =>
       Effect.zipLeft(
         named("wasm"),
@@ -106,7 +129,7 @@ export const make = (options: Options = {}): Effect.Effect<Backend.Service, Back
         // The other devices need the same build.
         if (started.left._tag === "RuntimeMissing") return yield* portable(started.left)
         reasons.push(started.left.message)
-      } else reasons.push(absent)
+      } else reasons.push(`${candidate}: ${absent}`)
     }
     const backend = yield* onProcessor
     if (backend.info.device === "cpu") {
@@ -115,102 +138,49 @@ export const make = (options: Options = {}): Effect.Effect<Backend.Service, Back
     return backend
   })
 
-/** The build of ONNX Runtime that a device needs cannot be loaded. */
-class RuntimeMissing extends Data.TaggedError("RuntimeMissing")<{
+/** Options with a device that is tried. */
+interface Chosen extends Options {
   readonly device: Device
-  readonly installed: boolean
-  readonly details: string
-}> {
-  get howToGet() {
-    if (this.device === "wasm") return "Install codex-ml again: onnxruntime-web is one of its dependencies."
-    const install = `npm install --ignore-scripts onnxruntime-node@${version}`
-    return this.installed
-      ? `It has builds for Linux with glibc (x64, arm64), macOS (arm64) and Windows (x64, arm64); there, install it again: ${install}`
-      : `To install it: ${install}`
-  }
+  readonly threads: number
+  readonly precision: Precision
 }
 
-const asError = ({ details, device, howToGet }: RuntimeMissing) => {
-  const remedy = device === "wasm" ? howToGet : `${howToGet} (or use device wasm)`
-  return new BackendError({ reason: "Unavailable", subject: device, details, remedy })
-}
-
-/** Devices that `auto` tries, best first. WebGPU keeps state on the device; the others copy it at every run. */
-const accelerators = (platform: NodeJS.Platform): ReadonlyArray<Device> =>
-  platform === "darwin" ? ["webgpu"] : platform === "win32" ? ["webgpu", "dml"] : ["cuda", "webgpu"]
-
-/**
- * Why `auto` skips a device, or `undefined`. Providers write to the console when a library is missing, as on most machines.
- * A device that was named is always tried.
- */
-const absence = (device: Device): string | undefined => {
-  if (process.platform !== "linux") return undefined
-  if (device === "cuda") {
-    const library = `bin/napi-v6/linux/${process.arch}/libonnxruntime_providers_cuda.so`
-    const folder = nativeFolder()
-    // Without the package, the device is tried and says so.
-    return folder === undefined || existsSync(join(folder, library))
-      ? undefined
-      : "cuda: its libraries are not installed (`npm run gpu:install`)."
-  }
-  if (device === "webgpu") {
-    const cards = ["/dev/dri", "/dev/nvidiactl", "/dev/dxg"]
-    return cards.some((path) => existsSync(path)) ? undefined : "webgpu: this machine shows no graphics card."
-  }
-  return undefined
-}
-
-const remedies: { readonly [D in Device]: string } = {
-  cpu: "Install onnxruntime-node again for this platform, or use device wasm.",
-  wasm: "Node must support WebAssembly with SIMD and, for more than one thread, SharedArrayBuffer.",
-  webgpu: "WebGPU needs a graphics driver (on Linux a Vulkan driver: see `vulkaninfo`), or use device cpu.",
-  cuda: "Run `npm run gpu:install` (Linux x64, CUDA 12 with cuDNN 9), or use device cpu.",
-  coreml: "CoreML exists on macOS only; use device cpu.",
-  dml: "DirectML exists on Windows only; use device cpu."
-}
-
-const providers: { readonly [D in Device]: string } = {
-  cpu: "CPUExecutionProvider",
-  wasm: "WebAssembly",
-  webgpu: "WebGpuExecutionProvider",
-  cuda: "CUDAExecutionProvider",
-  coreml: "CoreMLExecutionProvider",
-  dml: "DmlExecutionProvider"
-}
-
-const startDevice = (
-  device: Device,
-  threads: number
-): Effect.Effect<Backend.Service, BackendError | RuntimeMissing, Scope.Scope> =>
+const startDevice = (chosen: Chosen): Effect.Effect<Backend.Service, BackendError | RuntimeMissing, Scope.Scope> =>
   Effect.gen(function* () {
-    const unavailable = (details: string, cause?: unknown) =>
-      new BackendError({ reason: "Unavailable", subject: device, details, remedy: remedies[device], cause })
+    const { device, precision, profile, threads } = chosen
+    const refused = (details: string, cause?: unknown) => unavailable(device, details, cause)
     const client = yield* WorkerThread.make<Request, Reply>({
       spawn: () => WorkerThread.spawn("backend/onnx/OnnxWorker", "codex-onnx"),
       transfers: transfersOf,
       stop: { _tag: "Stop" }
-    }).pipe(Effect.mapError((error) => unavailable(error.message, error.cause)))
+    }).pipe(Effect.mapError((error) => refused(error.message, error.cause)))
     const probe = yield* encode(identityGraph({ dtype: "float32", shape: [1] })).pipe(Effect.orDie)
+    const half = arithmetics[device] === "float16" && precision === "float16"
+    const halfProbe = half ? yield* encode(halfGraph).pipe(Effect.orDie) : undefined
     const reply = yield* client
-      .ask({ _tag: "Start", device, threads, probe })
-      .pipe(Effect.mapError((error) => unavailable(error.message, error.cause)))
+      .ask({ _tag: "Start", device, threads, probe, halfProbe, profile })
+      .pipe(Effect.mapError((error) => refused(error.message, error.cause)))
     if (reply._tag === "Missing") return yield* new RuntimeMissing({ device, ...reply })
-    if (reply._tag !== "Started") return yield* unavailable(detailsOf(reply))
+    if (reply._tag === "NoHalf") return yield* withoutHalf(device, reply.details)
+    if (reply._tag !== "Started") return yield* refused(detailsOf(reply))
     let executables = 0
     return Backend.make({
       info: {
         device,
         threads,
-        description: `${reply.runtime}, ${providers[device]}, ${plural(threads, "thread")}`
+        precision,
+        description:
+          `${reply.runtime}, ${providers[device]}, ${plural(threads, "thread")}` +
+          (precision === "float32" ? "" : `, ${precision}`)
       },
-      compile: (programs, state) => Effect.suspend(() => compile(client, device, executables++, programs, state))
+      compile: (programs, state) => Effect.suspend(() => compile(client, chosen, executables++, programs, state))
     })
   })
 
 /** The Programs as sessions in the thread. */
 const compile = (
   client: WorkerThread.WorkerThread<Request, Reply>,
-  device: Device,
+  { device, precision }: Chosen,
   executable: number,
   programs: { readonly [name: string]: Program },
   state: TensorTypes
@@ -223,7 +193,9 @@ const compile = (
       const { program, updates } = onHost ? splitRowUpdates(whole) : { program: whole, updates: [] }
       const reads = readsOf(program)
       inputs.set(name, new Set(reads.inputs))
-      return Effect.map(encodeFor(name, lower(program, onHost ? "cpu" : "webgpu")), (model) => ({
+      const lowered = lower(program, onHost ? "cpu" : "webgpu")
+      const graph = precision === "float32" ? lowered : halfPrecision(lowered, arithmetics[device])
+      return Effect.map(encodeFor(name, graph), (model) => ({
         name,
         model,
         reads: reads.state,
@@ -264,6 +236,17 @@ const identityGraph = (type: TensorType): OnnxGraph => ({
   initializers: [],
   nodes: [{ opType: "Identity", domain: "", inputs: ["x"], outputs: ["y"], attributes: {} }]
 })
+
+/** y = x · x in half precision. */
+const halfGraph: OnnxGraph = {
+  ...identityGraph({ dtype: "float32", shape: [1] }),
+  name: "half precision",
+  nodes: [
+    { opType: "Cast", domain: "", inputs: ["x"], outputs: ["half"], attributes: { to: elementTypes.float16 } },
+    { opType: "Mul", domain: "", inputs: ["half", "half"], outputs: ["square"], attributes: {} },
+    { opType: "Cast", domain: "", inputs: ["square"], outputs: ["y"], attributes: { to: elementTypes.float32 } }
+  ]
+}
 
 /** One copying model per type of state tensor, for devices whose tensors cannot be read in place. */
 const copiesOf = (types: TensorTypes) =>
@@ -321,12 +304,3 @@ const toDatas = (tensors: ReadonlyArray<WireTensor>): TensorDatas =>
   Object.fromEntries(
     tensors.map(({ data, dtype, name, shape }): [string, TensorData] => [name, { data, dtype, shape }])
   )
-
-/** The folder of onnxruntime-node, if it is installed. */
-const nativeFolder = (): string | undefined => {
-  try {
-    return dirname(createRequire(import.meta.url).resolve("onnxruntime-node/package.json"))
-  } catch {
-    return undefined
-  }
-}

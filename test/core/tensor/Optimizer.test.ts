@@ -13,6 +13,7 @@ import * as Reference from "../../../src/core/tensor/Reference.ts"
 import { combineScalars } from "../../../src/core/tensor/Scalars.ts"
 import { input, scalar, sizeOf, type Tensor, topologicalOrder } from "../../../src/core/tensor/Tensor.ts"
 import { TrainState } from "../../../src/core/training/Checkpoint.ts"
+import { TrainingSession } from "../../../src/core/training/TrainingSession.ts"
 import * as Tiny from "../../training/tiny.ts"
 
 type Numbers = { readonly [name: string]: ReadonlyArray<number> }
@@ -214,6 +215,97 @@ describe("the first three steps", () => {
   )
 })
 
+describe("flatten", () => {
+  const shapes = { a: [2, 3], gain: [3], b: [5], c: [3, 7], table: [11, 4] }
+  const random = (seed: number) => (_: unknown, i: number) => Math.sin(seed + 12.9898 * i)
+  const drawn = (seed: number) =>
+    record(shapes, (shape, name) => Array.from({ length: sizeOf(shape) }, random(seed + name.length * 7)))
+  const adamw = Optimizer.adamw({ beta2: 0.95, weightDecay: 0.1, maxNorm: 1 })
+
+  it("packs matrices and the rest into vectors of a bounded length, in their order", () => {
+    const states = (maxElements?: number) =>
+      record(
+        Optimizer.flatten(adamw, maxElements === undefined ? {} : { maxElements }).state(record(shapes, float)),
+        ({ shape }) => shape
+      )
+    expect(states()).toEqual({
+      "1/adam.mean/matrix.0": [1, 71],
+      "1/adam.square/matrix.0": [1, 71],
+      "1/adam.mean/vector.0": [8],
+      "1/adam.square/vector.0": [8]
+    })
+    // 6 + 21 fit, 44 are more than that and have a vector of their own.
+    expect(record(states(30), (shape) => sizeOf(shape))).toMatchObject({
+      "1/adam.mean/matrix.0": 27,
+      "1/adam.mean/matrix.1": 44,
+      "1/adam.mean/vector.0": 8
+    })
+  })
+
+  it.effect("gives the parameters of the separate form, with clipping and decay for matrices only", () =>
+    Effect.gen(function* () {
+      const training = {
+        shapes,
+        parameters: drawn(1),
+        steps: [0, 1, 2].map((i) => ({ gradients: drawn(20 + i), rate: 0.01 }))
+      }
+      const separate = yield* run({ ...training, optimizer: adamw })
+      for (const maxElements of [1, 30, 1000]) {
+        const flattened = yield* run({ ...training, optimizer: Optimizer.flatten(adamw, { maxElements }) })
+        flattened.forEach(({ parameters, updates }, i) => {
+          expectNumbers(parameters, separate[i]!.parameters)
+          expectNumbers(updates, separate[i]!.updates)
+        })
+      }
+      // A part of a chain is called for its updates alone.
+      const chained = Optimizer.chain(Optimizer.flatten(Optimizer.adamw()), Optimizer.identity)
+      expectNumbers(
+        (yield* run({ ...training, optimizer: chained }))[2]!.parameters,
+        (yield* run({ ...training, optimizer: Optimizer.adamw() }))[2]!.parameters
+      )
+    })
+  )
+
+  it.effect("gives the same bits as the separate form on the CPU, where no norm is added up", () =>
+    Effect.gen(function* () {
+      const trained = (optimizer: Optimizer.GradientTransformation) =>
+        Tiny.withSession(
+          { optimizer, training: { max_steps: 3 } },
+          Effect.flatMap(TrainingSession, ({ snapshot, step }) =>
+            Effect.all([step, step, step]).pipe(
+              Effect.zipRight(snapshot),
+              Effect.map(({ parameters }) => record(parameters, ({ data }) => Buffer.from(data.buffer).toString("hex")))
+            )
+          )
+        )
+      const plain = Tiny.optimizer()
+      expect(yield* trained(Optimizer.flatten(plain))).toEqual(yield* trained(plain))
+    }).pipe(Effect.provide(Tiny.cpu))
+  )
+
+  it("needs as many passes for a hundred parameters as for one, but for joining and splitting", () => {
+    const nodes = (count: number) => {
+      const types = Object.fromEntries(Array.from({ length: count }, (_, i) => [`w${i}`, float([2, 3])]))
+      const named = (prefix: string, of: Program.TensorTypes) =>
+        record(of, ({ dtype, shape }, name) => input(`${prefix}/${name}`, dtype, shape))
+      const optimizer = Optimizer.flatten(adamw)
+      const next = Optimizer.step(optimizer, named("gradient", types), {
+        state: named("state", optimizer.state(types)),
+        parameters: named("parameter", types),
+        step: input("step", "float32", []),
+        learningRate: input("rate", "float32", [])
+      })
+      const all = topologicalOrder([
+        ...Object.values(next.parameters),
+        ...Object.values(next.state),
+        next.gradientNorm
+      ]).flatMap((node) => (node._tag === "Apply" ? [node.operator.name] : []))
+      return all.filter((name) => !["concat", "split", "reshape"].includes(name)).length
+    }
+    expect(nodes(100)).toBe(nodes(1))
+  })
+})
+
 describe("an option outside of its range", () => {
   const infinite = Number.POSITIVE_INFINITY
   it.each([
@@ -225,6 +317,7 @@ describe("an option outside of its range", () => {
       Optimizer.adamw({ weightDecay: infinite }),
       "addDecayedWeights(): rate must be a number ≥ 0 and ≤ 1e+38, not Infinity"
     ],
+    [Optimizer.flatten(Optimizer.identity, { maxElements: 0 }), "flatten(): maxElements must be"],
     [Optimizer.clipByGlobalNorm(-1), "clipByGlobalNorm(): maxNorm must be a number ≥ 1e-37 and ≤ 1e+38, not -1"]
   ])("is a typed failure of the Program", (optimizer, message) => {
     const scalars = { dtype: "float32", shape: [] } as const
@@ -283,6 +376,13 @@ describe("the state of a chain", () => {
       const error = yield* Effect.flip(Tiny.withSession({ resume }, Effect.void))
       expect(error).toMatchObject({ _tag: "CheckpointError", reason: "Mismatch" })
       expect(error.message).toMatch(/Optimizer state 1\/adam\.mean\/\S+ is missing, but there is adam\.mean\//)
+      const separate = Tiny.optimizer()
+      const types = separate.state(record(parameters, ({ shape }) => float(shape)))
+      const saved = record(types, (type) => ({ ...type, data: new Float32Array(sizeOf(type.shape)) }))
+      const flattened = { resume: { ...resume, optimizer: saved }, optimizer: Optimizer.flatten(separate) }
+      expect((yield* Effect.flip(Tiny.withSession(flattened, Effect.void))).message).toMatch(
+        /Optimizer state 1\/adam\.mean\/matrix\.0 is missing, but there is 1\/adam\.mean\//
+      )
     }).pipe(Effect.provide(Tiny.cpu))
   )
 })

@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Ref from "effect/Ref"
 import { Backend, type TensorDatas } from "../../../src/core/Backend.ts"
-import type { TokenFile } from "../../../src/core/data/TokenFile.ts"
+import { type TokenFile, TokenFileError } from "../../../src/core/data/TokenFile.ts"
 import { TrainingSession } from "../../../src/core/training/TrainingSession.ts"
 import { full } from "../../full.ts"
 import * as Tiny from "../../training/tiny.ts"
@@ -44,6 +44,68 @@ layer(Tiny.cpu)("a session of a model and its text alone", (it) => {
       const odd = { batch_size: 4, gradient_accumulation_steps: 3 }
       expect((yield* Effect.flip(TrainingSession.make({ ...options, training: odd }))).message).toBe(
         "training.gradient_accumulation_steps: 3 does not divide training.batch_size 4. Choose a divisor of the batch size."
+      )
+    })
+  )
+})
+
+layer(Tiny.cpu)("step", (it) => {
+  it.effect("reads the batch of the next update while the device computes, and none after the last update", () =>
+    Effect.gen(function* () {
+      const read: Array<number> = []
+      const next = yield* Deferred.make<void>()
+      const tokens: TokenFile = {
+        ...train,
+        read: (position, length) =>
+          Effect.zipLeft(
+            train.read(position, length),
+            Effect.when(Deferred.succeed(next, undefined), () => read.push(position) === 8)
+          )
+      }
+      const backend = yield* Backend
+      // The device answers when the four windows of the second update were read, after those of the first.
+      const service: Backend.Service = {
+        ...backend,
+        compile: (programs) =>
+          Effect.map(backend.compile(programs), (executable) => ({
+            ...executable,
+            run: (...run) => Effect.zipRight(Deferred.await(next), executable.run(...run))
+          }))
+      }
+      const steps = yield* Tiny.withSession(
+        { tokens: { train: tokens }, training: { max_steps: 2 } },
+        Effect.flatMap(TrainingSession, ({ step }) => Effect.all([step, step]))
+      ).pipe(Effect.provideService(Backend, service))
+      expect(read.length).toBe(8)
+      const plain = yield* Tiny.withSession(
+        { tokens: { train }, training: { max_steps: 2 } },
+        Effect.flatMap(TrainingSession, ({ step }) => Effect.all([step, step]))
+      )
+      expect(steps.map(({ loss }) => loss)).toEqual(plain.map(({ loss }) => loss))
+    })
+  )
+
+  it.effect("is not failed by a batch that could not be read ahead and that no update takes", () =>
+    Effect.gen(function* () {
+      let reads = 0
+      const broken = new TokenFileError({
+        path: "train.tokens",
+        details: "The file is gone.",
+        remedy: "Make it again."
+      })
+      const tokens: TokenFile = {
+        ...train,
+        read: (position, length) => Effect.suspend(() => (++reads > 4 ? broken : train.read(position, length)))
+      }
+      yield* Tiny.withSession(
+        { tokens: { train: tokens } },
+        Effect.gen(function* () {
+          const { state, step } = yield* TrainingSession
+          expect((yield* step).step).toBe(1)
+          // The update that needs it fails with it, and leaves the state as it was.
+          expect(yield* Effect.flip(step)).toBe(broken)
+          expect((yield* Ref.get(state)).step).toBe(1)
+        })
       )
     })
   )
@@ -117,9 +179,9 @@ layer(Tiny.cpu, { excludeTestServices: true })("an interruption of an update", (
   it.effect("at any point at which it waits changes no bit of what follows", () =>
     Effect.gen(function* () {
       const whole = yield* updates(undefined)
-      // Four windows are read and one Program is run; each is entered and left.
+      // Four windows of the next update are read and one Program is run; each is entered and left.
       expect(whole.passed).toBe(10)
-      // In the sample: before and after a read, before the last, before and after the Program.
+      // In the sample: the first two, one in the middle, the last two.
       const gates = full ? Array.from({ length: whole.passed }, (_, i) => i) : [0, 1, 6, 8, 9]
       for (const at of gates) {
         expect(yield* updates(at), `gate ${at}`).toMatchObject({ state: whole.state, sha256: whole.sha256 })

@@ -3,6 +3,9 @@
  * loop, memory, release. Oracles: the reference (in the contract), hand computation, clocks and the process's own counters.
  * Needs a CPU session. WebGPU is tested in its own process: onnx/webgpu.test.ts.
  */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { describe, expect, it } from "@effect/vitest"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
@@ -83,6 +86,26 @@ describe("OnnxBackend", () => {
         d: [1, 1]
       })
     }).pipe(Effect.provide(cpu))
+  )
+
+  it.scoped("writes a profile of each Program into the folder of the option `profile`", () =>
+    Effect.gen(function* () {
+      const folder = yield* Effect.acquireRelease(
+        Effect.sync(() => mkdtempSync(join(tmpdir(), "codex-profile-"))),
+        (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
+      )
+      const x = { ...vector(1), data: Float32Array.of(1) }
+      yield* Effect.flatMap(started(1), (executable) => executable.run("accumulate", { x })).pipe(
+        Effect.scoped,
+        Effect.provide(OnnxBackend.layer({ device: "cpu", threads: 1, profile: folder }))
+      )
+      const files = readdirSync(folder)
+      expect(files).toEqual([expect.stringMatching(/^accumulate_.*\.json$/)])
+      const events: ReadonlyArray<{ readonly args: { readonly op_name?: string } }> = JSON.parse(
+        readFileSync(join(folder, files[0]!), "utf8")
+      )
+      expect(events.flatMap(({ args }) => args.op_name ?? [])).toEqual(expect.arrayContaining(["Add", "Mul"]))
+    })
   )
 
   it.scoped("leaves the event loop free while a step runs", () =>

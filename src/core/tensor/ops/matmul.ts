@@ -4,7 +4,7 @@
  * Transposes and the factor alpha are attributes, so each gradient is again one product. The CPU forms compute products whose
  * bits would depend on the number of threads with a transposed left operand, which makes them independent.
  * Sources: ONNX Gemm and MatMul, and ONNX Runtime's com.microsoft.FusedMatMul (CPU only; elsewhere it falls back to the
- * CPU and copies, so the webgpu form is Transpose, MatMul, Mul).
+ * CPU and copies, so the webgpu form is made of Transpose, MatMul and Mul).
  */
 
 import type { OnnxEmitter } from "../OnnxGraph.ts"
@@ -115,12 +115,22 @@ export const matMulOperator = make<MatMulAttributes>({
       const fused = { alpha: { float: alpha }, transA: Number(transposeA), transB: Number(transposeB) }
       return [emit.node("FusedMatMul", inputs, fused, { domain: "com.microsoft" })]
     },
-    // FusedMatMul has no WebGPU kernel.
-    webgpu: (emit, [a, b], { alpha, transposeA, transposeB }, { inputs }) => {
-      const left = transposeA ? transposeLastTwo(emit, a!, inputs[0]!.shape.length) : a!
-      const right = transposeB ? transposeLastTwo(emit, b!, inputs[1]!.shape.length) : b!
-      const y = emit.node("MatMul", [left, right])
-      return [alpha === 1 ? y : emit.node("Mul", [y, emit.float(alpha)])]
+    // FusedMatMul has no WebGPU kernel: transposes and the factor are passes of their own, so they go where they are smallest.
+    webgpu: (emit, [a, b], { alpha, transposeA, transposeB }, { inputs, outputs }) => {
+      const [left, right, result] = [inputs[0]!, inputs[1]!, outputs[0]!].map(({ shape }) => sizeOf(shape))
+      const scaled = (name: string) => (alpha === 1 ? name : emit.node("Mul", [name, emit.float(alpha)]))
+      const first = left! < result! ? scaled(a!) : a!
+      const scale = left! < result! ? (name: string) => name : scaled
+      const transposed = (name: string, { shape }: TensorType, is: boolean) =>
+        is ? transposeLastTwo(emit, name, shape.length) : name
+      // a' b' = (b'ᵀ a'ᵀ)ᵀ: with `a` stored transposed, as the scores of attention in backward, only the narrow ones are moved.
+      if (transposeA && result! + (transposeB ? 0 : right!) < left! + (transposeB ? right! : 0)) {
+        const product = emit.node("MatMul", [transposed(b!, inputs[1]!, !transposeB), first])
+        return [scale(transposeLastTwo(emit, product, outputs[0]!.shape.length))]
+      }
+      return [
+        scale(emit.node("MatMul", [transposed(first, inputs[0]!, transposeA), transposed(b!, inputs[1]!, transposeB)]))
+      ]
     }
   },
   sample: (pick) => {

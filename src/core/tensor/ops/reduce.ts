@@ -93,6 +93,14 @@ const maxOperator = make<ReduceAttributes>({
   ]
 })
 
+/** Into how many equal rows a sum of this many numbers is cut; 1 if it is short, or has no divisor that fits. */
+const rowsOf = (size: number): number => {
+  if (size <= 2 ** 14) return 1
+  let rows = 2048
+  while (size % rows !== 0) rows--
+  return rows
+}
+
 const sumSquaresOperator = make<NoAttributes>({
   name: "sumSquares",
   shape: ([x], _, broken) => {
@@ -108,7 +116,17 @@ const sumSquaresOperator = make<NoAttributes>({
   onnx: {
     default: (emit, [x], _, { inputs }) => [
       inputs[0]!.shape.length === 0 ? emit.node("Mul", [x!, x!]) : emit.node("ReduceSumSquare", [x!], { keepdims: 0 })
-    ]
+    ],
+    // One workgroup computes one number, so a single sum of many numbers would keep the rest of the device waiting.
+    webgpu: (emit, [x], _, { inputs }) => {
+      const { shape } = inputs[0]!
+      if (shape.length === 0) return [emit.node("Mul", [x!, x!])]
+      const rows = rowsOf(sizeOf(shape))
+      if (rows === 1) return [emit.node("ReduceSumSquare", [x!], { keepdims: 0 })]
+      const matrix = emit.node("Reshape", [x!, emit.int64([rows, sizeOf(shape) / rows])])
+      const partial = emit.node("ReduceSumSquare", [matrix, emit.int64([1])], { keepdims: 0 })
+      return [emit.node("ReduceSum", [partial], { keepdims: 0 })]
+    }
   },
   sample: (pick) => ({
     inputs: [{ dtype: "float32", shape: pick.of([[], [pick.int(1, 9)], [pick.int(1, 4), pick.int(1, 4)]]) }],
@@ -119,6 +137,11 @@ const sumSquaresOperator = make<NoAttributes>({
       inputs: [{ dtype: "float32", shape: [2], data: Float32Array.of(3, -4) }],
       attributes: {},
       outputs: [[25]]
+    },
+    {
+      inputs: [{ dtype: "float32", shape: [129, 257], data: new Float32Array(129 * 257).fill(2) }],
+      attributes: {},
+      outputs: [[4 * 129 * 257]]
     }
   ]
 })

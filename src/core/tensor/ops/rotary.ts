@@ -4,8 +4,8 @@
  * The gradient of a rotation is the inverse rotation, so forward and backward are one operator. Angles are computed in
  * the graph from the position; where that is a constant ONNX Runtime folds them away, and in a decoding step all layers
  * share them. They are float64 for two reasons: a float32 product is off by up to 6e-5 radians at position 2,000, and
- * WGSL guarantees sines to 2^-11 only (2e-4 was measured). WebGPU has no float64, so these T · D/2 numbers are computed
- * on the CPU there. The interleaved convention (channels 2i and 2i + 1) is not supported.
+ * WGSL guarantees sines to 2^-11 only (2e-4 was measured). WebGPU has no float64, so a position that changes would have T · D/2
+ * numbers cross from the CPU in each run; if the number of positions is known, the angles of all of them are constants there. The interleaved convention (channels 2i and 2i + 1) is not supported.
  * Sources: Su et al. 2021, https://arxiv.org/abs/2104.09864; ONNX Runtime's com.microsoft.RotaryEmbedding.
  */
 
@@ -20,11 +20,15 @@ export interface RotaryOptions {
   readonly theta: number
   /** Rotate in the other direction. */
   readonly inverse?: boolean
+  /** How many positions there are; every token's is below it. WebGPU then looks the angles up, see above. */
+  readonly positions?: number
 }
 
 interface RotaryAttributes extends Attributes {
   readonly theta: number
   readonly inverse: boolean
+  /** 0: not known. */
+  readonly positions: number
 }
 
 /** Radians per position, for each pair of channels: theta^(−2i/D). */
@@ -48,6 +52,10 @@ const angles = (
   const sine = emit.node("Cast", [emit.node("Sin", [angle])], single)
   return [cosine, inverse ? emit.node("Neg", [sine]) : sine]
 }
+
+/** The tables begin at the position of the first token: offset 0. */
+const rotated = (emit: OnnxEmitter, x: string, tables: readonly [cosine: string, sine: string]): string =>
+  emit.node("RotaryEmbedding", [x, emit.int64([0]), ...tables], {}, { domain: "com.microsoft" })
 
 /**
  * y[t, i] = x[t, i]·cos a − x[t, i + D/2]·sin a,  y[t, i + D/2] = x[t, i + D/2]·cos a + x[t, i]·sin a   for i < D/2,
@@ -82,9 +90,16 @@ export const rotaryOperator: Operator<RotaryAttributes> = make<RotaryAttributes>
   onnx: {
     default: (emit, [x, position], attributes, { inputs }) => {
       const [T, D] = [inputs[0]!.shape[2]!, inputs[0]!.shape[3]!]
-      const tables = angles(emit, position!, T, D, attributes)
-      // The tables already begin at `position`: offset 0.
-      return [emit.node("RotaryEmbedding", [x!, emit.int64([0]), ...tables], {}, { domain: "com.microsoft" })]
+      return [rotated(emit, x!, angles(emit, position!, T, D, attributes))]
+    },
+    webgpu: (emit, [x, position], attributes, { inputs }) => {
+      const [T, D] = [inputs[0]!.shape[2]!, inputs[0]!.shape[3]!]
+      if (attributes.positions === 0) return [rotated(emit, x!, angles(emit, position!, T, D, attributes))]
+      const zero = emit.constant({ dtype: "int32", shape: [], data: Int32Array.of(0) })
+      const rows = emit.node("Add", [emitRange(emit, T), position!])
+      const [cosine, sine] = angles(emit, zero, attributes.positions, D, attributes)
+      const at = (table: string) => emit.node("Gather", [table, rows], { axis: 0 })
+      return [rotated(emit, x!, [at(cosine), at(sine)])]
     }
   },
   sample: (pick) => ({
@@ -96,7 +111,7 @@ export const rotaryOperator: Operator<RotaryAttributes> = make<RotaryAttributes>
       },
       { dtype: "int32", shape: [], range: [0, 20] }
     ],
-    attributes: { theta: pick.of([10, 10000]), inverse: pick.of([false, true]) }
+    attributes: { theta: pick.of([10, 10000]), inverse: pick.of([false, true]), positions: pick.of([0, 24]) }
   }),
   points: [
     {
@@ -104,7 +119,7 @@ export const rotaryOperator: Operator<RotaryAttributes> = make<RotaryAttributes>
         { dtype: "float32", shape: [1, 1, 2, 4], data: Float32Array.of(1, 2, 3, 4, 1, 0, 0, 1) },
         { dtype: "int32", shape: [], data: Int32Array.of(0) }
       ],
-      attributes: { theta: 10000, inverse: false },
+      attributes: { theta: 10000, inverse: false, positions: 0 },
       // Position 0 stays; at position 1 the pairs (1, 0) and (0, 1) are rotated by 1 and by 0.01 radians.
       outputs: [[1, 2, 3, 4, Math.cos(1), -Math.sin(0.01), Math.sin(1), Math.cos(0.01)]]
     }
@@ -113,6 +128,10 @@ export const rotaryOperator: Operator<RotaryAttributes> = make<RotaryAttributes>
 
 /** x [B, H, T, D] rotated by its positions; `position` (an int32 scalar tensor) is that of the first token. Raises `ShapeError`. */
 export const rotary = (x: Tensor, position: Tensor, options: RotaryOptions): Tensor =>
-  apply(rotaryOperator, [x, position], { theta: options.theta, inverse: options.inverse ?? false })
+  apply(rotaryOperator, [x, position], {
+    theta: options.theta,
+    inverse: options.inverse ?? false,
+    positions: options.positions ?? 0
+  })
 
 export const rotaryOperators: ReadonlyArray<AnyOperator> = [rotaryOperator]

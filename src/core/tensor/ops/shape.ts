@@ -3,6 +3,8 @@
  *
  * Their gradients are of the same kind: padding for a slice, a split for a concatenation, and the other way round.
  */
+import * as Arr from "effect/Array"
+import type { OnnxEmitter } from "../OnnxGraph.ts"
 import { type AnyOperator, apply, applyAll, make, type Pick } from "../Operator.ts"
 import { type DType, type NdArray, type Shape, ShapeError, show, type Tensor, type TensorType } from "../Tensor.ts"
 import { axisOf, empty, offsets, stridesOf } from "../TensorData.ts"
@@ -106,7 +108,16 @@ const sliceOperator = make<{ readonly axis: number; readonly start: number; read
   onnx: {
     default: (emit, [x], { axis, end, start }) => [
       emit.node("Slice", [x!, emit.int64([start]), emit.int64([end]), emit.int64([axis])])
-    ]
+    ],
+    // The CPU would slice int32: Slice has no kernel for it here, Split has one.
+    webgpu: (emit, [x], { axis, end, start }, { inputs: [type] }) => {
+      if (type!.dtype !== "int32") {
+        return [emit.node("Slice", [x!, emit.int64([start]), emit.int64([end]), emit.int64([axis])])]
+      }
+      const sizes = [start, end - start, type!.shape[axis]! - end]
+      const parts = emit.nodes(sizes.length, "Split", [x!, emit.int64(sizes)], { axis })
+      return [parts[1]!]
+    }
   },
   sample: (pick) => {
     const shape = sampleShape(pick)
@@ -223,8 +234,29 @@ export const concat = (xs: ReadonlyArray<Tensor>, axis: number): Tensor => {
   return xs.length === 1 ? xs[0]! : apply(concatOperator, xs, { axis: found })
 }
 
-/** WebGPU binds a buffer for each output, and has this many left. */
-const webgpuOutputs = 8
+/** WebGPU binds a buffer for each output, beside that of the input; every device has eight of them. */
+const webgpuOutputs = 7
+
+/**
+ * A split of any number of parts as splits of a few: first into stretches of the tensor, then each of them. A slice for each
+ * part would copy once instead of once per level, but a model has hundreds of parameters, and launching a kernel costs more.
+ */
+const splitNested = (
+  emit: OnnxEmitter,
+  x: string,
+  sizes: ReadonlyArray<number>,
+  axis: number
+): ReadonlyArray<string> => {
+  const node = (lengths: ReadonlyArray<number>) =>
+    emit.nodes(lengths.length, "Split", [x, emit.int64(lengths)], { axis })
+  if (sizes.length <= webgpuOutputs) return node(sizes)
+  const levels = Math.ceil(Math.log(sizes.length) / Math.log(webgpuOutputs) - 1e-9)
+  const stretches = Arr.chunksOf(sizes, webgpuOutputs ** (levels - 1))
+  const parts = node(stretches.map((stretch) => stretch.reduce((sum, size) => sum + size, 0)))
+  return stretches.flatMap((stretch, i) =>
+    stretch.length === 1 ? [parts[i]!] : splitNested(emit, parts[i]!, stretch, axis)
+  )
+}
 
 const splitOperator = make<{ readonly axis: number; readonly sizes: ReadonlyArray<number> }>({
   name: "split",
@@ -253,18 +285,11 @@ const splitOperator = make<{ readonly axis: number; readonly sizes: ReadonlyArra
         ],
   onnx: {
     default: (emit, [x], { axis, sizes }) => emit.nodes(sizes.length, "Split", [x!, emit.int64(sizes)], { axis }),
-    // A node with more outputs than the device can bind fails: slices instead.
-    webgpu: (emit, [x], { axis, sizes }) => {
-      if (sizes.length <= webgpuOutputs) return emit.nodes(sizes.length, "Split", [x!, emit.int64(sizes)], { axis })
-      let start = 0
-      return sizes.map((size) => {
-        start += size
-        return emit.node("Slice", [x!, emit.int64([start - size]), emit.int64([start]), emit.int64([axis])])
-      })
-    }
+    // A node with more outputs than the device can bind fails.
+    webgpu: (emit, [x], { axis, sizes }) => splitNested(emit, x!, sizes, axis)
   },
   sample: (pick) => {
-    const sizes = Array.from({ length: pick.of([1, 2, 3, 10]) }, () => pick.int(1, 3))
+    const sizes = Array.from({ length: pick.of([1, 2, 3, 10, 50]) }, () => pick.int(1, 3))
     const axis = pick.int(0, 2)
     return {
       inputs: [

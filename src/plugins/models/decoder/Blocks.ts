@@ -70,7 +70,7 @@ export const attentionBlock = (name: string, c: Resolved): AttentionBlock => {
     ]
     const value = toHeads(parts[2]!, c.keyValueHeads, batch, length)
     if (c.positions === "learned") return { query, key, value }
-    const rotate = (tensor: Tensor) => rotary(tensor, position, { theta: c.theta })
+    const rotate = (tensor: Tensor) => rotary(tensor, position, { theta: c.theta, positions: c.contextLength })
     return { query: rotate(query), key: rotate(key), value }
   }
 

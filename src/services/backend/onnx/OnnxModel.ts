@@ -137,7 +137,8 @@ const dataTypes: { readonly [D in OnnxDType]: DataType } = {
   float32: DataType.FLOAT,
   int32: DataType.INT32,
   int64: DataType.INT64,
-  bool: DataType.BOOL
+  bool: DataType.BOOL,
+  float16: DataType.FLOAT16
 }
 
 const headOf = (value: OnnxInitializer) => ({
@@ -150,7 +151,7 @@ const headOf = (value: OnnxInitializer) => ({
 const bytesOf = ({ data, dtype, name, shape }: OnnxInitializer): Uint8Array => {
   const numbers = data instanceof Float64Array ? Float32Array.from(data) : data
   const bytes = new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength)
-  const expected = sizeOf(shape) * { float32: 4, int32: 4, int64: 8, bool: 1 }[dtype]
+  const expected = sizeOf(shape) * { float32: 4, int32: 4, int64: 8, bool: 1, float16: 2 }[dtype]
   if (bytes.byteLength !== expected) {
     throw new RangeError(
       `initializer "${name}" (${dtype}[${shape.join(", ")}]) has ${bytes.byteLength} bytes, not ${expected}`

@@ -30,12 +30,18 @@ export interface WireProgram {
   readonly outputs: ReadonlyArray<string>
 }
 
-/** `probe` has one float32[1] input `x` and one output `y`; it is run once, because a device that starts may still fail to compute. */
+/**
+ * `probe` has one float32[1] input `x` and one output `y`; it is run once, because a device that starts may still fail to compute.
+ * `halfProbe` is the same for half precision, where that is needed.
+ */
 export interface Start {
   readonly _tag: "Start"
   readonly device: Device
   readonly threads: number
   readonly probe: Uint8Array<ArrayBuffer>
+  readonly halfProbe: Uint8Array<ArrayBuffer> | undefined
+  /** Folder for the profiles of the Programs: see `OnnxBackend.Options`. */
+  readonly profile: string | undefined
 }
 
 /** Makes the sessions of Programs that share state, under a number. */
@@ -99,6 +105,8 @@ export type Reply =
   /** The answer to `Start`: package and version of the runtime. */
   | { readonly _tag: "Started"; readonly runtime: string }
   | Missing
+  /** The answer to `Start` where the device starts, and the probe of half precision fails. */
+  | { readonly _tag: "NoHalf"; readonly details: string }
   /** `details` is ONNX Runtime's own message; `memory` tells that there was not enough of it. */
   | { readonly _tag: "Failed"; readonly subject: string; readonly details: string; readonly memory: boolean }
 

@@ -9,6 +9,7 @@
  * buffers: they are disposed when replaced, never read directly (`getData` aborts the process), and everything is released
  * in the order tensors, sessions, thread (any other order aborts too). Does not import Effect, so a thread starts in 50 ms.
  */
+import { join } from "node:path"
 import { parentPort } from "node:worker_threads"
 import type { InferenceSession, Tensor } from "onnxruntime-web"
 import type { Envelope } from "../../WorkerThread.ts"
@@ -25,7 +26,7 @@ import {
 } from "./OnnxProtocol.ts"
 import { load, type OnnxRuntime, whyMissing } from "./OnnxRuntime.ts"
 
-interface LoadedProgram extends Pick<WireProgram, "reads" | "updates" | "writes"> {
+interface LoadedProgram extends Pick<WireProgram, "outputs" | "reads" | "updates" | "writes"> {
   readonly session: InferenceSession
 }
 
@@ -43,8 +44,10 @@ interface Loaded {
 
 const done = (tensors: ReadonlyArray<WireTensor> = []): Reply => ({ _tag: "Done", tensors })
 
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
 const failed = (subject: string, error: unknown): Reply => {
-  const details = error instanceof Error ? error.message : String(error)
+  const details = messageOf(error)
   return { _tag: "Failed", subject, details, memory: outOfMemory.test(details) }
 }
 
@@ -100,7 +103,7 @@ const replaceRows = ({ position, rows, state }: Update): void => {
 
 /** The sessions and state of one worker: starts with a device, then answers until `Stop`. */
 const makeEngine = (
-  { device, threads }: Start,
+  { device, profile, threads }: Start,
   { InferenceSession, name: runtime, providers, Tensor }: OnnxRuntime
 ) => {
   const keepsState = device === "webgpu"
@@ -116,22 +119,34 @@ const makeEngine = (
 
   const createSession = (
     model: Uint8Array,
-    preferredOutputLocation?: { readonly [output: string]: "gpu-buffer" | "cpu" }
+    preferredOutputLocation?: { readonly [output: string]: "gpu-buffer" | "cpu" },
+    program?: string
   ) =>
     InferenceSession.create(model, {
       ...sessionOptions(device, threads),
-      ...(keepsState && preferredOutputLocation !== undefined ? { preferredOutputLocation } : {})
+      ...(keepsState && preferredOutputLocation !== undefined ? { preferredOutputLocation } : {}),
+      ...(profile !== undefined && program !== undefined
+        ? { enableProfiling: true, profileFilePrefix: join(profile, program) }
+        : {})
     })
 
-  const probe = async (model: Uint8Array): Promise<Reply> => {
+  const probe = async ({ halfProbe, probe }: Start): Promise<Reply> => {
     // Without a provider of this name, ONNX Runtime prints a line and runs on the CPU instead.
     if (!providers.includes(device)) {
       return failed(device, `${runtime} has ${providers.join(", ")} on ${process.platform}-${process.arch}.`)
     }
-    const session = await createSession(model)
-    // Kept until the end: when its last session is released, WebGPU drops the device and every compiled shader.
-    standing.push(session)
-    await session.run({ x: new Tensor("float32", Float32Array.of(1), [1]) })
+    const run = async (model: Uint8Array) => {
+      const session = await createSession(model)
+      // Kept until the end: when its last session is released, WebGPU drops the device and every compiled shader.
+      standing.push(session)
+      await session.run({ x: new Tensor("float32", Float32Array.of(1), [1]) })
+    }
+    await run(probe)
+    try {
+      if (halfProbe !== undefined) await run(halfProbe)
+    } catch (error) {
+      return { _tag: "NoHalf", details: messageOf(error) }
+    }
     return { _tag: "Started", runtime }
   }
 
@@ -157,10 +172,10 @@ const makeEngine = (
           ...program.writes.map((name) => [`next/${name}`, "gpu-buffer"] as const),
           ...program.outputs.map((name) => [`output/${name}`, "cpu"] as const)
         ]
-        const session = await createSession(program.model, Object.fromEntries(locations))
+        const session = await createSession(program.model, Object.fromEntries(locations), program.name)
         // The bytes may be as large as the weights and are not needed any more: only these fields are kept.
-        const { reads, updates, writes } = program
-        loaded.programs.set(program.name, { session, reads, updates, writes })
+        const { outputs, reads, updates, writes } = program
+        loaded.programs.set(program.name, { session, outputs, reads, updates, writes })
       } catch (error) {
         await release(request.executable)
         return failed(program.name, error)
@@ -184,11 +199,14 @@ const makeEngine = (
     const feeds: Record<string, Tensor> = {}
     for (const input of inputs) feeds[`input/${input.name}`] = toTensor(input)
     for (const state of program.reads) feeds[`state/${state}`] = loaded.state.get(state)!
+    // Where outputs have a place (on WebGPU), onnxruntime-node 1.30 fails if a run requests fewer of them than one before it
+    // ("Output count mismatch"): there all of them are requested.
+    const requested = keepsState
+      ? program.outputs
+      : new Set([...fetch, ...program.updates.flatMap(({ position, rows }) => [position, rows])])
     const fetches = [
       ...program.writes.map((state) => `next/${state}`),
-      ...new Set(
-        [...fetch, ...program.updates.flatMap(({ position, rows }) => [position, rows])].map((name) => `output/${name}`)
-      )
+      ...[...requested].map((name) => `output/${name}`)
     ]
     // Nothing is written and nothing is requested: the run has no effect, and ONNX Runtime refuses an empty list.
     if (fetches.length === 0) return done()
@@ -268,7 +286,7 @@ const serve = (port: NonNullable<typeof parentPort>) => {
       return { _tag: "Missing", ...whyMissing(request.device, error) }
     }
     engine = makeEngine(request, runtime)
-    return await engine.probe(request.probe)
+    return await engine.probe(request)
   }
   const answer = async (request: Request): Promise<Reply> => {
     try {

@@ -7,6 +7,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { InferenceSession, Tensor } from "onnxruntime-node"
 import { Backend } from "../../../../src/core/Backend.ts"
+import { Precision } from "../../../../src/core/tensor/HalfPrecision.ts"
 import type { OnnxGraph } from "../../../../src/core/tensor/OnnxGraph.ts"
 import { gemm, matMul } from "../../../../src/core/tensor/ops/matmul.ts"
 import * as Program from "../../../../src/core/tensor/Program.ts"
@@ -195,13 +196,15 @@ describe("products of codex on the CPU", () => {
       const inputs = Object.fromEntries(
         Object.entries(types).map(([name, type]) => [name, { ...type, data: numbers(type.shape) }])
       )
-      const at = (threads: number) =>
+      const at = (threads: number, precision: Precision) =>
         Effect.gen(function* () {
           const executable = yield* (yield* Backend).compile({ program })
           return yield* executable.run("program", inputs)
-        }).pipe(Effect.scoped, Effect.provide(OnnxBackend.layer({ device: "cpu", threads })))
-      const one = yield* at(1)
-      for (const threads of [2, 3]) expect(yield* at(threads)).toEqual(one)
+        }).pipe(Effect.scoped, Effect.provide(OnnxBackend.layer({ device: "cpu", threads, precision })))
+      for (const precision of Precision.literals) {
+        const one = yield* at(1, precision)
+        for (const threads of [2, 3]) expect(yield* at(threads, precision)).toEqual(one)
+      }
     })
   )
 })

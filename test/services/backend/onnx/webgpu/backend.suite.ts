@@ -43,6 +43,46 @@ describe("OnnxBackend on WebGPU", () => {
     }).pipe(Effect.provide(webgpu))
   )
 
+  it.effect("refuses half precision on a device without shader-f16, when it starts", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(Effect.scoped(OnnxBackend.make({ device: "webgpu", precision: "float16" })))
+      expect(error).toMatchObject({ reason: "Unavailable", subject: "webgpu" })
+      expect(error.message).toMatch(
+        /^Device "webgpu" cannot start: it has no half precision \(.* requires f16 .*[^.]\)\. Use backend\.precision=float32 /
+      )
+    })
+  )
+
+  it.scoped("returns the outputs that are requested, fewer after more and more after fewer", () =>
+    Effect.gen(function* () {
+      const type = { dtype: "float32", shape: [1] } as const
+      const program = yield* Program.make({
+        name: "fetch",
+        state: { s: type },
+        inputs: { x: type },
+        build: ({ s }, { x }) => ({ state: { s: add(s!, x!) }, outputs: { a: add(x!, x!), b: add(s!, s!) } })
+      })
+      const executable = yield* (yield* Backend).compile({ program })
+      yield* executable.writeState({ s: { ...type, data: Float32Array.of(0) } })
+      const x = { ...type, data: Float32Array.of(1) }
+      const runs = [undefined, ["b"], [], ["a"], undefined]
+      const outputs = yield* Effect.forEach(runs, (fetch) => executable.run("program", { x }, fetch))
+      expect(outputs.map((each) => Object.entries(each).map(([name, { data }]) => [name, ...data]))).toEqual([
+        [
+          ["a", 2],
+          ["b", 0]
+        ],
+        [["b", 2]],
+        [],
+        [["a", 2]],
+        [
+          ["a", 2],
+          ["b", 8]
+        ]
+      ])
+    }).pipe(Effect.provide(webgpu))
+  )
+
   it.scoped("keeps int32 and bool state", () =>
     Effect.gen(function* () {
       const types = { i: { dtype: "int32", shape: [2, 1] }, b: { dtype: "bool", shape: [3] } } as const
