@@ -36,7 +36,7 @@ Usage: npm run bench:gpu -- [options]
   --device NAME      ${devices.join(", ")} (default webgpu)
   --tiny             small sizes, for a software device or a processor
   --parts NUMBERS    default all: ${parts.map(({ name, number }) => `${number} ${name}`).join(", ")}
-  --variant NAMES    settings that part 3 compares, with commas (default base):
+  --variant NAMES    settings that part 3 compares, with commas (default all):
 ${Object.entries(variants)
   .map(([name, { description }]) => `                       ${name}: ${description}`)
   .join("\n")}
@@ -63,7 +63,7 @@ const arguments_ = Effect.try({
         tiny: { type: "boolean", default: false },
         device: { type: "string", default: "webgpu" },
         parts: { type: "string", default: parts.map(({ number }) => number).join(",") },
-        variant: { type: "string", default: "base" },
+        variant: { type: "string", default: Object.keys(variants).join(",") },
         python: { type: "string", default: "python3" },
         minutes: { type: "string", default: "5.75" }
       }

@@ -1,7 +1,7 @@
 /**
  * The entry of a child process: runs one job and writes its messages to file descriptor 3, a line of JSON each.
  *
- * Arguments: the job's name, and the options as JSON. Written synchronously, so that a native abort loses no finished figure. A process
+ * Arguments: the job's name, the options as JSON, and the limit of time in seconds. Written synchronously, so that a native abort loses no finished figure. A process
  * whose work is done ends by itself; one that does not, or that crashes while it releases a device, shows that to its parent.
  */
 import { writeSync } from "node:fs"
@@ -12,7 +12,8 @@ import * as Schema from "effect/Schema"
 import { type Message, messageOf, Options } from "./Job.ts"
 import { jobNamed } from "./Parts.ts"
 
-const [name = "", options = ""] = process.argv.slice(2)
+const [name = "", options = "", limit = ""] = process.argv.slice(2)
+const timeLeft = () => 1 - performance.now() / 1000 / Number(limit)
 
 const send = (message: Message) => Effect.sync(() => void writeSync(3, `${JSON.stringify(message)}\n`))
 
@@ -22,7 +23,7 @@ process.stdin.unref()
 
 const program = Effect.gen(function* () {
   const decoded = yield* Schema.decode(Schema.parseJson(Options))(options)
-  yield* jobNamed(decoded, name).run(decoded, (table, row) => send({ _tag: "Figure", table, row }))
+  yield* jobNamed(decoded, name).run(decoded, (table, row) => send({ _tag: "Figure", table, row }), timeLeft)
 }).pipe(
   Effect.catchAllCause((cause) =>
     Cause.isInterrupted(cause) ? Effect.void : send({ _tag: "Failed", details: messageOf(Cause.squash(cause)) })

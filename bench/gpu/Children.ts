@@ -32,12 +32,16 @@ export const run = (job: Job, options: Options, limitSeconds: number): Effect.Ef
     const messages: Array<Message> = []
     let stderr = ""
     const ended = Effect.async<string | undefined>((resume) => {
-      const child = spawn(process.execPath, ["--import", tsx, entry, job.name, JSON.stringify(options)], {
-        stdio: ["pipe", "ignore", "pipe", "pipe"],
-        detached: process.platform !== "win32",
-        // The Vulkan loader then names the cards and the driver that it found.
-        env: { ...process.env, ...(job.read === undefined ? {} : { VK_LOADER_DEBUG: "driver,info" }) }
-      })
+      const child = spawn(
+        process.execPath,
+        ["--import", tsx, entry, job.name, JSON.stringify(options), String(limitSeconds)],
+        {
+          stdio: ["pipe", "ignore", "pipe", "pipe"],
+          detached: process.platform !== "win32",
+          // The Vulkan loader then names the cards and the driver that it found.
+          env: { ...process.env, ...(job.read === undefined ? {} : { VK_LOADER_DEBUG: "driver,info" }) }
+        }
+      )
       let rest = ""
       child.stdio[3]?.on("data", (data) => {
         const lines = `${rest}${data}`.split("\n")

@@ -45,8 +45,8 @@ export interface Job {
   readonly name: string
   /** Its share of the bench's time, relative to those of the other jobs. */
   readonly weight: number
-  /** Any failure is reported with its message. */
-  readonly run: (options: Options, report: Report) => Effect.Effect<void, unknown>
+  /** Any failure is reported with its message. `timeLeft` is the share of the job's limit of time that is left, from 1 to 0. */
+  readonly run: (options: Options, report: Report, timeLeft: () => number) => Effect.Effect<void, unknown>
   /** Figures that the parent reads from what native code printed on the child's stderr. */
   readonly read?: (stderr: string) => ReadonlyArray<Omit<Figure, "_tag">>
 }

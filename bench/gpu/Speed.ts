@@ -1,7 +1,8 @@
 /**
  * Part 3: how long is a training step, against what the device can do?
  *
- * The variants take turns at the size's own batch; then the first of them runs at growing batches until one does not fit. The share is
+ * The variants take turns at the size's own batch; then the first of them runs at growing batches until one does not fit. Where the
+ * limit of time is near, the rest is reported as not measured. The share is
  * the arithmetic of a step (../Sizes.ts) over its time and over the rate of large matrix products, measured between the
  * steps. Times are medians; the last step of a turn fetches the loss, so a turn ends when the device has finished.
  */
@@ -88,15 +89,21 @@ const setting = (options: Options, size: Size, name: string) =>
 
 const roundsOf = ({ tiny }: Options): number => (tiny ? 3 : 5)
 
-/** The variants at the size's own batch, in turns. One that fails is reported and the others go on. */
-const compared = (options: Options, report: Report, size: Size) =>
+const noTime = "the limit of time is near (--minutes)"
+
+/** Fails if less than a share of the time is left. */
+const requireTime = (timeLeft: () => number, share: number) =>
+  Effect.suspend(() => (timeLeft() < share ? Effect.fail(noTime) : Effect.void))
+
+/** The variants at the size's own batch, in turns. One that fails is reported and the others are measured. */
+const compared = (options: Options, report: Report, timeLeft: () => number, size: Size) =>
   Effect.gen(function* () {
     const settings: Array<{ readonly setting: Setting; readonly turn: Effect.Effect<Turn, unknown> }> = []
     for (const name of options.variants) {
-      const made = yield* Effect.either(
-        Effect.flatMap(setting(options, size, name), (setting) =>
-          Effect.map(turnOf(setting), (turn) => ({ setting, turn }))
-        )
+      const made = yield* requireTime(timeLeft, name === options.variants[0] ? 0 : 0.5).pipe(
+        Effect.zipRight(setting(options, size, name)),
+        Effect.flatMap((setting) => Effect.map(turnOf(setting), (turn) => ({ setting, turn }))),
+        Effect.either
       )
       if (Either.isRight(made)) settings.push(made.right)
       else
@@ -107,9 +114,10 @@ const compared = (options: Options, report: Report, size: Size) =>
           why: messageOf(made.left)
         })
     }
-    const table = yield* Effect.forEach(Array.from({ length: roundsOf(options) }), () =>
-      Effect.forEach(settings, ({ turn }) => turn)
-    )
+    const table: Array<ReadonlyArray<Turn>> = []
+    while (table.length === 0 || (table.length < roundsOf(options) && timeLeft() > 0.3)) {
+      table.push(yield* Effect.forEach(settings, ({ turn }) => turn))
+    }
     yield* Effect.forEach(settings, ({ setting }, i) =>
       reported(
         report,
@@ -121,11 +129,12 @@ const compared = (options: Options, report: Report, size: Size) =>
   }).pipe(Effect.scoped)
 
 /** The first variant at larger batches, until one does not fit. */
-const growing = (options: Options, report: Report, size: Size) =>
+const growing = (options: Options, report: Report, timeLeft: () => number, size: Size) =>
   Effect.gen(function* () {
     for (const batchSize of largerBatches(size, options)) {
       const larger = { ...size, batchSize }
       const measured = yield* Effect.gen(function* () {
+        yield* requireTime(timeLeft, 0.2)
         const made = yield* setting(options, larger, options.variants[0])
         const turn = yield* turnOf(made)
         yield* reported(report, larger, made, yield* Effect.all([turn, turn, turn]))
@@ -161,20 +170,21 @@ const profiled = (options: Options, report: Report, size: Size, name: string, fo
     yield* Effect.forEach(crossings, (each) => report("crossings of the host", { ...row, ...each }))
   })
 
-/** All variants at the first size, and the first variant at the others. */
-const profiles = (options: Options, report: Report) =>
+/** The first variant at all sizes, and the other ones at the first size. */
+const profiles = (options: Options, report: Report, timeLeft: () => number) =>
   Effect.gen(function* () {
     const folder = yield* Effect.acquireRelease(
       Effect.sync(() => mkdtempSync(join(tmpdir(), "codex-bench-"))),
       (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
     )
-    const [first, ...others] = sizesOf(options)
-    const settings = [
-      ...options.variants.map((name) => ({ size: first!, name })),
-      ...others.map((size) => ({ size, name: options.variants[0] }))
-    ]
+    const sizes = sizesOf(options)
+    const [name, ...others] = options.variants
+    const settings = [...sizes.map((size) => ({ size, name })), ...others.map((name) => ({ size: sizes[0]!, name }))]
     for (const { name, size } of settings) {
-      const done = yield* Effect.either(profiled(options, report, size, name, folder))
+      const done = yield* requireTime(timeLeft, 0.2).pipe(
+        Effect.zipRight(profiled(options, report, size, name, folder)),
+        Effect.either
+      )
       if (Either.isRight(done)) continue
       yield* report("not profiled", { size: size.label, variant: name, why: messageOf(done.left) })
     }
@@ -186,7 +196,8 @@ export const jobs = (options: Options): ReadonlyArray<Job> => [
     (size, i): Job => ({
       name: `speed of ${size.label}`,
       weight: i === 0 ? 10 : 16,
-      run: (options, report) => Effect.zipRight(compared(options, report, size), growing(options, report, size))
+      run: (options, report, timeLeft) =>
+        Effect.zipRight(compared(options, report, timeLeft, size), growing(options, report, timeLeft, size))
     })
   ),
   { name: "time of the parts of a step", weight: 8, run: profiles }

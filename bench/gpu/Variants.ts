@@ -1,5 +1,5 @@
 /**
- * The settings that part 3 of bench/gpu.ts compares, by taking turns: `--variant base,flat`.
+ * The settings that part 3 of bench/gpu.ts compares, by taking turns: all of them, or those of `--variant base,flat`.
  *
  * To add one, add an entry here. What is measured at only one setting (batch sizes, the profile, memory) uses the first
  * that is named.

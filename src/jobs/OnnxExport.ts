@@ -78,8 +78,7 @@ const lowered = (architecture: Architecture, batch: number, length: number) =>
         return { outputs: { logits: reshape(logits, [batch, length, architecture.vocabularySize]) } }
       }
     }),
-    // The dialect with the fewest operators that only ONNX Runtime has.
-    (program) => lower(program, "webgpu")
+    (program) => lower(program, "portable")
   )
 
 /** The graph of `forward` for one sequence of `length` tokens, with the weights inside. */

@@ -6,8 +6,11 @@
  */
 import type { Shape, TensorData, TensorType } from "./TensorData.ts"
 
-/** Providers whose operators differ enough to need other nodes. */
-export type Dialect = "cpu" | "webgpu"
+/**
+ * Providers whose operators differ enough to need other nodes. `portable` is for model files: the nodes of an operator are the same
+ * for tensors of every size, and few operators are ONNX Runtime's own.
+ */
+export type Dialect = "cpu" | "webgpu" | "portable"
 
 /** Integers are written as whole numbers, floats as `{ float }`: ONNX distinguishes the two, JavaScript does not. */
 export type OnnxAttribute = number | string | ReadonlyArray<number> | { readonly float: number }

@@ -86,8 +86,8 @@ export interface Definition<A extends Attributes> {
     outputs: ReadonlyArray<TensorType>
   ) => ReadonlyArray<NdArray>
   readonly gradient: GradientRule<A> | NonDifferentiable
-  /** The default form, and others where a provider needs one (with the reason in a comment). */
-  readonly onnx: { readonly default: OnnxForm<A>; readonly webgpu?: OnnxForm<A> }
+  /** The default form, and others where a provider needs one (with the reason in a comment). `portable` is by default that of WebGPU. */
+  readonly onnx: { readonly default: OnnxForm<A>; readonly webgpu?: OnnxForm<A>; readonly portable?: OnnxForm<A> }
   /** A random case inside the domain where finite differences make sense (positive for log, away from ties for max). */
   readonly sample: (pick: Pick) => Sample<A>
   /**
@@ -156,7 +156,8 @@ export const bind = <A extends Attributes>(definition: Definition<A>, attributes
     reference: (inputs, outputs) => reference(inputs, attributes, outputs),
     gradient: typeof gradient === "function" ? (backward) => gradient({ ...backward, attributes }) : gradient,
     onnx: (dialect, emit, inputs, types) => {
-      const form = dialect === "webgpu" ? (onnx.webgpu ?? onnx.default) : onnx.default
+      const webgpu = onnx.webgpu ?? onnx.default
+      const form = { cpu: onnx.default, webgpu, portable: onnx.portable ?? webgpu }[dialect]
       return form(emit, inputs, attributes, types)
     },
     ...(rowUpdate === undefined ? {} : { rowUpdate })

@@ -108,7 +108,7 @@ export const causalAttentionOperator = make<NoAttributes>({
       undefined
     ]
   },
-  onnx: { default: form("default"), webgpu: form("webgpu") },
+  onnx: { default: form("default"), webgpu: form("webgpu"), portable: form("portable") },
   sample: (pick) => {
     const [B, K, G, T, D] = [pick.int(1, 2), pick.int(1, 2), pick.int(1, 3), pick.int(1, 4), pick.int(1, 4)]
     const position = pick.of([undefined, 0, 1, 3])
@@ -142,7 +142,7 @@ export const causalAttentionOperator = make<NoAttributes>({
 })
 
 /** The same nodes in each dialect, with its form of the products. */
-function form(dialect: "default" | "webgpu"): Definition<NoAttributes>["onnx"]["default"] {
+function form(dialect: "default" | "webgpu" | "portable"): Definition<NoAttributes>["onnx"]["default"] {
   const multiply = matMulOperator.onnx[dialect] ?? matMulOperator.onnx.default
   return (emit, [q, k, v, position], _, types) => {
     const { D, folded, H, K, S, T } = sizes(types.inputs)

@@ -131,6 +131,13 @@ export const matMulOperator = make<MatMulAttributes>({
       return [
         scale(emit.node("MatMul", [transposed(first, inputs[0]!, transposeA), transposed(b!, inputs[1]!, transposeB)]))
       ]
+    },
+    // Which tensor is smaller depends on the length of a text.
+    portable: (emit, [a, b], { alpha, transposeA, transposeB }, { inputs }) => {
+      const left = transposeA ? transposeLastTwo(emit, a!, inputs[0]!.shape.length) : a!
+      const right = transposeB ? transposeLastTwo(emit, b!, inputs[1]!.shape.length) : b!
+      const y = emit.node("MatMul", [left, right])
+      return [alpha === 1 ? y : emit.node("Mul", [y, emit.float(alpha)])]
     }
   },
   sample: (pick) => {

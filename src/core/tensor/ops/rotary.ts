@@ -10,7 +10,15 @@
  */
 
 import { elementTypes, type OnnxEmitter } from "../OnnxGraph.ts"
-import { type AnyOperator, type Attributes, apply, expectInputs, make, type Operator } from "../Operator.ts"
+import {
+  type AnyOperator,
+  type Attributes,
+  apply,
+  expectInputs,
+  make,
+  type OnnxForm,
+  type Operator
+} from "../Operator.ts"
 import { sizeOf, type Tensor } from "../Tensor.ts"
 import { emitRange } from "./gather.ts"
 
@@ -57,6 +65,12 @@ const angles = (
 const rotated = (emit: OnnxEmitter, x: string, tables: readonly [cosine: string, sine: string]): string =>
   emit.node("RotaryEmbedding", [x, emit.int64([0]), ...tables], {}, { domain: "com.microsoft" })
 
+/** Angles from the position. */
+const computed: OnnxForm<RotaryAttributes> = (emit, [x, position], attributes, { inputs }) => {
+  const [T, D] = [inputs[0]!.shape[2]!, inputs[0]!.shape[3]!]
+  return [rotated(emit, x!, angles(emit, position!, T, D, attributes))]
+}
+
 /**
  * y[t, i] = x[t, i]·cos a − x[t, i + D/2]·sin a,  y[t, i + D/2] = x[t, i + D/2]·cos a + x[t, i]·sin a   for i < D/2,
  * a = (p + t) · theta^(−2i/D), negated for the inverse         x [B, H, T, D], p int32 [] → y [B, H, T, D]
@@ -88,13 +102,11 @@ export const rotaryOperator: Operator<RotaryAttributes> = make<RotaryAttributes>
     undefined
   ],
   onnx: {
-    default: (emit, [x, position], attributes, { inputs }) => {
-      const [T, D] = [inputs[0]!.shape[2]!, inputs[0]!.shape[3]!]
-      return [rotated(emit, x!, angles(emit, position!, T, D, attributes))]
-    },
-    webgpu: (emit, [x, position], attributes, { inputs }) => {
-      const [T, D] = [inputs[0]!.shape[2]!, inputs[0]!.shape[3]!]
-      if (attributes.positions === 0) return [rotated(emit, x!, angles(emit, position!, T, D, attributes))]
+    default: computed,
+    portable: computed,
+    webgpu: (emit, [x, position], attributes, types) => {
+      if (attributes.positions === 0) return computed(emit, [x!, position!], attributes, types)
+      const [T, D] = [types.inputs[0]!.shape[2]!, types.inputs[0]!.shape[3]!]
       const zero = emit.constant({ dtype: "int32", shape: [], data: Int32Array.of(0) })
       const rows = emit.node("Add", [emitRange(emit, T), position!])
       const [cosine, sine] = angles(emit, zero, attributes.positions, D, attributes)

@@ -52,6 +52,7 @@ layer(wasm(1))("OnnxBackend on wasm", (it) => {
       expect((yield* Backend).info).toEqual({
         device: "wasm",
         threads: 1,
+        precision: "float32",
         description: `onnxruntime-web ${version}, WebAssembly, 1 thread`
       })
     })
