@@ -1,5 +1,5 @@
 /**
- * Damaged files are refused with typed errors: no defect, no abort, no hang. 200 of each format here, and 100,000 of each in
+ * Damaged files are refused with typed errors: no defect, no abort, no hang. 100 of each format here, and 100,000 of each in
  * test:full, in processes of their own with little memory, so that an abort ends only one of them.
  *
  * Oracle: none is needed; a reader must return, or fail with an error that has a tag and a message. A case that failed once is kept by
@@ -16,7 +16,7 @@ import { full } from "../full.ts"
 import { attempt } from "./attempt.ts"
 import { folder, formats } from "./readers.ts"
 
-const SAMPLE = 200
+const SAMPLE = 100
 const ALL = 100_000
 /** Cases of one process. */
 const BATCH = 5000

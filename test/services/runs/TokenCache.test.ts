@@ -16,7 +16,7 @@ import { TokenCache } from "../../../src/core/data/TokenFile.ts"
 import { Tokenizer } from "../../../src/core/Tokenizer.ts"
 import * as Pipeline from "../../../src/core/tokenizer/Pipeline.ts"
 import * as TokenCacheLayer from "../../../src/services/runs/TokenCache.ts"
-import { inFull } from "../../full.ts"
+import { full, inFull } from "../../full.ts"
 import { byteLevel } from "./definition.ts"
 import { waiting } from "./threads.ts"
 
@@ -173,7 +173,7 @@ describe("token cache", () => {
         const tokenizer = yield* Pipeline.make(byteLevel)
         const { dataset } = counting(much)
         const waits = { ...dataset, documents: () => waiting(much.map((text, i) => ({ id: String(i), text }))) }
-        const files = yield* Effect.forEach([1, 3], (threads) =>
+        const files = yield* Effect.forEach(full ? [1, 3] : [3], (threads) =>
           Effect.gen(function* () {
             const directory = `${folder}/${threads}`
             let documents = 0
@@ -188,7 +188,7 @@ describe("token cache", () => {
         const alone = Buffer.concat(
           much.flatMap((text) => [Buffer.from(Uint16Array.from(tokenizer.encode(text)).buffer), Buffer.from([0, 1])])
         )
-        expect(files.map((file) => file.equals(alone))).toEqual([true, true])
+        expect(files.map((file) => file.equals(alone))).not.toContain(false)
       }).pipe(Effect.scoped)
     )
   )
