@@ -4,8 +4,9 @@
  * The gradient of a rotation is the inverse rotation, so forward and backward are one operator. Angles are computed in
  * the graph from the position; where that is a constant ONNX Runtime folds them away, and in a decoding step all layers
  * share them. They are float64 for two reasons: a float32 product is off by up to 6e-5 radians at position 2,000, and
- * WGSL guarantees sines to 2^-11 only (2e-4 was measured). WebGPU has no float64, so a position that changes would have T · D/2
- * numbers cross from the CPU in each run; if the number of positions is known, the angles of all of them are constants there. The interleaved convention (channels 2i and 2i + 1) is not supported.
+ * WGSL guarantees sines to 2^-11 only (2e-4 was measured). WebGPU has no float64, so the T · D/2 numbers of a position that changes
+ * would cross from the CPU in each run. Where the number of positions is known, the angles of all of them are constants there.
+ * The interleaved convention (channels 2i and 2i + 1) is not supported.
  * Sources: Su et al. 2021, https://arxiv.org/abs/2104.09864; ONNX Runtime's com.microsoft.RotaryEmbedding.
  */
 
