@@ -16,36 +16,43 @@ const bin = (name) => join(root, "node_modules/.bin", name)
 const report = mkdtempSync(join(tmpdir(), "codex-test-"))
 const results = join(report, "results.json")
 
-/** Tests run after the build, because the tests of the command start the built command. */
-const checks = [
-  ["generated code", bin("buf"), "generate"],
-  ["format and lint", bin("biome"), "ci", "--error-on-warnings", "."],
-  ["types", process.execPath, "node_modules/typescript-native/bin/tsc", "--noEmit", "-p", "."],
-  ["build", process.execPath, "scripts/build.mjs"],
-  ["package", bin("publint"), "--strict"]
-]
-const diagnostics = ["diagnostics", "--project", "tsconfig.effect.json", "--strict"]
-const tests = ["run", "--coverage", "--reporter=default", "--reporter=json", `--outputFile=${results}`]
+const generated = ["generated code", bin("buf"), "generate"]
+const format = ["format and lint", bin("biome"), "ci", "--error-on-warnings", "."]
+const build = ["build", process.execPath, "scripts/build.mjs"]
+const types = ["types", process.execPath, "node_modules/typescript-native/bin/tsc", "--noEmit", "-p", "."]
+const published = ["package", bin("publint"), "--strict"]
+const reporters = ["--reporter=default", "--reporter=json", `--outputFile=${results}`]
+const tests = ["tests", bin("vitest"), "run", "--coverage", ...reporters]
+const effect = ["Effect diagnostics", bin("effect-language-service"), "diagnostics", "--strict"]
+effect.push("--project", "tsconfig.effect.json")
 
 const environment = process.argv.includes("--full") ? { ...process.env, CODEX_TEST_FULL: "1" } : process.env
 const withEffect = process.argv.includes("--effect") || process.argv.includes("--full")
+/** Those of a line run side by side. After the build come the examples, which import the built package, and the built command. */
+const stages = [[generated], [build, format], [types, published], [tests, ...(withEffect ? [effect] : [])]]
 const failed = []
-for (const [name, command, ...args] of checks) await run(name, command, args)
-// Effect's diagnostics take one processor for most of a minute, so they run beside the tests.
-const output = join(report, "diagnostics.txt")
-const log = openSync(output, "w")
-const beside = withEffect ? timed(bin("effect-language-service"), diagnostics, ["ignore", log, log]) : undefined
-await run("tests", bin("vitest"), tests)
-if (beside !== undefined) {
-  const { seconds, status } = await beside
-  console.log(`\n== Effect diagnostics\n${readFileSync(output, "utf8").trim()}`)
-  verdict("Effect diagnostics", status, seconds)
+for (const [first, ...others] of stages) {
+  const beside = others.map(captured)
+  await run(first)
+  for (const report of beside) await report()
 }
 
-async function run(name, command, args) {
+async function run([name, command, ...args]) {
   console.log(`\n== ${name}`)
   const { seconds, status } = await timed(command, args, "inherit")
   verdict(name, status, seconds)
+}
+
+/** Starts a check. The result is a function that waits for it and prints what it said. */
+function captured([name, command, ...args]) {
+  const output = join(report, `${name}.txt`)
+  const log = openSync(output, "w")
+  const end = timed(command, args, ["ignore", log, log])
+  return async () => {
+    const { seconds, status } = await end
+    console.log(`\n== ${name}\n${readFileSync(output, "utf8").trim()}`)
+    verdict(name, status, seconds)
+  }
 }
 
 /** Runs a program to its end. */

@@ -197,7 +197,7 @@ describe("Pattern", () => {
       const [expected, found] = [oracle(pattern), ours(pattern)]
       for (const given of texts) expect(found(given)).toEqual(expected(given))
     },
-    { fastCheck: { numRuns: full ? 500 : 150 } }
+    { fastCheck: { numRuns: full ? 500 : 75 } }
   )
 
   // Planes 4 to 13 are empty, 15 and 16 private: their edges represent them.
