@@ -23,8 +23,8 @@ const types = ["types", process.execPath, "node_modules/typescript-native/bin/ts
 const published = ["package", bin("publint"), "--strict"]
 const reporters = ["--reporter=default", "--reporter=json", `--outputFile=${results}`]
 const tests = ["tests", bin("vitest"), "run", "--coverage", ...reporters]
-const effect = ["Effect diagnostics", bin("effect-language-service"), "diagnostics", "--strict"]
-effect.push("--project", "tsconfig.effect.json")
+const diagnostics = ["diagnostics", "--project", "tsconfig.effect.json", "--strict"]
+const effect = ["Effect diagnostics", bin("effect-language-service"), ...diagnostics]
 
 const environment = process.argv.includes("--full") ? { ...process.env, CODEX_TEST_FULL: "1" } : process.env
 const withEffect = process.argv.includes("--effect") || process.argv.includes("--full")
