@@ -548,11 +548,21 @@ layer(Tiny.cpu, { excludeTestServices: true })("runInterruptibly", (it) => {
       const directory = join(yield* temporary, "checkpoints")
       const reached = yield* Deferred.make<void>()
       const handled: Array<string> = []
+      let stopped = Effect.succeed(false)
+      // The first update lasts until the interruption: a checkpoint of a later one would fail before it.
+      const interruption = Effect.yieldNow().pipe(
+        Effect.zipRight(Effect.suspend(() => stopped)),
+        Effect.repeat({ until: (isStopped) => isStopped })
+      )
       const running = yield* Tiny.withSession(
         {},
         Training.runInterruptibly(
-          (stop) => stream(directory, stop),
-          (event) => (event._tag === "Step" ? Deferred.succeed(reached, undefined) : Effect.void)
+          (stop) => {
+            stopped = stop
+            return stream(directory, stop)
+          },
+          (event) =>
+            event._tag === "Step" ? Effect.zipRight(Deferred.succeed(reached, undefined), interruption) : Effect.void
         )
       ).pipe(
         Training.onInterrupt({
