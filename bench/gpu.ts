@@ -41,7 +41,7 @@ ${Object.entries(variants)
   .map(([name, { description }]) => `                       ${name}: ${description}`)
   .join("\n")}
   --python PATH      a Python with PyTorch for part 4 (default python3)
-  --minutes NUMBER   time for all parts together (default 5.75)
+  --minutes NUMBER   time for all parts together (default 5.75; with --tiny 60)
 
 Exit status: 0 if every part reported something and what was computed is right, otherwise 1.`
 
@@ -65,7 +65,7 @@ const arguments_ = Effect.try({
         parts: { type: "string", default: parts.map(({ number }) => number).join(",") },
         variant: { type: "string", default: Object.keys(variants).join(",") },
         python: { type: "string", default: "python3" },
-        minutes: { type: "string", default: "5.75" }
+        minutes: { type: "string" }
       }
     }).values,
   catch: (error) => new UsageError({ details: error instanceof Error ? error.message : String(error) })
@@ -86,7 +86,7 @@ const decoded = (flags: Effect.Effect.Success<typeof arguments_>) =>
       const numbers = parts.map(({ number }) => String(number))
       return part === undefined ? unknown("part", number, numbers) : Effect.succeed(part)
     })
-    const minutes = Number(flags.minutes)
+    const minutes = Number(flags.minutes ?? (tiny ? 60 : 5.75))
     if (!(minutes > 0)) return yield* new UsageError({ details: `--minutes ${flags.minutes} is not a positive number` })
     const options: Options = { device: known, tiny, variants: names, python }
     return { options, seconds: minutes * 60, chosen: parts.filter((part) => chosen.includes(part)) }

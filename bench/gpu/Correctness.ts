@@ -226,7 +226,7 @@ const contract = (options: Options, report: Report) =>
 
 /** The presets, and the operators. */
 export const jobs: ReadonlyArray<Job> = [
-  { name: "correctness of training", weight: 10, run: training },
+  { name: "correctness of training", weight: 20, run: training },
   { name: "correctness of half precision", weight: 3, run: halfPrecision },
   { name: "correctness of operators", weight: 18, run: contract }
 ]
