@@ -22,6 +22,7 @@ import {
 import { TrainingSession } from "../../src/core/training/TrainingSession.ts"
 import * as Run from "../../src/jobs/Run.ts"
 import * as OnnxBackend from "../../src/services/backend/OnnxBackend.ts"
+import { full } from "../full.ts"
 import * as Tiny from "./tiny.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "codex-precision-"))
@@ -55,7 +56,7 @@ const lossIn = (precision: "float16" | "float32") =>
   }).pipe(Effect.scoped, Effect.provide(on(precision)))
 
 describe("a run in half precision", () => {
-  it.live("learns as in float32", () =>
+  it.live.runIf(full)("learns as in float32", () =>
     Effect.gen(function* () {
       const [half, float] = [yield* lossIn("float16"), yield* lossIn("float32")]
       expect(float).toBeLessThan(3.5)

@@ -167,13 +167,13 @@ describe("token cache", () => {
     )
   )
 
-  it.live("writes the same bytes with any number of threads", () =>
+  it.live.runIf(full)("writes the same bytes with any number of threads", () =>
     inFolder((folder, fs) =>
       Effect.gen(function* () {
         const tokenizer = yield* Pipeline.make(byteLevel)
         const { dataset } = counting(much)
         const waits = { ...dataset, documents: () => waiting(much.map((text, i) => ({ id: String(i), text }))) }
-        const files = yield* Effect.forEach(full ? [1, 3] : [3], (threads) =>
+        const files = yield* Effect.forEach([1, 3], (threads) =>
           Effect.gen(function* () {
             const directory = `${folder}/${threads}`
             let documents = 0
@@ -188,7 +188,7 @@ describe("token cache", () => {
         const alone = Buffer.concat(
           much.flatMap((text) => [Buffer.from(Uint16Array.from(tokenizer.encode(text)).buffer), Buffer.from([0, 1])])
         )
-        expect(files.map((file) => file.equals(alone))).not.toContain(false)
+        expect(files.map((file) => file.equals(alone))).toEqual([true, true])
       }).pipe(Effect.scoped)
     )
   )
