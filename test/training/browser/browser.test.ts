@@ -88,25 +88,29 @@ const serve = (page: string, task: typeof Task.Type) =>
     return { posted: Deferred.await(posted), url: `http://127.0.0.1:${port}/index.html` }
   })
 
+/** What a browser started and did not end. */
+const killGroup = (pid: number | undefined) => Effect.try(() => pid !== undefined && process.kill(-pid, "SIGKILL"))
+
 /** A browser that shows a page until the scope closes. `ended` succeeds when it ends before that. */
 const browse = (program: string, url: string) =>
   Effect.gen(function* () {
     const profile = yield* Effect.acquireRelease(
       Effect.sync(() => mkdtempSync(join(tmpdir(), "codex-chromium-"))),
-      (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true, maxRetries: 10 }))
+      // A process of the browser may write to it for a moment after the browser has ended.
+      (path) => Effect.ignore(Effect.try(() => rmSync(path, { recursive: true, force: true, maxRetries: 5 })))
     )
     const ended = yield* Deferred.make<string>()
     yield* Effect.acquireRelease(
       Effect.sync(() => {
         const flags = ["--headless", "--no-sandbox", "--disable-gpu", `--user-data-dir=${profile}`]
-        const browser = spawn(program, [...flags, url], { stdio: "ignore" })
+        const browser = spawn(program, [...flags, url], { stdio: "ignore", detached: true })
         browser.on("exit", (code) => Deferred.unsafeDone(ended, Exit.succeed(`the browser ended with ${code}`)))
         return browser
       }),
       (browser) =>
-        Effect.zipRight(
-          Effect.sync(() => browser.kill()),
-          Deferred.await(ended)
+        Effect.sync(() => browser.kill()).pipe(
+          Effect.zipRight(Deferred.await(ended)),
+          Effect.zipRight(Effect.ignore(killGroup(browser.pid)))
         )
     )
     return { ended: Deferred.await(ended) }
