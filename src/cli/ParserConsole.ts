@@ -9,7 +9,8 @@
 import { stripVTControlCharacters } from "node:util"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import { usageText, wrapped, wrappedUsage } from "./UsageError.ts"
+import { wrapped } from "./render/Table.ts"
+import { usageText, wrappedUsage } from "./UsageError.ts"
 
 export interface ParserConsole extends Console.Console {
   /** The console that this one replaces; for all but the parser. */
@@ -68,10 +69,10 @@ const formatted = (paragraph: string, name: string): ReadonlyArray<string> => {
   const [, command, description] = /^ {2}- (\S.*?) {2,}(\S.*)$/s.exec(paragraph) ?? []
   if (command !== undefined && description !== undefined) {
     const [sentences = ""] = examples(description)
-    return [`  ${brief(usageText(command))}\n${wrapped(`      ${sentences}`, 6)}`]
+    return [`  ${brief(usageText(command))}\n${wrapped(`      ${sentences}`, { indent: 6 })}`]
   }
   const [sentences = "", ...rest] = examples(paragraph)
-  return [wrapped(sentences, sentences.length - sentences.trimStart().length), ...rest]
+  return [wrapped(sentences, { indent: sentences.length - sentences.trimStart().length }), ...rest]
 }
 
 /** A description, and its examples as separate paragraphs. */

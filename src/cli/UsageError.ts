@@ -16,6 +16,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { nearest } from "../core/config/Suggestion.ts"
 import * as ExitCode from "../core/ExitCode.ts"
+import { wrapped } from "./render/Table.ts"
 
 export class UsageError extends Schema.TaggedError<UsageError>()("UsageError", {
   problem: Schema.String,
@@ -79,24 +80,9 @@ export const fromValidationError = (
 /** The parser's usage with brackets around options that may be repeated, which all are optional: `[--data path]...`. */
 export const usageText = (usage: string): string => usage.replace(/ (--[\w-]+ [^\s[\]]+)\.\.\./g, " [$1]...")
 
-/** Breaks a line at its spaces, or at those given; what follows the first line is indented by `indent`. */
-export const wrapped = (line: string, indent: number, spaces = /(?<=\S) /): string => {
-  if (line.length <= columns) return line
-  const [first = "", ...words] = line.split(spaces)
-  let [text, width] = [first, first.length]
-  for (const word of words) {
-    const size = word.includes("\u001b") ? stripVTControlCharacters(word).length : word.length
-    const fits = width + 1 + size <= columns
-    text += fits ? ` ${word}` : `\n${" ".repeat(indent)}${word}`
-    width = fits ? width + 1 + size : indent + size
-  }
-  return text
-}
-
-/** The same for a usage, which is broken between options and between commands only. */
-export const wrappedUsage = (usage: string): string => wrapped(usage, 4, / (?=\[|<|--)|(?<=<[^>]*) (?=\|)/)
-
-const columns = 80
+/** A usage in lines of a terminal, broken between options and between commands only. */
+export const wrappedUsage = (usage: string): string =>
+  wrapped(usage, { indent: 4, spaces: / (?=\[|<|--)|(?<=<[^>]*) (?=\|)/ })
 
 const missingOption = /^Expected to find option: '(.*)'$/s
 const missingValue = /^Expected a value following option: '(.*)'$/s

@@ -3,10 +3,7 @@
  */
 import type { Finding, Report } from "../../jobs/Doctor.ts"
 import { bytes } from "./Format.ts"
-import { table } from "./Table.ts"
-
-/** The width of the narrowest terminal. */
-const columns = 80
+import { table, terminalColumns, wrapped } from "./Table.ts"
 
 /** The findings by group, and the devices that runs take. */
 export const doctorReport = ({ chosen, codex, devices, folders, graphics, platform, software }: Report): string => {
@@ -23,10 +20,10 @@ export const doctorReport = ({ chosen, codex, devices, folders, graphics, platfo
   ]
   const names = groups.flatMap(([, findings]) => findings.map(({ name }) => indented(name).length))
   const statuses = Object.values(words).map((word) => word.length)
-  const width = columns - Math.max(...names) - Math.max(...statuses) - 2 * "  ".length
+  const width = terminalColumns - Math.max(...names) - Math.max(...statuses) - 2 * "  ".length
   const rows = groups.flatMap(([title, findings]) => [[], [title], ...findings.flatMap((each) => rowsOf(each, width))])
   const body = table([{ title: "check" }, { title: "status" }, { title: "details" }], rows)
-  return `${body}\n\n${wrapped(sentence(chosen), columns).join("\n")}`
+  return `${body}\n\n${wrapped(sentence(chosen))}`
 }
 
 const words: { readonly [S in Finding["status"]]: string } = {
@@ -39,7 +36,7 @@ const words: { readonly [S in Finding["status"]]: string } = {
 const indented = (name: string): string => `  ${name}`
 
 const rowsOf = ({ details, name, remedy, status }: Finding, width: number): ReadonlyArray<ReadonlyArray<string>> =>
-  [...wrapped(details, width), ...(remedy === undefined ? [] : wrapped(remedy, width))].map((line, i) =>
+  [...linesOf(details, width), ...(remedy === undefined ? [] : linesOf(remedy, width))].map((line, i) =>
     i === 0 ? [indented(name), words[status], line] : ["", "", line]
   )
 
@@ -48,14 +45,12 @@ const sentence = ({ auto, default: device, variable }: Report["chosen"]): string
   return `A run that names no device uses ${device}${why}. With backend.device=auto it uses ${auto}.`
 }
 
-/** Lines of at most `width` characters. A word that is longer, such as a path, is cut. */
-const wrapped = (text: string, width: number): ReadonlyArray<string> => {
-  const pieces = text.split(/\s+/).flatMap((word) => word.match(new RegExp(`.{1,${width}}`, "gu")) ?? [])
-  const lines: Array<string> = []
-  for (const piece of pieces) {
-    const last = lines.at(-1)
-    if (last === undefined || last.length + 1 + piece.length > width) lines.push(piece)
-    else lines[lines.length - 1] = `${last} ${piece}`
-  }
-  return lines
-}
+/** Lines of at most `columns` characters. A word that is longer, such as a path, is cut. */
+const linesOf = (text: string, columns: number): ReadonlyArray<string> =>
+  wrapped(
+    text
+      .split(/\s+/)
+      .join(" ")
+      .replaceAll(new RegExp(`\\S{${columns}}(?=\\S)`, "gu"), "$& "),
+    { columns }
+  ).split("\n")

@@ -1,8 +1,9 @@
 /**
- * Aligned blocks of plain text: tables, labels with values, commands to copy.
+ * Aligned blocks of plain text: tables, labels with values, commands to copy, and lines that are broken to fit a terminal.
  *
  * Cells are strings; format numbers first (Format.ts). There are no colours and no frames, so the output can be piped.
  */
+import { stripVTControlCharacters } from "node:util"
 
 export type Alignment = "left" | "right"
 
@@ -45,3 +46,33 @@ export const shellWord = (word: string): string =>
 
 /** Code points, which is the number of cells for the scripts that headings and numbers use. */
 const width = (text: string): number => [...text].length
+
+/** The width of the narrowest terminal, in characters. */
+export const terminalColumns = 80
+
+/** How to break a line. */
+export interface Wrapping {
+  /** Spaces before each line but the first. Default: 0. */
+  readonly indent?: number
+  /** Where it may be broken. Default: at every space between words. */
+  readonly spaces?: RegExp
+  /** The most characters of a line that has more than one word. Default: `terminalColumns`. */
+  readonly columns?: number
+}
+
+/** A line as several ones, joined by newlines. Colours count nothing. */
+export const wrapped = (
+  line: string,
+  { columns = terminalColumns, indent = 0, spaces = /(?<=\S) / }: Wrapping = {}
+): string => {
+  if (line.length <= columns) return line
+  const [first = "", ...words] = line.split(spaces)
+  let [text, width] = [first, first.length]
+  for (const word of words) {
+    const size = word.includes("\u001b") ? stripVTControlCharacters(word).length : word.length
+    const fits = width + 1 + size <= columns
+    text += fits ? ` ${word}` : `\n${" ".repeat(indent)}${word}`
+    width = fits ? width + 1 + size : indent + size
+  }
+  return text
+}
