@@ -6,16 +6,14 @@
  */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { Backend, type TensorDatas } from "../src/core/Backend.ts"
 import * as Generation from "../src/core/generation/Generation.ts"
 import * as Program from "../src/core/tensor/Program.ts"
 import { constant } from "../src/core/tensor/Tensor.ts"
 import { initialParameters } from "../src/core/training/TrainingPrograms.ts"
-import { architectureOf } from "../src/plugins/models/decoder/Architecture.ts"
-import { DecoderConfig, resolve } from "../src/plugins/models/decoder/DecoderConfig.ts"
-import { configOf, type Size } from "./Sizes.ts"
+import type { Size } from "./Sizes.ts"
+import { architectureOfSize } from "./TrainingStep.ts"
 
 const greedy = { temperature: 0, topK: 0, topP: 1, repetitionPenalty: 1, seed: 1 }
 
@@ -30,7 +28,7 @@ export interface GenerationOptions {
 /** Tokens per second with the cache, and without it. */
 export const generation = (size: Size, options: GenerationOptions = {}) =>
   Effect.gen(function* () {
-    const architecture = architectureOf(resolve(Schema.decodeSync(DecoderConfig)(configOf(size))), size.vocabularySize)
+    const architecture = architectureOfSize(size)
     const parameters = options.parameters ?? initialParameters(architecture.parameters, 1)
     const generator = yield* Generation.make(architecture, parameters)
     const tokens = Math.min(256, size.contextLength) - 1

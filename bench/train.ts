@@ -20,21 +20,14 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
 import { Backend } from "../src/core/Backend.ts"
 import { plural } from "../src/core/Plural.ts"
-import { adamw } from "../src/core/tensor/Optimizer.ts"
-import { sum } from "../src/core/tensor/ops/broadcast.ts"
-import { matMul } from "../src/core/tensor/ops/matmul.ts"
-import * as Program from "../src/core/tensor/Program.ts"
-import { sizeOf } from "../src/core/tensor/Tensor.ts"
-import { initialParameters, parameterTypes, stateNames, trainProgram } from "../src/core/training/TrainingPrograms.ts"
-import { architectureOf } from "../src/plugins/models/decoder/Architecture.ts"
-import { DecoderConfig, resolve } from "../src/plugins/models/decoder/DecoderConfig.ts"
 import * as OnnxBackend from "../src/services/backend/OnnxBackend.ts"
+import { median, round, timed } from "./Figures.ts"
 import { generation } from "./generation.ts"
-import { configOf, type Size, sizes, trainingFlops } from "./Sizes.ts"
+import { type Size, sizes, trainingFlops } from "./Sizes.ts"
 import * as Torch from "./Torch.ts"
+import * as TrainingStep from "./TrainingStep.ts"
 
 const { values: flags } = parseArgs({
   options: {
@@ -49,28 +42,8 @@ const { values: flags } = parseArgs({
 const rounds = Number(flags.rounds)
 const threadCounts = flags.threads.split(",").map(Number)
 
-const median = (values: ReadonlyArray<number>) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!
-const now = Effect.sync(() => performance.now() / 1000)
-const timed = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.gen(function* () {
-    const from = yield* now
-    yield* effect
-    return (yield* now) - from
-  })
-
-/** Matrix products of side 1024, chained so that only a scalar leaves the run. */
+/** Side of the matrix products that set the machine's own rate. */
 const side = 1024
-const links = 8
-const peakProgram = Program.make({
-  name: "peak",
-  state: {},
-  inputs: { a: { dtype: "float32", shape: [side, side] } },
-  build: (_, { a }) => {
-    let x = a!
-    for (let i = 0; i < links; i++) x = matMul(x, a!)
-    return { outputs: { sum: sum(x) } }
-  }
-})
 
 /** One setting of one side: a model of the size, warm, that can be timed. */
 interface Side {
@@ -83,53 +56,20 @@ interface Side {
 
 const codex = (size: Size) =>
   Effect.gen(function* () {
-    const backend = yield* Backend
-    const architecture = architectureOf(resolve(Schema.decodeSync(DecoderConfig)(configOf(size))), size.vocabularySize)
-    const optimizer = adamw({ beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, maxNorm: 1 })
-    const train = yield* trainProgram(architecture, optimizer, { ...size, accumulation: 1 })
-    const from = yield* now
-    const executable = yield* backend.compile({ train, peak: yield* peakProgram })
-    const compileSeconds = (yield* now) - from
-    const zeros = Object.entries(optimizer.state(parameterTypes(architecture))).map(([name, { shape }]) => [
-      name,
-      { dtype: "float32" as const, shape, data: new Float32Array(sizeOf(shape)) }
-    ])
-    yield* executable.writeState({
-      ...stateNames.parameters(initialParameters(architecture.parameters, 1)),
-      ...stateNames.optimizer(Object.fromEntries(zeros))
-    })
-    const shape = [size.batchSize, size.contextLength]
-    const ids = (shift: number) => ({
-      dtype: "int32" as const,
-      shape,
-      data: Int32Array.from({ length: sizeOf(shape) }, (_, i) => ((i + shift) * 7919) % size.vocabularySize)
-    })
-    const scalar = (value: number) => ({ dtype: "float32" as const, shape: [], data: Float32Array.of(value) })
-    let step = 0
-    const one = Effect.suspend(() =>
-      executable.run("train", {
-        tokens: ids(0),
-        targets: ids(1),
-        learning_rate: scalar(1e-3),
-        step: scalar(++step),
-        seed: { dtype: "int32", shape: [], data: Int32Array.of(step) }
-      })
-    )
-    const a = { dtype: "float32" as const, shape: [side, side], data: new Float32Array(side * side).fill(1e-3) }
-    const parameters = Object.values(architecture.parameters).reduce((total, each) => total + sizeOf(each.shape), 0)
-    const { description, device, threads } = backend.info
+    const { description, device, threads } = (yield* Backend).info
+    const { compileSeconds, matrixRate, parameters, steps } = yield* TrainingStep.make(size, {}, side)
     const setting: Side = {
       label: `codex${device === "cpu" ? "" : ` on ${device}`}, ${plural(threads, "thread")}`,
       description,
       steps: (count) =>
         Effect.suspend(() => {
           const before = process.cpuUsage()
-          return Effect.map(timed(Effect.repeatN(one, count - 1)), (seconds) => {
+          return Effect.map(timed(steps(count)), (seconds) => {
             const { system, user } = process.cpuUsage(before)
             return { seconds, processorSeconds: (user + system) / 1e6 }
           })
         }),
-      peak: Effect.map(timed(executable.run("peak", { a })), (seconds) => (links * 2 * side ** 3) / seconds)
+      peak: matrixRate
     }
     return { setting, compileSeconds, parameters }
   })
@@ -247,8 +187,6 @@ const bench = (size: Size) =>
       wasm_over_cpu: overCpu
     }
   }).pipe(Effect.scoped)
-
-const round = (value: number, digits = 2) => Number(value.toFixed(digits))
 
 const program = Effect.gen(function* () {
   const chosen = flags.size === undefined ? sizes : sizes.filter((_, i) => i === Number(flags.size))

@@ -34,7 +34,8 @@ import { architectureOf } from "../../src/plugins/models/decoder/Architecture.ts
 import { DecoderConfig, resolve } from "../../src/plugins/models/decoder/DecoderConfig.ts"
 import * as OnnxBackend from "../../src/services/backend/OnnxBackend.ts"
 import { comparisons } from "../../src/testing/operatorCases.ts"
-import { type Job, messageOf, type Options, type Report, short } from "./Job.ts"
+import { short } from "../Figures.ts"
+import { type Job, messageOf, type Options, type Report } from "./Job.ts"
 
 const scalarTolerance = 2e-3
 const tensorTolerance = 2e-2

@@ -2,9 +2,9 @@
 import * as Effect from "effect/Effect"
 import * as OnnxBackend from "../../src/services/backend/OnnxBackend.ts"
 import { generation } from "../generation.ts"
+import { architectureOfSize, quickParameters } from "../TrainingStep.ts"
 import type { Job, Options } from "./Job.ts"
 import { sizesOf } from "./Speed.ts"
-import { architectureOfSize, quickParameters } from "./TrainingStep.ts"
 
 /** One job for each size. */
 export const jobs = (options: Options): ReadonlyArray<Job> =>

@@ -18,6 +18,7 @@ import { neg } from "../../src/core/tensor/ops/elementwise.ts"
 import { max } from "../../src/core/tensor/ops/reduce.ts"
 import * as Program from "../../src/core/tensor/Program.ts"
 import * as OnnxBackend from "../../src/services/backend/OnnxBackend.ts"
+import { devices, elsewhere } from "../../src/services/backend/onnx/OnnxDevice.ts"
 import { encode } from "../../src/services/backend/onnx/OnnxModel.ts"
 import { version } from "../../src/services/backend/onnx/OnnxRuntime.ts"
 import { type Job, messageOf, type Options, type Report, type Row } from "./Job.ts"
@@ -85,11 +86,8 @@ const machine = (_: Options, report: Report) =>
   })
 
 /** The devices of this platform, and the one that was asked for. */
-const candidates = ({ device }: Options): ReadonlyArray<Options["device"]> => {
-  const native = process.platform === "darwin" ? ["coreml"] : process.platform === "win32" ? ["dml"] : ["cuda"]
-  const all: ReadonlyArray<Options["device"]> = ["cpu", "wasm", "webgpu", "cuda", "coreml", "dml"]
-  return all.filter((name) => ["cpu", "wasm", "webgpu", device, ...native].includes(name))
-}
+const candidates = ({ device }: Options): ReadonlyArray<Options["device"]> =>
+  devices.filter((name) => name === device || elsewhere(name) === undefined)
 
 const starts = (device: Options["device"]) => (_: Options, report: Report) =>
   Effect.gen(function* () {

@@ -4,8 +4,7 @@
  * Each finished figure is a row of a table, sent at once as one line of JSON, so that what was measured before a crash or a time limit
  * is kept. A part of the bench is one job or several.
  */
-import * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { DeviceName } from "../../src/core/config/RunConfig.ts"
 
@@ -54,17 +53,3 @@ export interface Job {
 /** What went wrong, in one line. */
 export const messageOf = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).split("\n").slice(0, 3).join(" ")
-
-/** A number with few digits. */
-export const round = (value: number, digits = 2): number => Number(value.toFixed(digits))
-
-/** A number with three significant digits. */
-export const short = (value: number): number => Number(value.toPrecision(3))
-
-/** The middle of an odd count of numbers. */
-export const median = (values: ReadonlyArray<number>): number =>
-  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!
-
-/** Seconds that an Effect takes by the clock. */
-export const timed = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<number, E, R> =>
-  Effect.map(Effect.timed(effect), ([duration]) => Duration.toSeconds(duration))

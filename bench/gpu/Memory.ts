@@ -8,8 +8,8 @@ import { execFile } from "node:child_process"
 import * as Effect from "effect/Effect"
 import * as OnnxBackend from "../../src/services/backend/OnnxBackend.ts"
 import { gpuSizes } from "../Sizes.ts"
+import * as TrainingStep from "../TrainingStep.ts"
 import type { Job, Options, Report } from "./Job.ts"
-import * as TrainingStep from "./TrainingStep.ts"
 import { variants } from "./Variants.ts"
 
 /** Memory of the card that is in use, by all processes, in MiB; `null` without nvidia-smi. */

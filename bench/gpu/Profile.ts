@@ -8,7 +8,8 @@
  */
 import * as Arr from "effect/Array"
 import * as Schema from "effect/Schema"
-import { type Row, round } from "./Job.ts"
+import { round } from "../Figures.ts"
+import type { Row } from "./Job.ts"
 
 const Event = Schema.Struct({
   cat: Schema.String,

@@ -7,9 +7,10 @@
 import { availableParallelism } from "node:os"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import { median, round } from "../Figures.ts"
 import { type Size, trainingFlops } from "../Sizes.ts"
 import * as Torch from "../Torch.ts"
-import { type Job, median, type Options, type Report, round } from "./Job.ts"
+import type { Job, Options, Report } from "./Job.ts"
 import { sideOf, sizesOf } from "./Speed.ts"
 
 type Precision = NonNullable<Torch.Setting["precision"]>

@@ -13,10 +13,11 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as OnnxBackend from "../../src/services/backend/OnnxBackend.ts"
+import { median, round, timed } from "../Figures.ts"
 import { gpuSizes, type Size, trainingFlops } from "../Sizes.ts"
-import { type Job, median, messageOf, type Options, type Report, round, timed } from "./Job.ts"
+import * as TrainingStep from "../TrainingStep.ts"
+import { type Job, messageOf, type Options, type Report } from "./Job.ts"
 import * as Profile from "./Profile.ts"
-import * as TrainingStep from "./TrainingStep.ts"
 import { type Variant, variants } from "./Variants.ts"
 
 /** Side of the matrix products that set the device's own rate. */

@@ -1,5 +1,5 @@
 /**
- * A model of some size on a device, compiled and with state, that runs optimizer steps: what parts 3 and 6 time.
+ * A model of some size on a device, compiled and with state, that runs optimizer steps: what bench/train.ts and bench/gpu.ts time.
  *
  * The first values are not those of a run: drawing 124 million normal numbers takes longer than the measurement. They have the
  * size of real ones, so the arithmetic is the same.
@@ -7,22 +7,22 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { Backend, type TensorDatas } from "../../src/core/Backend.ts"
-import type { Architecture } from "../../src/core/Model.ts"
-import { lossScaleOf } from "../../src/core/tensor/HalfPrecision.ts"
-import type { ParameterSpecs } from "../../src/core/tensor/Module.ts"
-import { adamw } from "../../src/core/tensor/Optimizer.ts"
-import { sum } from "../../src/core/tensor/ops/broadcast.ts"
-import { add } from "../../src/core/tensor/ops/elementwise.ts"
-import { matMul } from "../../src/core/tensor/ops/matmul.ts"
-import * as Program from "../../src/core/tensor/Program.ts"
-import { sizeOf, type TensorData, type TensorType } from "../../src/core/tensor/Tensor.ts"
-import { parameterTypes, stateNames, trainProgram } from "../../src/core/training/TrainingPrograms.ts"
-import { architectureOf } from "../../src/plugins/models/decoder/Architecture.ts"
-import { DecoderConfig, resolve } from "../../src/plugins/models/decoder/DecoderConfig.ts"
-import { configOf, type Size } from "../Sizes.ts"
-import { timed } from "./Job.ts"
-import type { Variant } from "./Variants.ts"
+import { Backend, type TensorDatas } from "../src/core/Backend.ts"
+import type { Architecture } from "../src/core/Model.ts"
+import { lossScaleOf } from "../src/core/tensor/HalfPrecision.ts"
+import type { ParameterSpecs } from "../src/core/tensor/Module.ts"
+import { adamw } from "../src/core/tensor/Optimizer.ts"
+import { sum } from "../src/core/tensor/ops/broadcast.ts"
+import { add } from "../src/core/tensor/ops/elementwise.ts"
+import { matMul } from "../src/core/tensor/ops/matmul.ts"
+import * as Program from "../src/core/tensor/Program.ts"
+import { sizeOf, type TensorData, type TensorType } from "../src/core/tensor/Tensor.ts"
+import { parameterTypes, stateNames, trainProgram } from "../src/core/training/TrainingPrograms.ts"
+import { architectureOf } from "../src/plugins/models/decoder/Architecture.ts"
+import { DecoderConfig, resolve } from "../src/plugins/models/decoder/DecoderConfig.ts"
+import { timed } from "./Figures.ts"
+import type { Variant } from "./gpu/Variants.ts"
+import { configOf, type Size } from "./Sizes.ts"
 
 /** The models of the bench with small sizes: one with a byte vocabulary, one whose vocabulary takes other operators. */
 export const tinySizes: ReadonlyArray<Size> = [
@@ -95,7 +95,7 @@ const hostBytesOf = (program: Program.Program, keepsState: boolean, fetchEvery: 
 }
 
 /** Compiles the step of a variant and writes its first state. */
-export const make = (size: Size, variant: Variant, side: number) =>
+export const make = (size: Size, variant: Pick<Variant, "fetchEvery" | "optimizer">, side: number) =>
   Effect.gen(function* () {
     const backend = yield* Backend
     const architecture = architectureOfSize(size)
