@@ -160,6 +160,7 @@ describe("bench/gpu.ts", () => {
 
 const six = ["device", "correctness", "speed", "PyTorch", "generation", "memory"]
 
+// Minutes of processor time.
 describe.skipIf(!full)("bench/gpu.ts, all of it", () => {
   /** Every part done, with the correctness rows and a step of both sizes. */
   const expectAll = (code: number | null, stdout: string, device: string) => {

@@ -108,6 +108,7 @@ describe("codex doctor", () => {
     })
   })
 
+  // What is examined is a library of Linux, with `ldd`.
   it.skipIf(process.platform !== "linux")(
     "survives a native build that aborts, names libraries that are not found, and fails if that is the default",
     async () => {

@@ -78,6 +78,7 @@ describe("without onnxruntime-node", () => {
     })
   })
 
+  // Both streams as one text need a shell.
   it.skipIf(process.platform === "win32")("warns before the prompt, which begins a line of its own", async () => {
     const [run = ""] = workspace.runs()
     const words = ["generate", "--run", run, "--prompt", "the whale", "--max-new-tokens", "2", "--temperature", "0"]
@@ -101,6 +102,7 @@ describe("without onnxruntime-node", () => {
 })
 
 describe("an onnxruntime-node that cannot be loaded", () => {
+  // Both streams as one text need a shell.
   it.skipIf(process.platform === "win32")(
     "is the same, with the reason and the platforms that it has builds for",
     async () => {

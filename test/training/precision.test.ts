@@ -56,6 +56,7 @@ const lossIn = (precision: "float16" | "float32") =>
   }).pipe(Effect.scoped, Effect.provide(on(precision)))
 
 describe("a run in half precision", () => {
+  // Two trainings of forty updates; the gradients are compared in backend/onnx/halfPrecision.test.ts.
   it.live.runIf(full)("learns as in float32", () =>
     Effect.gen(function* () {
       const [half, float] = [yield* lossIn("float16"), yield* lossIn("float32")]

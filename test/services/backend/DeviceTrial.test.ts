@@ -40,6 +40,7 @@ it.live("says what the device says, with the threads that were asked for", () =>
   })
 )
 
+// Windows has no signals.
 describe.skipIf(process.platform === "win32")("a process", () => {
   it.live("that says what the device is and ends is a device that starts, whatever it writes", () =>
     Effect.gen(function* () {

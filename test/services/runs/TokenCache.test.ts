@@ -167,6 +167,7 @@ describe("token cache", () => {
     )
   )
 
+  // Eight seconds, because threads are only started for much text; EncodeStream.test.ts compares the ids of one thread and of three.
   it.live.runIf(full)("writes the same bytes with any number of threads", () =>
     inFolder((folder, fs) =>
       Effect.gen(function* () {
